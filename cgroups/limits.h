@@ -6,6 +6,7 @@
 #ifndef CGROUPS_LIMITS_H
 #define CGROUPS_LIMITS_H
 
+#include "lib/arena.h"
 #include "lib/err.h"
 #include "lib/types.h"
 
@@ -91,5 +92,42 @@ struct cg_limits {
 	struct key_value_list unified;	/* file name -> contents, written last */
 	LIST(struct cg_device_rule) devices;
 };
+
+enum {
+	CG_WRITE_OPTIONAL = 1,	  /* the file may be missing: what it would say is the default */
+	CG_WRITE_ALTERNATIVE = 2, /* skipped when the write before it found its file */
+	CG_WRITE_KEEP_QUOTA = 4,  /* the value is a period: the quota in the file goes before it */
+};
+
+/* One file of a group to write. */
+struct cg_write {
+	const char *file, *value;
+	const char *field;	/* where it comes from: "memory.limit" */
+	unsigned int flags;
+};
+
+struct cg_writes {
+	struct cg_write *items;
+	size_t count;
+};
+
+/*
+ * Puts limits into cgroup v2 terms, in the order to be written; no system call. Strings live in the
+ * arena and in the limits. Fields that only v1 has are -EOPNOTSUPP, values out of range -EINVAL;
+ * the message names the field. devices are not part of it, see cgroups/devices.h.
+ */
+int limits_translate(const struct cg_limits *limits, struct arena *a, struct cg_writes *ret_writes,
+		     struct err *err);
+
+/* The controllers that the writes need, as a mask of 1 << enum cg_controller. */
+unsigned int limits_controllers(const struct cg_writes *writes);
+
+/*
+ * Translates, enables the controllers that are needed and writes. Limits without a value cost no
+ * system call. -EOPNOTSUPP when the kernel or the v2 tree cannot do it, -EBUSY when
+ * check_before_update is set and more memory is in use than the limit to be (nothing is written
+ * then); else what the kernel said. What was written before an error stays.
+ */
+int limits_apply(const struct cg *cg, const struct cg_limits *limits, struct err *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON in and out. lib/json.c is the only file that includes yajl.
+ * JSON in and out, for everything that reads or writes it. Only lib/json*.c include yajl.
  *
  * Reading: json_parse() turns a text into a tree of values in an arena, strictly (RFC 8259, UTF-8, at most 4 MiB, at most
  * 64 levels; duplicate keys, NUL in strings, comments and trailing data are errors). json_decode() then fills a struct
@@ -99,7 +99,11 @@ json_reader json_map;		/* struct key_value_list from an object of strings */
 json_reader json_map_list;	/* LIST() of structs from an object; arg: struct json_list_of; the element starts with
 				   a char * that takes the key (so that "netDevices": {"eth0": {...}} becomes a list) */
 
-/* Decodes root (an object) by a table into out, which the caller has zeroed or filled with defaults. */
+/*
+ * Decodes root (an object) by a table into out, which the caller has zeroed or filled with defaults. Lists come from a;
+ * strings stay where json_parse() put them, so the tree's arena must live as long as out (best: it is a). Returns 0 or
+ * -EINVAL.
+ */
 int json_decode(const struct json_value *root, const struct json_table *table, struct arena *a, void *out,
 		struct err *err);
 
@@ -126,7 +130,8 @@ void json_end_object(struct json_writer *w);
 void json_begin_array(struct json_writer *w);
 void json_end_array(struct json_writer *w);
 void json_key(struct json_writer *w, const char *key);
-void json_put_string(struct json_writer *w, const char *s);	/* bytes that are not UTF-8 become U+FFFD */
+/* Bytes that are not UTF-8 become U+FFFD; NULL is written as null. */
+void json_put_string(struct json_writer *w, const char *s);
 void json_put_bool(struct json_writer *w, bool v);
 void json_put_i64(struct json_writer *w, int64_t v);
 void json_put_u64(struct json_writer *w, uint64_t v);

@@ -28,7 +28,7 @@ struct spec_capabilities {
 
 struct spec_rlimit {
 	char *type;	/* "RLIMIT_NOFILE" */
-	int resource;	/* RLIMIT_NOFILE, set by spec_check */
+	int resource;	/* RLIMIT_NOFILE */
 	uint64_t soft, hard;
 };
 
@@ -195,7 +195,8 @@ struct spec_linux {
 	LIST(struct spec_net_device) net_devices;
 	char *cgroups_path;
 	struct cg_limits resources;
-	int rootfs_propagation;	/* MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, or 0 */
+	/* MS_PRIVATE, MS_SHARED, MS_SLAVE or MS_UNBINDABLE, with MS_REC for "rprivate" and so on, or 0. */
+	unsigned int rootfs_propagation;
 	struct spec_seccomp *seccomp;
 	struct strv masked_paths, readonly_paths;
 	char *mount_label;
@@ -243,6 +244,12 @@ const char *ns_kind_name(enum ns_kind kind);
 unsigned long ns_kind_flag(enum ns_kind kind);
 /* The file below /proc/PID/ns: "net". */
 const char *ns_kind_file(enum ns_kind kind);
+/*
+ * The path below /proc/sys of a sysctl key: "net.ipv4.ip_forward" and "net/ipv4/ip_forward" both give the latter. As in
+ * sysctl(8) the first separator decides: "net.ipv4.conf.eth0/1.rp_filter" is "net/ipv4/conf/eth0.1/rp_filter". False
+ * when the key is malformed or longer than size - 1 bytes; keys of a spec that was loaded are neither, with 256.
+ */
+bool spec_sysctl_path(const char *key, char *ret_path, size_t size);
 /* The OCI name of a hook kind: "createRuntime". */
 const char *hook_kind_name(enum hook_kind kind);
 

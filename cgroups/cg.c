@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cgroups/cg.h"
+
+#include "cgroups/cg_wait.h"
+#include "lib/cleanup.h"
+#include "lib/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+
+/* Parents may be removed by a neighbour's cg_destroy() while we make our group in them. */
+#define CREATE_TRIES 20
+
+static bool is_cgroup2(const char *path)
+{
+	struct statfs st;
+
+	return statfs(path, &st) == 0 && st.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+/* The mount point of the first cgroup2 line, a plain path or NULL. Cuts up the text. */
+static char *cgroup2_mount_point(char *mountinfo)
+{
+	char *save = NULL;
+
+	for (char *line = strtok_r(mountinfo, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char *field = line;
+
+		if (!strstr(line, " - cgroup2 "))
+			continue;
+		for (int i = 0; i < 4 && field; i++) {
+			field = strchr(field, ' ');
+			field = field ? field + 1 : NULL;
+		}
+		if (!field)
+			continue;
+		field[strcspn(field, " ")] = '\0';
+		return field;
+	}
+	return NULL;
+}
+
+static int find_in_mountinfo(struct cg_tree *ret_tree, struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	char *text, *path;
+	int r;
+
+	r = file_read(AT_FDCWD, "/proc/self/mountinfo", (size_t)4 << 20, &a, &text, NULL, err);
+	if (r < 0)
+		return r;
+	path = cgroup2_mount_point(text);
+	if (!path)
+		return err_set(err, ENOENT,
+			       "no cgroup2 file system is mounted; mount one on /sys/fs/cgroup");
+	r = cg_tree_open(path, ret_tree, err);
+	if (r == 0)
+		ret_tree->hybrid = true;
+	return r;
+}
+
+int cg_tree_find(struct cg_tree *ret_tree, struct err *err)
+{
+	static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		int fd;
+
+		if (!is_cgroup2(places[i]))
+			continue;
+		fd = open(places[i], OPEN_DIR);
+		if (fd < 0)
+			return err_errno(err, "open %s", places[i]);
+		*ret_tree = (struct cg_tree){ .fd = fd, .hybrid = i > 0 };
+		return 0;
+	}
+	return find_in_mountinfo(ret_tree, err);
+}
+
+int cg_tree_open(const char *path, struct cg_tree *ret_tree, struct err *err)
+{
+	autofd fd = open(path, OPEN_DIR);
+	struct statfs st;
+
+	if (fd < 0)
+		return err_errno(err, "open %s", path);
+	if (fstatfs(fd, &st) < 0)
+		return err_errno(err, "statfs %s", path);
+	if (st.f_type != CGROUP2_SUPER_MAGIC)
+		return err_set(err, EINVAL, "%s is not a cgroup2 file system", path);
+	*ret_tree = (struct cg_tree){ .fd = take_fd(&fd), .hybrid = false };
+	return 0;
+}
+
+void cg_tree_close(struct cg_tree *tree)
+{
+	cleanup_fd(&tree->fd);
+	tree->fd = -1;
+}
+
+static int append_part(char *out, size_t *len, const char *part, size_t part_len)
+{
+	if (part_len > NAME_MAX || *len + 1 + part_len >= PATH_MAX)
+		return -ENAMETOOLONG;
+	if (part_len == 2 && memcmp(part, "..", 2) == 0)
+		return -EINVAL;
+	if (memchr(part, '\n', part_len)) /* the kernel refuses it, see cgroup_mkdir() */
+		return -EINVAL;
+	if (part_len == 0 || (part_len == 1 && part[0] == '.'))
+		return 0;
+	out[(*len)++] = '/';
+	memcpy(out + *len, part, part_len);
+	*len += part_len;
+	return 0;
+}
+
+/* Writes the normalised path: "/" for the root, else "/a/b". */
+static int clean_path(const char *path, char out[PATH_MAX])
+{
+	size_t len = 0;
+
+	if (path[0] != '/')
+		return -EINVAL;
+	while (*path) {
+		size_t part = strcspn(path, "/");
+		int r = append_part(out, &len, path, part);
+
+		if (r < 0)
+			return r;
+		path += part;
+		path += strspn(path, "/");
+	}
+	if (len == 0)
+		out[len++] = '/';
+	out[len] = '\0';
+	return 0;
+}
+
+static int clean_group_path(const char *path, char out[PATH_MAX], struct err *err)
+{
+	int r = clean_path(path, out);
+
+	if (r < 0)
+		return err_code(err, r, "cgroup path %s", path);
+	if (!out[1])
+		return err_set(err, EINVAL, "cgroup path %s: the root group is not ours", path);
+	return 0;
+}
+
+/* Removes up to count groups, the last part of rel first. Stops at one that is in use. */
+static void remove_upwards(int root, const char *rel, unsigned int count)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s", rel);
+	while (count-- > 0 && unlinkat(root, path, AT_REMOVEDIR) == 0) {
+		char *slash = strrchr(path, '/');
+
+		if (!slash)
+			return;
+		*slash = '\0';
+	}
+}
+
+/* Makes rel, whose last `cut` slashes are cut to NULs, and then each longer path. */
+static int make_down(int root, char *rel, unsigned int cut, unsigned int *made)
+{
+	for (; cut > 0; cut--) {
+		size_t end = strlen(rel);
+
+		rel[end] = '/';
+		if (mkdirat(root, rel, 0755) == 0) {
+			(*made)++;
+		} else if (errno == EEXIST) {
+			*made = 0;
+		} else {
+			int saved = errno;
+
+			rel[end] = '\0';
+			remove_upwards(root, rel, *made);
+			return -saved;
+		}
+	}
+	return 0;
+}
+
+/*
+ * Tries the leaf first, as its parent mostly exists: one system call then. Only the trailing
+ * groups are counted as made, since one that a neighbour made below ours keeps ours needed.
+ */
+static int make_chain(int root, const char *path, unsigned int *ret_made)
+{
+	char rel[PATH_MAX];
+	unsigned int cut = 0, made = 1;
+	int r;
+
+	memcpy(rel, path, strlen(path) + 1);
+	while (mkdirat(root, rel, 0755) < 0) {
+		char *slash = strrchr(rel, '/');
+
+		if (errno == EEXIST) {
+			made = 0;
+			break;
+		}
+		if (errno != ENOENT || !slash)
+			return -errno;
+		*slash = '\0';
+		cut++;
+	}
+	r = make_down(root, rel, cut, &made);
+	if (r == 0)
+		*ret_made = made;
+	return r;
+}
+
+static int take_over(const struct cg *cg, struct err *err)
+{
+	int r = cg_populated(cg);
+
+	if (r < 0)
+		return err_code(err, r, "read cgroup %s", cg->path);
+	if (r > 0)
+		return err_set(err, EBUSY, "cgroup %s exists and holds processes", cg->path);
+	/* A process cloned into a group that was left frozen would never start. */
+	r = file_poke(cg->fd, "cgroup.freeze", "0");
+	if (r < 0 && r != -ENOENT)
+		return err_code(err, r, "thaw cgroup %s", cg->path);
+	return 0;
+}
+
+/* One round; -ENOENT (no message needed) means that a parent went away meanwhile. */
+static int create_once(int root, const char *rel, unsigned int *ret_made)
+{
+	unsigned int made = 0;
+	int fd, r = make_chain(root, rel, &made);
+
+	if (r < 0)
+		return r;
+	fd = openat(root, rel, OPEN_DIR);
+	if (fd < 0) {
+		r = -errno;
+		remove_upwards(root, rel, made);
+		return r;
+	}
+	*ret_made = made;
+	return fd;
+}
+
+int cg_create(const struct cg_tree *tree, const char *path, unsigned int flags, struct cg *ret_cg,
+	      struct err *err)
+{
+	char clean[PATH_MAX];
+	struct cg cg = { .root = tree->fd, .fd = -1 };
+	int r = clean_group_path(path, clean, err);
+
+	if (r < 0)
+		return r;
+	for (int i = 0; i < CREATE_TRIES; i++) {
+		cg.fd = create_once(tree->fd, clean + 1, &cg.made);
+		if (cg.fd != -ENOENT)
+			break;
+	}
+	if (cg.fd < 0)
+		return err_code(err, cg.fd, "create cgroup %s", clean);
+	cg.path = strdup(clean);
+	if (!cg.path)
+		r = err_code(err, ENOMEM, "create cgroup %s", clean);
+	else if (!cg.made && !(flags & CG_JOIN))
+		r = take_over(&cg, err);
+	if (r < 0) {
+		remove_upwards(tree->fd, clean + 1, cg.made);
+		cg_done(&cg);
+		return r;
+	}
+	*ret_cg = cg;
+	return 0;
+}
+
+int cg_open(const struct cg_tree *tree, const char *path, struct cg *ret_cg, struct err *err)
+{
+	char clean[PATH_MAX];
+	autofd fd = -1;
+	char *copy;
+	int r = clean_path(path, clean);
+
+	if (r < 0)
+		return err_code(err, r, "cgroup path %s", path);
+	fd = openat(tree->fd, clean[1] ? clean + 1 : ".", OPEN_DIR);
+	if (fd < 0)
+		return err_errno(err, "open cgroup %s", clean);
+	copy = strdup(clean);
+	if (!copy)
+		return err_code(err, ENOMEM, "open cgroup %s", clean);
+	*ret_cg = (struct cg){ .root = tree->fd, .fd = take_fd(&fd), .path = copy };
+	return 0;
+}
+
+void cg_done(struct cg *cg)
+{
+	cleanup_fd(&cg->fd);
+	free(cg->path);
+	*cg = (struct cg)CG_INIT;
+}
+
+int cg_missing(const struct cg_tree *tree, const char *path)
+{
+	char clean[PATH_MAX];
+	int missing = 0;
+	int r = clean_path(path, clean);
+
+	if (r < 0)
+		return r;
+	while (clean[1] && faccessat(tree->fd, clean + 1, F_OK, 0) < 0) {
+		if (errno != ENOENT)
+			return -errno;
+		missing++;
+		*strrchr(clean, '/') = '\0';
+		if (!clean[0])
+			break;
+	}
+	return missing;
+}
+
+/* The name of some group directly in fd: 1, 0 when there is none, or -errno. */
+static int first_child(int fd, char name[NAME_MAX + 1])
+{
+	int dup = openat(fd, ".", OPEN_DIR);
+	DIR *dir = dup < 0 ? NULL : fdopendir(dup);
+	struct dirent *de;
+	int r = 0;
+
+	if (!dir) {
+		r = -errno;
+		cleanup_fd(&dup);
+		return r;
+	}
+	errno = 0;
+	while ((de = readdir(dir))) {
+		if (de->d_type != DT_DIR || !strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
+			continue;
+		snprintf(name, NAME_MAX + 1, "%s", de->d_name);
+		r = 1;
+		break;
+	}
+	if (!de && errno)
+		r = -errno;
+	closedir(dir);
+	return r;
+}
+
+/* Replaces *fd by a directory relative to it. */
+static int step_to(int *fd, const char *name)
+{
+	int next = openat(*fd, name, OPEN_DIR);
+
+	if (next < 0)
+		return -errno;
+	close(*fd);
+	*fd = next;
+	return 0;
+}
+
+/*
+ * One sweep through the groups below rel, leaf first. It walks with a single descriptor and no
+ * stack, as a container with a writable cgroup mount decides how deep they nest. Ends at a group
+ * that holds processes, when everything is gone or at the deadline. Returns how many were removed.
+ */
+static int remove_below(int root, const char *rel, const struct cg_wait *wait)
+{
+	autofd cur = openat(root, rel, OPEN_DIR);
+	char name[NAME_MAX + 1];
+	bool from_leaf = false;
+	int depth = 0, removed = 0;
+
+	if (cur < 0)
+		return 0;
+	while (cg_wait_now() < wait->end) {
+		int r = first_child(cur, name);
+
+		if (r == 0 && depth > 0) {
+			r = step_to(&cur, "..");
+			depth--;
+			from_leaf = true;
+		} else if (r <= 0) {
+			return removed;
+		} else if (unlinkat(cur, name, AT_REMOVEDIR) == 0 || errno == ENOENT) {
+			removed++;
+			from_leaf = false;
+		} else if (errno != EBUSY || from_leaf) {
+			return removed;
+		} else {
+			r = step_to(&cur, name);
+			depth++;
+		}
+		if (r < 0)
+			return removed;
+	}
+	return removed;
+}
+
+static int remove_group(int root, const char *rel, int timeout_ms)
+{
+	struct cg_wait wait = cg_wait_for(timeout_ms);
+	struct timespec pause;
+
+	while (unlinkat(root, rel, AT_REMOVEDIR) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		if (errno != EBUSY)
+			return -errno;
+		if (remove_below(root, rel, &wait) > 0)
+			continue;
+		if (!cg_wait_next(&wait, &pause))
+			return -EBUSY;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
+int cg_destroy(const struct cg_tree *tree, const char *path, unsigned int levels, int timeout_ms,
+	       struct err *err)
+{
+	char clean[PATH_MAX];
+	int r = clean_group_path(path, clean, err);
+
+	if (r < 0 || levels == 0)
+		return r;
+	r = remove_group(tree->fd, clean + 1, timeout_ms);
+	if (r < 0)
+		return err_code(err, r, "remove cgroup %s", clean);
+	*strrchr(clean, '/') = '\0';
+	if (clean[0])
+		remove_upwards(tree->fd, clean + 1, levels - 1);
+	return 0;
+}
+
+int cg_self_path(char *ret_path, size_t size, struct err *err)
+{
+	static const char file[] = "/proc/self/cgroup", deleted[] = " (deleted)";
+	char text[2 * PATH_MAX];
+	ssize_t n = file_peek(AT_FDCWD, file, text, sizeof(text));
+	char *line, *path;
+	size_t len;
+
+	if (n < 0)
+		return err_code(err, (int)n, "read %s", file);
+	line = strncmp(text, "0::", 3) == 0 ? text - 1 : strstr(text, "\n0::");
+	if (!line)
+		return err_set(err, ENOENT, "%s has no cgroup v2 line", file);
+	path = line + strlen("\n0::");
+	len = strcspn(path, "\n");
+	path[len] = '\0';
+	if (len >= sizeof(deleted) && !strcmp(path + len - strlen(deleted), deleted))
+		return err_set(err, ENOENT, "the own cgroup was removed");
+	if (strncmp(path, "/..", 3) == 0)
+		return err_set(err, EXDEV, "the own cgroup lies outside of the cgroup namespace");
+	if (len >= size)
+		return err_code(err, ENAMETOOLONG, "own cgroup");
+	memcpy(ret_path, path, len + 1);
+	return 0;
+}

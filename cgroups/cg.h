@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One cgroup v2 group: find the tree, make a group, put processes in, freeze, kill and remove it.
+ * oci/launch.c makes a container's group before the clone and oci/container.c ends it; limits.h,
+ * devices.h and stats.h work on the group that is made here. Nothing here waits without a deadline.
+ */
+#ifndef CGROUPS_CG_H
+#define CGROUPS_CG_H
+
+#include "lib/arena.h"
+#include "lib/err.h"
+#include "lib/types.h"
+
+#include <sys/types.h>
+
+/* Where cgroup2 is mounted. */
+struct cg_tree {
+	int fd;	     /* the mount's root directory */
+	bool hybrid; /* v1 hierarchies sit at /sys/fs/cgroup and hold some of the controllers */
+};
+
+/*
+ * Finds the v2 tree: /sys/fs/cgroup, else /sys/fs/cgroup/unified (hybrid hosts), else the first
+ * cgroup2 line of mountinfo. -ENOENT when there is none.
+ */
+int cg_tree_find(struct cg_tree *ret_tree, struct err *err);
+/* The tree mounted at a path, for tests and unusual hosts; -EINVAL when that is not cgroup2. */
+int cg_tree_open(const char *path, struct cg_tree *ret_tree, struct err *err);
+void cg_tree_close(struct cg_tree *tree);
+
+struct cg {
+	int root;	   /* the tree's descriptor; borrowed, it must outlive the group */
+	int fd;		   /* the group's directory; good for clone3's CLONE_INTO_CGROUP (5.7) */
+	char *path;	   /* below the mount, starts with '/', normalised */
+	unsigned int made; /* so many trailing parts of the path were made by cg_create() */
+};
+
+#define CG_INIT                                                                                    \
+	{                                                                                          \
+		-1, -1, NULL, 0                                                                    \
+	}
+
+enum {
+	CG_JOIN = 1, /* an existing group may hold processes */
+};
+
+/*
+ * Makes the group and its missing parents. A path is absolute below the mount; repeated slashes are
+ * folded, ".." is refused. An existing group without processes is taken over and thawed; one with
+ * processes is -EBUSY unless CG_JOIN. What was made is undone on failure.
+ */
+int cg_create(const struct cg_tree *tree, const char *path, unsigned int flags, struct cg *ret_cg,
+	      struct err *err);
+/* Opens an existing group; -ENOENT when there is none. made is 0. */
+int cg_open(const struct cg_tree *tree, const char *path, struct cg *ret_cg, struct err *err);
+/* Closes the descriptor and frees the path; the group stays. */
+void cg_done(struct cg *cg);
+#define autocg __attribute__((cleanup(cg_done))) struct cg
+
+/* How many trailing parts of the path do not exist yet: what write-ahead state records. Or -errno.
+ */
+int cg_missing(const struct cg_tree *tree, const char *path);
+
+/*
+ * Removes the group with all groups below it, then up to levels - 1 of its parents while they are
+ * empty. levels is what cg_create() reported as made: 0 removes nothing. No such group is success.
+ * The kernel may say EBUSY for a moment after the last exit, so it is retried for timeout_ms; then
+ * -EBUSY. Kills nothing.
+ */
+int cg_destroy(const struct cg_tree *tree, const char *path, unsigned int levels, int timeout_ms,
+	       struct err *err);
+
+/* The caller's own group, from /proc/self/cgroup: what rootless groups are placed below. */
+int cg_self_path(char *ret_path, size_t size, struct err *err);
+
+/* Processes (cg_procs.c). */
+
+/* Moves a process in: for kernels without CLONE_INTO_CGROUP, and for exec. */
+int cg_add_pid(const struct cg *cg, pid_t pid, struct err *err);
+
+struct cg_pids {
+	pid_t *items;
+	size_t count;
+};
+
+/* The processes of the group and all groups below it, in the caller's pid namespace. */
+int cg_pids(const struct cg *cg, struct arena *a, struct cg_pids *ret_pids, struct err *err);
+
+/* 1 when a process lives in the group or below, 0 when none (zombies do not count), or -errno. */
+int cg_populated(const struct cg *cg);
+/* 1 when every process is frozen, else 0, or -errno (-ENOENT before Linux 5.2). */
+int cg_frozen(const struct cg *cg);
+/* Waits until no process is left. -ETIMEDOUT after timeout_ms. A group that is gone is empty. */
+int cg_wait_empty(const struct cg *cg, int timeout_ms, struct err *err);
+
+/* Freezes and waits (Linux 5.2). On -ETIMEDOUT the group is thawed again. */
+int cg_freeze(const struct cg *cg, int timeout_ms, struct err *err);
+/* Thaws and waits; -ETIMEDOUT when an ancestor is frozen. */
+int cg_thaw(const struct cg *cg, int timeout_ms, struct err *err);
+
+/*
+ * SIGKILL to everything in the group and below: cgroup.kill (5.14), else cg_kill_each(). Then waits
+ * for it to be empty, unless timeout_ms is 0; -ETIMEDOUT when processes survive that (D state).
+ */
+int cg_kill(const struct cg *cg, int timeout_ms, struct err *err);
+/* The way of older kernels: freeze, signal each process, thaw; again until empty or timeout_ms. */
+int cg_kill_each(const struct cg *cg, int timeout_ms, struct err *err);
+
+/* Controllers (cg_controllers.c). Sets are masks of 1 << controller. */
+enum cg_controller {
+	CG_CPUSET,
+	CG_CPU,
+	CG_IO,
+	CG_MEMORY,
+	CG_HUGETLB,
+	CG_PIDS,
+	CG_RDMA,
+	CG_MISC,
+	CG_CONTROLLERS
+};
+
+const char *cg_controller_name(enum cg_controller c);
+/* The controller that a file like "memory.high" belongs to, or -1 ("cgroup.freeze"). */
+int cg_controller_of(const char *file);
+/* What the tree's root offers at all. 0 when that cannot be read. */
+unsigned int cg_available(const struct cg_tree *tree);
+/* What is in force in the group. 0 when that cannot be read. */
+unsigned int cg_enabled(const struct cg *cg);
+/*
+ * Enables controllers on the way from the root to the group. Costs one read when they already are.
+ * -EOPNOTSUPP when the v2 tree lacks one, -EBUSY when a group on the way holds processes itself,
+ * -EACCES when it is not delegated; the message names the controller and the remedy.
+ */
+int cg_enable(const struct cg *cg, unsigned int controllers, struct err *err);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cgroups/cg.h"
+
+#include "cgroups/cg_wait.h"
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "lib/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROCS_MAX ((size_t)16 << 20)
+/* Descriptors are held while descending. */
+#define WALK_DEPTH 128
+
+int cg_add_pid(const struct cg *cg, pid_t pid, struct err *err)
+{
+	char text[16];
+	int r;
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	r = file_poke(cg->fd, "cgroup.procs", text);
+	if (r < 0)
+		return err_code(err, r, "move process %d to cgroup %s", (int)pid, cg->path);
+	return 0;
+}
+
+static int add_pids(int fd, struct buf *pids, struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	char *text, *save = NULL;
+	int r = file_read(fd, "cgroup.procs", PROCS_MAX, &a, &text, NULL, err);
+
+	/* A threaded group does not list; its processes are listed by the domain above it. */
+	if (r == -EOPNOTSUPP)
+		return 0;
+	if (r < 0)
+		return r;
+	for (char *s = strtok_r(text, "\n", &save); s; s = strtok_r(NULL, "\n", &save)) {
+		pid_t pid = (pid_t)strtol(s, NULL, 10);
+
+		/* 0 is a process that this pid namespace does not see. */
+		if (pid > 0)
+			buf_add(pids, &pid, sizeof(pid));
+	}
+	return 0;
+}
+
+/* Takes fd over. */
+static int walk(int fd, int depth, struct buf *pids, struct err *err)
+{
+	DIR *dir = fdopendir(fd);
+	struct dirent *de;
+	int r;
+
+	if (!dir) {
+		err_errno(err, "open cgroup directory");
+		close(fd);
+		return err->code;
+	}
+	r = depth < WALK_DEPTH ? add_pids(fd, pids, err)
+			       : err_set(err, ELOOP, "cgroups nest deeper than %d", WALK_DEPTH);
+	while (r == 0 && (de = readdir(dir))) {
+		int child;
+
+		if (de->d_type != DT_DIR || !strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
+			continue;
+		child = openat(fd, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (child >= 0)
+			r = walk(child, depth + 1, pids, err);
+		else if (errno != ENOENT)
+			r = err_errno(err, "open cgroup %s", de->d_name);
+		if (r == -ENOENT || r == -ENODEV) /* removed while we looked */
+			r = 0;
+	}
+	closedir(dir);
+	return r;
+}
+
+int cg_pids(const struct cg *cg, struct arena *a, struct cg_pids *ret_pids, struct err *err)
+{
+	autobuf pids = BUF_INIT;
+	int fd = openat(cg->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return err_errno(err, "open cgroup %s", cg->path);
+	r = walk(fd, 0, &pids, err);
+	if (r < 0)
+		return err_prefix(err, "list processes of cgroup %s", cg->path);
+	ret_pids->count = pids.len / sizeof(pid_t);
+	ret_pids->items = arena_memdup(a, buf_str(&pids), pids.len);
+	return 0;
+}
+
+/* The value of "key 0|1" in an open cgroup.events, or -errno. */
+static int read_event(int fd, const char *key)
+{
+	char text[256];
+	const char *at;
+	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	at = strstr(text, key);
+	if (!at)
+		return -ENOENT;
+	return at[strlen(key)] == '1';
+}
+
+static int peek_event(const struct cg *cg, const char *key)
+{
+	autofd fd = openat(cg->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : read_event(fd, key);
+}
+
+int cg_populated(const struct cg *cg)
+{
+	return peek_event(cg, "populated ");
+}
+
+int cg_frozen(const struct cg *cg)
+{
+	return peek_event(cg, "frozen ");
+}
+
+/*
+ * Looks again after short pauses too: the kernel sends at most one notice in 10 ms
+ * (CGROUP_FILE_NOTIFY_MIN_INTV), and a short-lived container is gone sooner.
+ */
+static int wait_event(const struct cg *cg, const char *key, int want, int timeout_ms)
+{
+	autofd fd = openat(cg->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	struct cg_wait wait = cg_wait_for(timeout_ms);
+	struct timespec pause;
+	int value;
+
+	if (fd < 0)
+		return -errno;
+	while ((value = read_event(fd, key)) != want) {
+		struct pollfd p = { .fd = fd, .events = POLLPRI };
+
+		if (value < 0)
+			return value;
+		if (!cg_wait_next(&wait, &pause))
+			return -ETIMEDOUT;
+		if (ppoll(&p, 1, &pause, NULL) < 0 && errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+int cg_wait_empty(const struct cg *cg, int timeout_ms, struct err *err)
+{
+	int r = wait_event(cg, "populated ", 0, timeout_ms);
+
+	if (r == -ENODEV || r == -ENOENT)
+		return 0;
+	if (r == -ETIMEDOUT)
+		return err_set(err, ETIMEDOUT, "cgroup %s still holds processes after %d ms",
+			       cg->path, timeout_ms);
+	return r < 0 ? err_code(err, r, "wait for cgroup %s", cg->path) : 0;
+}
+
+static int set_frozen(const struct cg *cg, bool on, int timeout_ms)
+{
+	int r = file_poke(cg->fd, "cgroup.freeze", on ? "1" : "0");
+
+	return r < 0 ? r : wait_event(cg, "frozen ", on, timeout_ms);
+}
+
+static int freeze_error(const struct cg *cg, const char *verb, int r, struct err *err)
+{
+	if (r == -ENOENT)
+		return err_set(err, EOPNOTSUPP,
+			       "%s cgroup %s: kernel lacks the v2 freezer (needs Linux >= 5.2)",
+			       verb, cg->path);
+	return err_code(err, r, "%s cgroup %s", verb, cg->path);
+}
+
+int cg_freeze(const struct cg *cg, int timeout_ms, struct err *err)
+{
+	int r = set_frozen(cg, true, timeout_ms);
+
+	if (r == 0)
+		return 0;
+	file_poke(cg->fd, "cgroup.freeze", "0");
+	return freeze_error(cg, "freeze", r, err);
+}
+
+int cg_thaw(const struct cg *cg, int timeout_ms, struct err *err)
+{
+	int r = set_frozen(cg, false, timeout_ms);
+
+	return r == 0 ? 0 : freeze_error(cg, "thaw", r, err);
+}
+
+static int signal_all(const struct cg *cg, struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	struct cg_pids pids;
+	int r = cg_pids(cg, &a, &pids, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < pids.count; i++) {
+		if (kill(pids.items[i], SIGKILL) < 0 && errno != ESRCH)
+			r = err_errno(err, "kill process %d of cgroup %s", (int)pids.items[i],
+				      cg->path);
+	}
+	return r;
+}
+
+int cg_kill_each(const struct cg *cg, int timeout_ms, struct err *err)
+{
+	struct cg_wait wait = cg_wait_for(timeout_ms);
+	int r;
+
+	do {
+		int populated = cg_populated(cg);
+
+		if (populated == 0 || populated == -ENODEV || populated == -ENOENT)
+			return 0;
+		/* Frozen, nothing can fork away and no pid can be taken by another process. */
+		set_frozen(cg, true, 100);
+		r = signal_all(cg, err);
+		file_poke(cg->fd, "cgroup.freeze", "0");
+		if (r < 0)
+			return r;
+		r = wait_event(cg, "populated ", 0, 50);
+		if (r == 0 || r == -ENODEV)
+			return 0;
+	} while (cg_wait_now() < wait.end);
+	if (timeout_ms == 0)
+		return 0;
+	return err_set(err, ETIMEDOUT, "processes of cgroup %s survive SIGKILL", cg->path);
+}
+
+int cg_kill(const struct cg *cg, int timeout_ms, struct err *err)
+{
+	int r = file_poke(cg->fd, "cgroup.kill", "1");
+
+	if (r == -ENOENT || r == -EOPNOTSUPP)
+		return cg_kill_each(cg, timeout_ms, err);
+	if (r == -ENODEV)
+		return 0;
+	if (r < 0)
+		return err_code(err, r, "kill cgroup %s", cg->path);
+	return timeout_ms ? cg_wait_empty(cg, timeout_ms, err) : 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/caps.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int by_name(const char *name)
+{
+	char full[64];
+	cap_value_t value;
+
+	if (strncasecmp(name, "CAP_", 4) != 0) {
+		snprintf(full, sizeof(full), "CAP_%s", name);
+		name = full;
+	}
+	return cap_from_name(name, &value) == 0 ? (int)value : -1;
+}
+
+uint64_t caps_mask(const struct strv *names, const char **ret_unknown)
+{
+	uint64_t mask = 0;
+
+	for (size_t i = 0; i < names->count; i++) {
+		int cap = by_name(names->items[i]);
+
+		if (cap >= 0)
+			mask |= (uint64_t)1 << cap;
+		else if (ret_unknown)
+			*ret_unknown = names->items[i];
+	}
+	return mask;
+}
+
+uint64_t caps_effective(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return 0;
+	return (uint64_t)data[1].effective << 32 | data[0].effective;
+}
+
+uint64_t caps_kernel(void)
+{
+	return ((uint64_t)1 << cap_max_bits()) - 1;
+}

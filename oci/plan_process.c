@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The part of a plan that turns tote-init into the program of config.json: terminal, limits, ids, capabilities, exec. */
+#include "oci/plan.h"
+
+#include "lib/bitlist.h"
+#include "lib/cleanup.h"
+#include "oci/caps.h"
+#include "oci/seccomp.h"
+#include "oci/seccomp_cache.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/uio.h>
+
+#define IOPRIO_CLASS_SHIFT 13
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* linux/sched/types.h clashes with glibc's sched.h; sched_setattr(2) gives the form (its first version, 48 bytes). */
+struct sched_attr_v0 {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+static const struct {
+	const char *name;
+	unsigned long flag;
+} personality_flags[] = {
+	{ "ADDR_NO_RANDOMIZE", ADDR_NO_RANDOMIZE },   { "ADDR_COMPAT_LAYOUT", ADDR_COMPAT_LAYOUT },
+	{ "ADDR_LIMIT_32BIT", ADDR_LIMIT_32BIT },     { "ADDR_LIMIT_3GB", ADDR_LIMIT_3GB },
+	{ "FDPIC_FUNCPTRS", FDPIC_FUNCPTRS },	      { "MMAP_PAGE_ZERO", MMAP_PAGE_ZERO },
+	{ "READ_IMPLIES_EXEC", READ_IMPLIES_EXEC },   { "SHORT_INODE", SHORT_INODE },
+	{ "STICKY_TIMEOUTS", STICKY_TIMEOUTS },	      { "UNAME26", UNAME26 },
+	{ "WHOLE_SECONDS", WHOLE_SECONDS },
+};
+
+int plan_process_early(const struct plan_process_opts *pp, const struct plan_opts *opts, struct arena *a,
+		       struct plan *plan, struct err *err)
+{
+	const struct spec_process *p = pp->process;
+
+	(void)opts;
+	(void)err;
+	plan_add(plan, a, STEP_SETSID);
+	if (p->terminal) {
+		struct step *s = plan_add(plan, a, STEP_TERMINAL);
+
+		s->flags = pp->exec ? 0 : STEP_CONSOLE;
+		if (p->console_size)
+			s->arg[0] = (p->console_size->height & 0xffff) << 16 | (p->console_size->width & 0xffff);
+		s->arg[1] = p->user.uid;
+	}
+	return 0;
+}
+
+static void plan_limits(const struct spec_process *p, struct arena *a, struct plan *plan)
+{
+	/* Raising a hard limit takes a privilege of the host that a user namespace does not give. */
+	if (plan->user_ns) {
+		plan->host_rlimits = p->rlimits.count ? p : NULL;
+		return;
+	}
+	for_each(l, &p->rlimits) {
+		struct step *s = plan_add(plan, a, STEP_RLIMIT);
+
+		s->data = l->type;
+		s->data_len = strlen(l->type);
+		s->arg[0] = (uint64_t)l->resource;
+		s->arg[1] = l->soft;
+		s->arg[2] = l->hard;
+	}
+}
+
+static void plan_priorities(const struct spec_process *p, struct arena *a, struct plan *plan)
+{
+	if (p->scheduler) {
+		struct sched_attr_v0 attr = {
+			.size = sizeof(attr),
+			.policy = (uint32_t)p->scheduler->policy,
+			.flags = p->scheduler->flags,
+			.nice = p->scheduler->nice,
+			.priority = (uint32_t)p->scheduler->priority,
+			.runtime = p->scheduler->runtime,
+			.deadline = p->scheduler->deadline,
+			.period = p->scheduler->period,
+		};
+		struct step *s = plan_add(plan, a, STEP_SCHEDULER);
+
+		s->data = arena_memdup(a, &attr, sizeof(attr));
+		s->data_len = sizeof(attr);
+	}
+	if (p->io_priority)
+		plan_add(plan, a, STEP_IO_PRIORITY)->arg[0] =
+			(unsigned int)(p->io_priority->class << IOPRIO_CLASS_SHIFT | p->io_priority->priority);
+}
+
+static int plan_personality(const struct spec_personality *p, struct arena *a, struct plan *plan, struct err *err)
+{
+	unsigned long persona = (unsigned long)p->domain;
+
+	for (size_t i = 0; i < p->flags.count; i++) {
+		size_t k;
+
+		for (k = 0; k < ARRAY_SIZE(personality_flags); k++)
+			if (strcmp(personality_flags[k].name, p->flags.items[i]) == 0)
+				break;
+		if (k == ARRAY_SIZE(personality_flags))
+			return err_set(err, EINVAL, "linux.personality.flags[%zu]: unknown flag \"%s\"", i,
+				       p->flags.items[i]);
+		persona |= personality_flags[k].flag;
+	}
+	plan_add(plan, a, STEP_PERSONALITY)->arg[0] = persona;
+	return 0;
+}
+
+static int plan_mask(struct step *s, const char *list, const char *what, struct arena *a, struct err *err)
+{
+	unsigned long *mask = arena_alloc(a, BITLIST_MAX / CHAR_BIT);
+	int bits = bitlist_parse(list, mask);
+
+	if (bits < 0)
+		return err_set(err, EINVAL, "%s: \"%s\" is not a list like 0-3,7", what, list);
+	s->data = mask;
+	s->data_len = ((size_t)bits + 63) / 64 * 8;
+	/* The kernel reads one bit less than it is told (set_mempolicy(2), "BUGS" of libnuma's age): give it one more. */
+	s->arg[1] = bits ? (uint64_t)bits + 1 : 0;
+	return 0;
+}
+
+static int plan_linux(const struct spec_linux *l, struct arena *a, struct plan *plan, struct err *err)
+{
+	if (l->personality) {
+		int r = plan_personality(l->personality, a, plan, err);
+
+		if (r < 0)
+			return r;
+	}
+	if (l->memory_policy) {
+		struct step *s = plan_add(plan, a, STEP_MEMORY_POLICY);
+
+		s->arg[0] = (uint64_t)l->memory_policy->mode | l->memory_policy->flags;
+		if (l->memory_policy->nodes)
+			return plan_mask(s, l->memory_policy->nodes, "linux.memoryPolicy.nodes", a, err);
+	}
+	return 0;
+}
+
+static int plan_affinity(const struct spec_process *p, struct arena *a, struct plan *plan, struct err *err)
+{
+	if (!p->exec_cpu_affinity || !p->exec_cpu_affinity->final || !p->exec_cpu_affinity->final[0])
+		return 0;
+	return plan_mask(plan_add(plan, a, STEP_AFFINITY), p->exec_cpu_affinity->final, "process.execCPUAffinity.final", a,
+			 err);
+}
+
+static const char *search_path(const struct strv *env)
+{
+	for (size_t i = 0; i < env->count; i++)
+		if (strncmp(env->items[i], "PATH=", 5) == 0)
+			return env->items[i] + 5;
+	return DEFAULT_PATH;
+}
+
+struct cap_sets {
+	uint64_t bounding, effective, permitted, inheritable, ambient;
+};
+
+static struct cap_sets cap_sets(const struct spec_process *p, struct arena *a, struct plan *plan)
+{
+	const struct spec_capabilities *c = p->capabilities;
+	struct cap_sets sets = { 0 };
+	const char *unknown = NULL;
+
+	/* No capabilities object means none, as an absent set does in runtime-spec's Go types. */
+	if (!c)
+		return sets;
+	sets.bounding = caps_mask(&c->bounding, &unknown);
+	sets.effective = caps_mask(&c->effective, &unknown);
+	sets.permitted = caps_mask(&c->permitted, &unknown) | sets.effective;
+	sets.inheritable = caps_mask(&c->inheritable, &unknown);
+	sets.ambient = caps_mask(&c->ambient, &unknown);
+	if (unknown)
+		plan_warn(plan, a, arena_printf(a, "process.capabilities: %s cannot be granted", unknown));
+	if (sets.ambient & ~(sets.inheritable & sets.permitted))
+		plan_warn(plan, a, "process.capabilities.ambient: only what is permitted and inheritable can be raised");
+	return sets;
+}
+
+static void plan_labels(const struct spec_process *p, struct arena *a, struct plan *plan)
+{
+	if (p->apparmor_profile && p->apparmor_profile[0])
+		plan_add_data(plan, a, STEP_LABEL, arena_printf(a, "exec %s", p->apparmor_profile))->path = "apparmor/exec";
+	if (p->selinux_label && p->selinux_label[0])
+		plan_add_data(plan, a, STEP_LABEL, p->selinux_label)->path = "exec";
+}
+
+static void plan_user(const struct spec_process *p, struct arena *a, struct plan *plan)
+{
+	struct step *s = plan_add(plan, a, STEP_USER);
+
+	s->arg[0] = p->user.uid;
+	s->arg[1] = p->user.gid;
+	s->data = p->user.additional_gids.items;
+	s->data_len = p->user.additional_gids.count * sizeof(uint32_t);
+}
+
+static int plan_seccomp(const struct plan_process_opts *pp, const struct plan_opts *opts, struct arena *a,
+			struct plan *plan, struct err *err)
+{
+	const void *bpf;
+	struct step *s;
+	size_t len;
+	int r = seccomp_find(opts->seccomp_cache, pp->seccomp, a, &bpf, &len, err);
+
+	if (r < 0)
+		return r;
+	s = plan_add(plan, a, STEP_SECCOMP);
+	s->data = bpf;
+	s->data_len = len;
+	s->arg[0] = seccomp_flags(pp->seccomp);
+	if (seccomp_uses_notify(pp->seccomp)) {
+		s->flags = STEP_LISTENER;
+		plan->listener = true;
+	}
+	return 0;
+}
+
+static int plan_settings(const struct plan_process_opts *pp, const struct plan_opts *opts, struct arena *a,
+			 struct plan *plan, struct err *err)
+{
+	int r = 0;
+
+	if (!opts->no_new_keyring)
+		/* Without one of its own a container would read the keys of whoever started it. */
+		plan_add_data(plan, a, STEP_KEYRING, arena_printf(a, "_ses.%s", opts->id));
+	plan_limits(pp->process, a, plan);
+	plan_priorities(pp->process, a, plan);
+	if (pp->linux_)
+		r = plan_linux(pp->linux_, a, plan, err);
+	if (r == 0 && pp->exec)
+		r = plan_affinity(pp->process, a, plan, err);
+	return r;
+}
+
+/*
+ * Everything that can fail in the user's own way (directory, program) comes before READY, so that `create` reports it.
+ * The filter and the final capabilities come last, so that no step needs what they take away; only a filter with a
+ * listener is loaded early, as its agent must be served while `create` still runs.
+ */
+int plan_process_late(const struct plan_process_opts *pp, const struct plan_opts *opts, struct arena *a,
+		      struct plan *plan, struct err *err)
+{
+	const struct spec_process *p = pp->process;
+	bool seccomp = pp->seccomp, early = seccomp && seccomp_uses_notify(pp->seccomp);
+	struct cap_sets sets = cap_sets(p, a, plan);
+	struct step *s;
+	int r = plan_settings(pp, opts, a, plan, err);
+
+	if (r < 0)
+		return r;
+	if (p->user.umask.set || !pp->exec)
+		plan_add(plan, a, STEP_UMASK)->arg[0] = p->user.umask.set ? p->user.umask.value : 022;
+	plan_add(plan, a, STEP_BOUNDING)->arg[0] = sets.bounding;
+	plan_user(p, a, plan);
+	plan_add_path(plan, a, STEP_CWD, p->cwd);
+	s = plan_add_data(plan, a, STEP_FIND_PROGRAM, search_path(&p->env));
+	s->path = p->args.items[0];
+	s->arg[0] = sets.effective;
+	if (p->no_new_privileges && early)
+		plan_add(plan, a, STEP_NO_NEW_PRIVS);
+	if (early && (r = plan_seccomp(pp, opts, a, plan, err)) < 0)
+		return r;
+	if (opts->create)
+		plan_add(plan, a, STEP_READY);
+	plan_add(plan, a, STEP_RELEASE);
+	if (opts->create)
+		plan_add(plan, a, STEP_START);
+	if (pp->hooks)
+		plan_hooks(&pp->hooks->list[HOOK_START_CONTAINER], a, plan);
+	plan_labels(p, a, plan);
+	if (p->no_new_privileges && !early)
+		plan_add(plan, a, STEP_NO_NEW_PRIVS);
+	if (seccomp && !early && (r = plan_seccomp(pp, opts, a, plan, err)) < 0)
+		return r;
+	s = plan_add(plan, a, STEP_CAPABILITIES);
+	s->arg[0] = sets.effective;
+	s->arg[1] = sets.permitted;
+	s->arg[2] = sets.inheritable;
+	s->arg[3] = sets.ambient;
+	plan_add(plan, a, STEP_CLOSE)->arg[0] = 3 + opts->preserve_fds;
+	plan_add_path(plan, a, STEP_EXEC, p->args.items[0]);
+	plan->argv = p->args.items;
+	plan->envp = p->env.items;
+	return 0;
+}
