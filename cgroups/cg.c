@@ -455,10 +455,12 @@ int cg_self_path(char *ret_path, size_t size, struct err *err)
 
 	if (n < 0)
 		return err_code(err, (int)n, "read %s", file);
-	line = strncmp(text, "0::", 3) == 0 ? text - 1 : strstr(text, "\n0::");
+	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
 	if (!line)
 		return err_set(err, ENOENT, "%s has no cgroup v2 line", file);
-	path = line + strlen("\n0::");
+	path = strchr(line, '/');
+	if (!path)
+		return err_set(err, ENOENT, "%s has no path in its cgroup v2 line", file);
 	len = strcspn(path, "\n");
 	path[len] = '\0';
 	if (len >= sizeof(deleted) && !strcmp(path + len - strlen(deleted), deleted))

@@ -79,6 +79,20 @@ unsigned int cg_enabled(const struct cg *cg)
 	return read_mask(cg->fd, "cgroup.controllers");
 }
 
+/* True when "cpu,cpuacct" has the word. */
+static bool has_word(const char *list, const char *word)
+{
+	while (*list) {
+		size_t len = strcspn(list, ",");
+
+		if (is_word(word, list, len))
+			return true;
+		list += len;
+		list += *list == ',';
+	}
+	return false;
+}
+
 /* True when a line "N:cpu,cpuacct:/path" of /proc/self/cgroup names the controller. */
 static bool on_v1(enum cg_controller c)
 {
@@ -88,17 +102,14 @@ static bool on_v1(enum cg_controller c)
 	if (file_peek(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text)) < 0)
 		return false;
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		const char *s = strchr(line, ':');
+		char *names = strchr(line, ':');
+		char *end = names ? strchr(names + 1, ':') : NULL;
 
-		while (s && *s != '\0' && (*s == ':' || *s == ',')) {
-			size_t len = strcspn(++s, ",:");
-
-			if (is_word(controllers[c].v1, s, len))
-				return true;
-			s += len;
-			if (*s == ':')
-				break;
-		}
+		if (!end)
+			continue;
+		*end = '\0';
+		if (has_word(names + 1, controllers[c].v1))
+			return true;
 	}
 	return false;
 }

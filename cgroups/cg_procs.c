@@ -207,7 +207,7 @@ int cg_thaw(const struct cg *cg, int timeout_ms, struct err *err)
 static int signal_all(const struct cg *cg, struct err *err)
 {
 	autoarena a = ARENA_INIT;
-	struct cg_pids pids;
+	struct cg_pids pids = { NULL, 0 };
 	int r = cg_pids(cg, &a, &pids, err);
 
 	if (r < 0)

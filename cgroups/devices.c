@@ -161,36 +161,37 @@ static bool covers_all(const struct match *m)
 	return !m->type && m->major < 0 && m->minor < 0 && m->access == ACCESS_ALL;
 }
 
-/* From the last rule to the first, so that the first that decides is the last one written. */
+/*
+ * From the last rule to the first, so that the first that decides is the last one written. A rule
+ * for everything ends it, as the verifier refuses code that cannot be reached. Returns 1 when
+ * nothing at all is denied.
+ */
 static int put_rules(struct buf *out, const struct cg_device_rule *rules, size_t count,
-		     bool *ret_allows_all, struct err *err)
+		     struct err *err)
 {
-	struct match m = { .allow = false, .major = -1, .minor = -1, .access = ACCESS_ALL };
-	bool denies = false;
+	struct bpf_insn verdict[2];
+	bool rest = false, denies = false;
+	struct match m = { 0 };
 
-	*ret_allows_all = false;
 	for (size_t i = count; i > 0; i--) {
 		int r = parse_rule(&rules[i - 1], &m, err);
 
 		if (r < 0)
 			return r;
-		/* The verifier refuses code that cannot be reached: what is covered is left out. */
 		if (covers_all(&m)) {
-			*ret_allows_all = m.allow && !denies;
+			rest = m.allow;
 			break;
 		}
 		denies |= !m.allow;
 		put_rule(out, &m);
-		m = (struct match){ .allow = false };
 	}
-	out->len += put_return((void *)buf_reserve(out, 2 * sizeof(struct bpf_insn)), m.allow) *
-		    sizeof(struct bpf_insn);
-	return 0;
+	buf_add(out, verdict, put_return(verdict, rest) * sizeof(verdict[0]));
+	return rest && !denies;
 }
 
 static int check_rules(const struct cg_device_rule *rules, size_t count, struct err *err)
 {
-	struct match m;
+	struct match m = { 0 };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < count; i++)
@@ -202,18 +203,17 @@ int devices_program(const struct cg_device_rule *rules, size_t count, struct are
 		    struct device_program *ret_program, struct err *err)
 {
 	autobuf out = BUF_INIT;
-	bool allows_all;
 	/* All of them, also those before an "all" rule that put_rules() does not look at. */
 	int r = check_rules(rules, count, err);
 
 	if (r < 0)
 		return r;
 	buf_add(&out, prologue, sizeof(prologue));
-	r = put_rules(&out, rules, count, &allows_all, err);
+	r = put_rules(&out, rules, count, err);
 	if (r < 0)
 		return r;
 	*ret_program = (struct device_program){ NULL, 0 };
-	if (!allows_all) {
+	if (r == 0) {
 		ret_program->insns = arena_memdup(a, out.data, out.len);
 		ret_program->count = out.len / sizeof(struct bpf_insn);
 	}

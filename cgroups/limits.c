@@ -486,7 +486,7 @@ static int write_all(const struct cg *cg, const struct cg_writes *writes, struct
 int limits_apply(const struct cg *cg, const struct cg_limits *limits, struct err *err)
 {
 	autoarena a = ARENA_INIT;
-	struct cg_writes writes;
+	struct cg_writes writes = { NULL, 0 };
 	int r = limits_translate(limits, &a, &writes, err);
 
 	if (r < 0)

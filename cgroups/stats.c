@@ -343,6 +343,9 @@ int stats_read(const struct cg *cg, struct arena *a, struct cg_stats *ret_stats,
 		r = read_hugetlb(&rd, &stats);
 	if (r < 0)
 		return err_prefix(err, "cgroup %s", cg->path);
+	/* Every group has cpu.stat (4.15); in a directory that was removed nothing is found. */
+	if (!stats.cpu.usage.set && faccessat(cg->fd, "cgroup.procs", F_OK, 0) < 0)
+		return err_set(err, ENODEV, "cgroup %s is gone", cg->path);
 	*ret_stats = stats;
 	return 0;
 }

@@ -26,7 +26,7 @@ static void add_shown(struct buf *b, const char *s)
 {
 	size_t n = 0;
 
-	for (; s[n] && n < QUOTE_MAX; n++) {
+	for (; n < QUOTE_MAX && s[n]; n++) {
 		char c = s[n];
 
 		if ((unsigned char)c < 0x20 || c == 0x7f)

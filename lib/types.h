@@ -40,6 +40,6 @@ struct key_value_list {
 	size_t count;
 };
 
-#define for_each(it, list) for (__typeof__(&(list)->items[0]) it = (list)->items; it && it < (list)->items + (list)->count; it++)
+#define for_each(it, list) for (__auto_type it = (list)->items + 0; it && it < (list)->items + (list)->count; it++)
 
 #endif

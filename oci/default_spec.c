@@ -9,7 +9,8 @@
 
 enum { ROOTFUL_ONLY = 1, ROOTLESS_ONLY = 2 };
 
-static const char *const capabilities[] = { "CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE", NULL };
+static const char *const capabilities[] = { "CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE",
+					    NULL };
 
 static const struct {
 	const char *destination, *type, *source;
@@ -29,12 +30,20 @@ static const struct {
 	  "devpts",
 	  ROOTLESS_ONLY,
 	  { "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620" } },
-	{ "/dev/shm", "tmpfs", "shm", 0, { "nosuid", "noexec", "nodev", "mode=1777", "size=65536k" } },
+	{ "/dev/shm",
+	  "tmpfs",
+	  "shm",
+	  0,
+	  { "nosuid", "noexec", "nodev", "mode=1777", "size=65536k" } },
 	{ "/dev/mqueue", "mqueue", "mqueue", 0, { "nosuid", "noexec", "nodev" } },
 	{ "/sys", "sysfs", "sysfs", ROOTFUL_ONLY, { "nosuid", "noexec", "nodev", "ro" } },
 	/* The kernel lets only the owner of the network namespace mount sysfs. */
 	{ "/sys", "none", "/sys", ROOTLESS_ONLY, { "rbind", "nosuid", "noexec", "nodev", "ro" } },
-	{ "/sys/fs/cgroup", "cgroup", "cgroup", 0, { "nosuid", "noexec", "nodev", "relatime", "ro" } },
+	{ "/sys/fs/cgroup",
+	  "cgroup",
+	  "cgroup",
+	  0,
+	  { "nosuid", "noexec", "nodev", "relatime", "ro" } },
 };
 
 static const struct {
@@ -42,7 +51,8 @@ static const struct {
 	unsigned int when;
 } namespaces[] = {
 	{ NS_PID, 0 },
-	/* Without it the container would have no way out at all: an ordinary user cannot join it to a bridge. */
+	/* Without it the container would have no way out at all: an ordinary user cannot join it to
+	   a bridge. */
 	{ NS_NETWORK, ROOTFUL_ONLY },
 	{ NS_IPC, 0 },
 	{ NS_UTS, 0 },
@@ -51,11 +61,21 @@ static const struct {
 	{ NS_USER, ROOTLESS_ONLY },
 };
 
-/* What tells of the host or reaches into it; powercap: CVE-2020-8694, interrupts: keystroke timing. */
+/* What tells of the host or reaches into it; powercap: CVE-2020-8694, interrupts: keystroke timing.
+ */
 static const char *const masked_paths[] = {
-	"/proc/acpi",	     "/proc/asound",	  "/proc/interrupts", "/proc/kcore",
-	"/proc/keys",	     "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
-	"/proc/sched_debug", "/proc/scsi",	  "/sys/firmware",    "/sys/devices/virtual/powercap",
+	"/proc/acpi",
+	"/proc/asound",
+	"/proc/interrupts",
+	"/proc/kcore",
+	"/proc/keys",
+	"/proc/latency_stats",
+	"/proc/timer_list",
+	"/proc/timer_stats",
+	"/proc/sched_debug",
+	"/proc/scsi",
+	"/sys/firmware",
+	"/sys/devices/virtual/powercap",
 	NULL,
 };
 
@@ -102,8 +122,10 @@ static void write_rlimits(struct json_writer *w)
 static void write_process(struct json_writer *w)
 {
 	static const char *const args[] = { "sh", NULL };
-	static const char *const env[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-					   "TERM=xterm", NULL };
+	static const char *const env[] = {
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm",
+		NULL
+	};
 
 	json_key(w, "process");
 	json_begin_object(w);
@@ -202,7 +224,7 @@ static void write_rule(struct json_writer *w, const struct spec_seccomp_rule *ru
 	if (rule->args.count) {
 		json_key(w, "args");
 		json_begin_array(w);
-		for_each(arg, &rule->args)
+		for_each (arg, &rule->args)
 			write_arg(w, arg);
 		json_end_array(w);
 	}
@@ -216,12 +238,13 @@ static void write_seccomp(struct json_writer *w)
 
 	json_key(w, "seccomp");
 	json_begin_object(w);
-	json_pair_string(w, "defaultAction", seccomp_name(seccomp_action_names, seccomp->default_action));
+	json_pair_string(w, "defaultAction",
+			 seccomp_name(seccomp_action_names, seccomp->default_action));
 	json_pair_u64(w, "defaultErrnoRet", seccomp->default_errno_ret.value);
 	json_pair_strv(w, "architectures", &seccomp->architectures);
 	json_key(w, "syscalls");
 	json_begin_array(w);
-	for_each(rule, &seccomp->syscalls)
+	for_each (rule, &seccomp->syscalls)
 		write_rule(w, rule);
 	json_end_array(w);
 	json_end_object(w);
@@ -235,7 +258,8 @@ static void write_linux(struct json_writer *w, unsigned int flags)
 		write_mapping(w, "uidMappings", geteuid());
 		write_mapping(w, "gidMappings", getegid());
 	} else {
-		/* An ordinary user can attach no device program, and needs none: mknod in a user namespace fails. */
+		/* An ordinary user can attach no device program, and needs none: mknod in a user
+		 * namespace fails. */
 		write_resources(w);
 	}
 	write_namespaces(w, flags);

@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/capability.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,8 +19,8 @@
 #define OLDEST_SPEC_VERSION "1.0.0"
 
 static const char *const memory_modes[] = {
-	"MPOL_DEFAULT",	       "MPOL_BIND",  "MPOL_INTERLEAVE", "MPOL_WEIGHTED_INTERLEAVE", "MPOL_PREFERRED",
-	"MPOL_PREFERRED_MANY", "MPOL_LOCAL", NULL,
+	"MPOL_DEFAULT",	  "MPOL_BIND",		 "MPOL_INTERLEAVE", "MPOL_WEIGHTED_INTERLEAVE",
+	"MPOL_PREFERRED", "MPOL_PREFERRED_MANY", "MPOL_LOCAL",	    NULL,
 };
 
 static const char *const memory_flags[] = {
@@ -83,7 +84,8 @@ static void write_namespaces(struct json_writer *w)
 	json_end_array(w);
 }
 
-/* All that the headers know, not only this kernel: "including capabilities that might not be supported by the host". */
+/* All that the headers know, not only this kernel: "including capabilities that might not be
+ * supported by the host". */
 static void write_capabilities(struct json_writer *w)
 {
 	json_key(w, "capabilities");
@@ -91,12 +93,12 @@ static void write_capabilities(struct json_writer *w)
 	for (cap_value_t cap = 0; cap <= CAP_LAST_CAP; cap++) {
 		char *name = cap_to_name(cap);
 
-		if (name) {
-			for (char *p = name; *p; p++)
-				*p = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
+		for (char *p = name; p && *p; p++)
+			*p = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
+		/* One that libcap has no name for comes as a number. */
+		if (name && strncmp(name, "CAP_", 4) == 0)
 			json_put_string(w, name);
-			cap_free(name);
-		}
+		cap_free(name);
 	}
 	json_end_array(w);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The features document of the runtime-spec (features.md, features-linux.md): what this build of tote knows, whatever
- * the host can do. `tote features` prints it; engines read it.
+ * The features document of the runtime-spec (features.md, features-linux.md): what this build of
+ * tote knows, whatever the host can do. `tote features` prints it; engines read it.
  */
 #ifndef OCI_FEATURES_H
 #define OCI_FEATURES_H

@@ -125,7 +125,7 @@ void plan_hooks(const struct spec_hook_list *hooks, struct arena *a, struct plan
 static bool needs_host(const struct spec *spec)
 {
 	return spec->hooks.list[HOOK_PRESTART].count || spec->hooks.list[HOOK_CREATE_RUNTIME].count ||
-	       spec->linux_.net_devices.count;
+	       spec->linux_.net_devices.count || spec->process->oom_score_adj.set;
 }
 
 int plan_build(const struct spec *spec, const struct plan_opts *opts, struct arena *a, struct plan *ret_plan,
@@ -186,6 +186,9 @@ int plan_build_exec(const struct spec *spec, const struct spec_process *process,
 
 	plan.oom_score_adj = process->oom_score_adj;
 	plan.terminal = process->terminal;
+	plan.host_work = process->oom_score_adj.set;
+	if (plan.host_work)
+		plan_add(&plan, a, STEP_HOST);
 	r = plan_process_early(&pp, opts, a, &plan, err);
 	if (r == 0)
 		r = plan_process_late(&pp, opts, a, &plan, err);

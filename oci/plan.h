@@ -50,7 +50,8 @@ struct plan {
 	const struct spec_process *host_rlimits;	/* NULL: they are steps */
 	bool terminal;
 	bool listener;			/* a seccomp listener will be fetched */
-	bool host_work;			/* there is a STEP_HOST */
+	bool host_work;			/* there is a STEP_HOST: the host's hooks, devices and oom_score_adj */
+	bool ready;			/* there is a STEP_READY: `create` reports, or limits are set from outside */
 	LIST(const char *) warnings;	/* what the spec lets us leave out, to be logged */
 };
 

@@ -18,14 +18,16 @@
 #define ERRNO_END 4095
 
 /*
- * A binary tree over system call numbers. The kernel runs a new filter once for each number to learn which calls are
- * always allowed (Linux 5.11), so a tree also loads several times faster than libseccomp's default, a linear list.
+ * A binary tree over system call numbers. The kernel runs a new filter once for each number to
+ * learn which calls are always allowed (Linux 5.11), so a tree also loads several times faster than
+ * libseccomp's default, a linear list.
  */
 #define OPTIMIZE 2
 
 /*
- * Everything up to NOTIFY with TSYNC, without asking the kernel: what a filter is must not depend on the machine that
- * builds it, and a kernel too old for an action says so when the filter is loaded.
+ * Everything up to NOTIFY with TSYNC, without asking the kernel: what a filter is must not depend
+ * on the machine that builds it, and a kernel too old for an action says so when the filter is
+ * loaded.
  */
 #define API_LEVEL 6
 
@@ -75,7 +77,8 @@ static int check_errno(int action, struct opt_u32 errno_ret, const char *path, s
 		return err_set(err, EINVAL, "%s: %s takes none", path,
 			       seccomp_name(seccomp_action_names, action));
 	if (errno_ret.set && errno_ret.value >= end)
-		return err_set(err, EINVAL, "%s: %u is larger than %u", path, errno_ret.value, end - 1);
+		return err_set(err, EINVAL, "%s: %u is larger than %u", path, errno_ret.value,
+			       end - 1);
 	return 0;
 }
 
@@ -90,11 +93,12 @@ static int check_rule(const struct spec_seccomp_rule *rule, struct err *err)
 	r = check_errno(rule->action, rule->errno_ret, "errnoRet", err);
 	if (r < 0)
 		return r;
-	for_each(arg, &rule->args) {
+	for_each (arg, &rule->args) {
 		size_t i = (size_t)(arg - rule->args.items);
 
 		if (arg->index >= MAX_ARGS)
-			return err_set(err, EINVAL, "args[%zu].index: %u is larger than 5", i, arg->index);
+			return err_set(err, EINVAL, "args[%zu].index: %u is larger than 5", i,
+				       arg->index);
 		if (!seccomp_name(seccomp_op_names, arg->op))
 			return err_set(err, EINVAL, "args[%zu].op: %d is none", i, arg->op);
 	}
@@ -109,27 +113,31 @@ int seccomp_check(const struct spec_seccomp *seccomp, struct err *err)
 		return err_set(err, EINVAL, "defaultAction: %d is none", seccomp->default_action);
 	if (seccomp->default_action == SPEC_ACT_NOTIFY)
 		return err_set(err, EINVAL,
-			       "defaultAction: SCMP_ACT_NOTIFY would ask for each call, also those that send the "
+			       "defaultAction: SCMP_ACT_NOTIFY would ask for each call, also those "
+			       "that send the "
 			       "listener");
-	r = check_errno(seccomp->default_action, seccomp->default_errno_ret, "defaultErrnoRet", err);
+	r = check_errno(seccomp->default_action, seccomp->default_errno_ret, "defaultErrnoRet",
+			err);
 	if (r < 0)
 		return r;
-	for_each(arch, &seccomp->architectures) {
+	for_each (arch, &seccomp->architectures) {
 		if (!seccomp_arch_token(*arch))
-			return err_set(err, EINVAL, "architectures[%zu]: libseccomp does not know %s",
+			return err_set(err, EINVAL,
+				       "architectures[%zu]: libseccomp does not know %s",
 				       (size_t)(arch - seccomp->architectures.items), *arch);
 	}
-	for_each(rule, &seccomp->syscalls) {
+	for_each (rule, &seccomp->syscalls) {
 		r = check_rule(rule, err);
 		if (r < 0)
-			return err_prefix(err, "syscalls[%zu].", (size_t)(rule - seccomp->syscalls.items));
+			return err_prefix(err, "syscalls[%zu]",
+					  (size_t)(rule - seccomp->syscalls.items));
 	}
 	return 0;
 }
 
 bool seccomp_uses_notify(const struct spec_seccomp *seccomp)
 {
-	for_each(rule, &seccomp->syscalls) {
+	for_each (rule, &seccomp->syscalls) {
 		if (rule->action == SPEC_ACT_NOTIFY)
 			return true;
 	}
@@ -142,7 +150,8 @@ uint32_t seccomp_flags(const struct spec_seccomp *seccomp)
 
 	if (!seccomp_uses_notify(seccomp))
 		return flags & ~(uint32_t)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
-	/* Both TSYNC and NEW_LISTENER give seccomp(2) a meaning for its result; ESRCH keeps them apart. */
+	/* Both TSYNC and NEW_LISTENER give seccomp(2) a meaning for its result; ESRCH keeps them
+	 * apart. */
 	if (flags & SECCOMP_FILTER_FLAG_TSYNC)
 		flags |= SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
 	return flags | SECCOMP_FILTER_FLAG_NEW_LISTENER;
@@ -174,7 +183,7 @@ static void put_string(struct buf *b, const char *s)
 static void put_strv(struct buf *b, const struct strv *v)
 {
 	put_u32(b, (uint32_t)v->count);
-	for_each(s, v)
+	for_each (s, v)
 		put_string(b, *s);
 }
 
@@ -183,7 +192,7 @@ static void put_rule(struct buf *b, const struct spec_seccomp_rule *rule)
 	put_u32(b, scmp_action(rule->action, rule->errno_ret));
 	put_strv(b, &rule->names);
 	put_u32(b, (uint32_t)rule->args.count);
-	for_each(arg, &rule->args) {
+	for_each (arg, &rule->args) {
 		put_u32(b, arg->index);
 		put_u32(b, (uint32_t)arg->op);
 		put_u64(b, arg->value);
@@ -207,10 +216,10 @@ void seccomp_canonical(const struct spec_seccomp *seccomp, struct buf *ret_form)
 	put_u32(ret_form, seccomp_flags(seccomp));
 	put_u32(ret_form, default_action(seccomp));
 	put_strv(ret_form, &seccomp->architectures);
-	for_each(rule, &seccomp->syscalls)
+	for_each (rule, &seccomp->syscalls)
 		rules += rule_counts(seccomp, rule);
 	put_u32(ret_form, rules);
-	for_each(rule, &seccomp->syscalls) {
+	for_each (rule, &seccomp->syscalls) {
 		if (rule_counts(seccomp, rule))
 			put_rule(ret_form, rule);
 	}
@@ -236,7 +245,7 @@ static bool repeats_an_index(const struct spec_seccomp_rule *rule)
 {
 	unsigned int seen = 0;
 
-	for_each(arg, &rule->args) {
+	for_each (arg, &rule->args) {
 		if (seen & 1U << arg->index)
 			return true;
 		seen |= 1U << arg->index;
@@ -244,9 +253,10 @@ static bool repeats_an_index(const struct spec_seccomp_rule *rule)
 	return false;
 }
 
-static int add_rule_by_arg(scmp_filter_ctx ctx, uint32_t action, int nr, const struct spec_seccomp_rule *rule)
+static int add_rule_by_arg(scmp_filter_ctx ctx, uint32_t action, int nr,
+			   const struct spec_seccomp_rule *rule)
 {
-	for_each(arg, &rule->args) {
+	for_each (arg, &rule->args) {
 		struct scmp_arg_cmp cmp = scmp_arg(arg);
 		int r = seccomp_rule_add_array(ctx, action, nr, 1, &cmp);
 
@@ -256,7 +266,8 @@ static int add_rule_by_arg(scmp_filter_ctx ctx, uint32_t action, int nr, const s
 	return 0;
 }
 
-static int add_name(scmp_filter_ctx ctx, const struct spec_seccomp_rule *rule, bool by_arg, const char *name)
+static int add_name(scmp_filter_ctx ctx, const struct spec_seccomp_rule *rule, bool by_arg,
+		    const char *name)
 {
 	uint32_t action = scmp_action(rule->action, rule->errno_ret);
 	int nr = seccomp_syscall_resolve_name(name);
@@ -267,19 +278,19 @@ static int add_name(scmp_filter_ctx ctx, const struct spec_seccomp_rule *rule, b
 		return 0;
 	if (by_arg)
 		return add_rule_by_arg(ctx, action, nr, rule);
-	for_each(arg, &rule->args)
+	for_each (arg, &rule->args)
 		cmps[n++] = scmp_arg(arg);
 	return seccomp_rule_add_array(ctx, action, nr, n, cmps);
 }
 
 static int add_rules(scmp_filter_ctx ctx, const struct spec_seccomp *seccomp, struct err *err)
 {
-	for_each(rule, &seccomp->syscalls) {
+	for_each (rule, &seccomp->syscalls) {
 		bool by_arg = repeats_an_index(rule);
 
 		if (!rule_counts(seccomp, rule))
 			continue;
-		for_each(name, &rule->names) {
+		for_each (name, &rule->names) {
 			int r = add_name(ctx, rule, by_arg, *name);
 
 			if (r < 0)
@@ -290,9 +301,10 @@ static int add_rules(scmp_filter_ctx ctx, const struct spec_seccomp *seccomp, st
 	return 0;
 }
 
-static int add_architectures(scmp_filter_ctx ctx, const struct spec_seccomp *seccomp, struct err *err)
+static int add_architectures(scmp_filter_ctx ctx, const struct spec_seccomp *seccomp,
+			     struct err *err)
 {
-	for_each(arch, &seccomp->architectures) {
+	for_each (arch, &seccomp->architectures) {
 		int r = seccomp_arch_add(ctx, seccomp_arch_token(*arch));
 
 		/* -EEXIST: the native one, or named twice. */

@@ -17,10 +17,12 @@
 #define MAGIC "toteBPF1"
 #define NAME_SIZE sizeof("0123456789abcdef.bpf")
 
-/* A cache file: this, the program, the canonical form. The program comes first for its alignment. */
+/* A cache file: this, the program, the canonical form. The program comes first for its alignment.
+ */
 struct header {
 	char magic[8];
-	uint64_t sum; /* FNV-1a of what follows the header: against a crash amid writing, not against people */
+	uint64_t sum; /* FNV-1a of what follows the header: against a crash amid writing, not
+			 against people */
 	uint32_t bpf_len, form_len;
 };
 
@@ -42,12 +44,14 @@ static void cache_name(const struct buf *form, char ret_name[static NAME_SIZE])
 
 static bool ours_alone(const struct stat *st)
 {
-	return S_ISREG(st->st_mode) && st->st_uid == geteuid() && !(st->st_mode & (S_IWGRP | S_IWOTH));
+	return S_ISREG(st->st_mode) && st->st_uid == geteuid() &&
+	       !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
 static bool bpf_len_ok(size_t len)
 {
-	return len > 0 && len % sizeof(struct sock_filter) == 0 && len <= BPF_MAXINSNS * sizeof(struct sock_filter);
+	return len > 0 && len % sizeof(struct sock_filter) == 0 &&
+	       len <= BPF_MAXINSNS * sizeof(struct sock_filter);
 }
 
 /* True when data, a whole cache file, is intact and of this form. */
@@ -58,7 +62,8 @@ static bool matches(const char *data, size_t len, const struct buf *form)
 	if (len < sizeof(h))
 		return false;
 	memcpy(&h, data, sizeof(h));
-	if (memcmp(h.magic, MAGIC, sizeof(h.magic)) != 0 || !bpf_len_ok(h.bpf_len) || h.form_len != form->len)
+	if (memcmp(h.magic, MAGIC, sizeof(h.magic)) != 0 || !bpf_len_ok(h.bpf_len) ||
+	    h.form_len != form->len)
 		return false;
 	if (len != sizeof(h) + h.bpf_len + form->len)
 		return false;
@@ -67,7 +72,8 @@ static bool matches(const char *data, size_t len, const struct buf *form)
 }
 
 /* The file was sized before it is read and never grows: a writer replaces it. */
-static bool read_cached(int dirfd, const struct buf *form, struct arena *a, const void **ret_bpf, size_t *ret_len)
+static bool read_cached(int dirfd, const struct buf *form, struct arena *a, const void **ret_bpf,
+			size_t *ret_len)
 {
 	size_t max = sizeof(struct header) + BPF_MAXINSNS * sizeof(struct sock_filter) + form->len;
 	char name[NAME_SIZE], *data;
@@ -77,7 +83,8 @@ static bool read_cached(int dirfd, const struct buf *form, struct arena *a, cons
 
 	cache_name(form, name);
 	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 || fstat(fd, &st) < 0 || !ours_alone(&st) || st.st_size <= 0 || (size_t)st.st_size > max)
+	if (fd < 0 || fstat(fd, &st) < 0 || !ours_alone(&st) || st.st_size <= 0 ||
+	    (size_t)st.st_size > max)
 		return false;
 	len = (size_t)st.st_size;
 	data = arena_alloc(a, len);
@@ -91,7 +98,9 @@ static bool read_cached(int dirfd, const struct buf *form, struct arena *a, cons
 /* Best effort: without it the next start compiles again. */
 static void write_cached(int dirfd, const struct buf *form, const struct buf *bpf)
 {
-	struct header h = { .magic = MAGIC, .bpf_len = (uint32_t)bpf->len, .form_len = (uint32_t)form->len };
+	struct header h = { .magic = MAGIC,
+			    .bpf_len = (uint32_t)bpf->len,
+			    .form_len = (uint32_t)form->len };
 	autobuf file = BUF_INIT;
 	char name[NAME_SIZE];
 	struct err ignored;
@@ -105,11 +114,12 @@ static void write_cached(int dirfd, const struct buf *form, const struct buf *bp
 	file_replace(dirfd, name, file.data, file.len, 0600, &ignored);
 }
 
-int seccomp_find(int cache_dirfd, const struct spec_seccomp *seccomp, struct arena *a, const void **ret_bpf,
-		 size_t *ret_len, struct err *err)
+int seccomp_find(int cache_dirfd, const struct spec_seccomp *seccomp, struct arena *a,
+		 const void **ret_bpf, size_t *ret_len, struct err *err)
 {
 	autobuf form = BUF_INIT, bpf = BUF_INIT;
-	/* First: a wrong profile has no canonical form of its own, and must not pass as the right one next to it. */
+	/* First: a wrong profile has no canonical form of its own, and must not pass as the right
+	 * one next to it. */
 	int r = seccomp_check(seccomp, err);
 
 	if (r < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The runtime-spec's words for seccomp (config-linux.md, "Seccomp"), one table for each kind: `tote features` lists
- * them, `tote spec --seccomp` writes with them, and they fit json_enum for reading.
+ * The runtime-spec's words for seccomp (config-linux.md, "Seccomp"), one table for each kind: `tote
+ * features` lists them, `tote spec --seccomp` writes with them, and they fit json_enum for reading.
  */
 #ifndef OCI_SECCOMP_NAMES_H
 #define OCI_SECCOMP_NAMES_H
@@ -18,7 +18,8 @@ extern const char *const seccomp_arch_names[];		    /* NULL ends the list */
 /* The first name of a value, or NULL. */
 const char *seccomp_name(const struct json_enum_value *names, long value);
 
-/* libseccomp's token for SCMP_ARCH_*, 0 when the name is not one or this libseccomp is too old for it. */
+/* libseccomp's token for SCMP_ARCH_*, 0 when the name is not one or this libseccomp is too old for
+ * it. */
 uint32_t seccomp_arch_token(const char *name);
 
 /* The name of the processor this program was built for; NULL when the runtime-spec has none. */

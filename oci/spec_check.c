@@ -108,7 +108,7 @@ static int need_namespace(struct json_ctx *ctx, const struct spec *spec, const c
 {
 	if (spec_namespace(spec, kind))
 		return 0;
-	return member_error(ctx, member, "needs a %s namespace in linux.namespaces",
+	return member_error(ctx, member, "needs a namespace of type %s in linux.namespaces",
 			    ns_kind_name(kind));
 }
 

@@ -260,7 +260,6 @@ static const struct json_enum_value propagations[] = {
 	{ "rshared", MS_SHARED | MS_REC },
 	{ "rslave", MS_SLAVE | MS_REC },
 	{ "runbindable", MS_UNBINDABLE | MS_REC },
-	{ "", 0 },
 	{ NULL, 0 },
 };
 

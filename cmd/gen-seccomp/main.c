@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prints a C file with the built-in seccomp profile, compiled for the processor this program runs on. */
+/* Prints a C file with the built-in seccomp profile, compiled for the processor this program runs
+ * on. */
 #include "lib/arena.h"
 #include "lib/buf.h"
 #include "oci/seccomp.h"
@@ -28,7 +29,8 @@ int main(void)
 		return 1;
 	}
 	seccomp_canonical(profile, &form);
-	printf("/* Made by gen-seccomp from oci/seccomp_default.c. */\n#include \"oci/seccomp_cache.h\"\n");
+	printf("/* Made by gen-seccomp from oci/seccomp_default.c. */\n#include "
+	       "\"oci/seccomp_cache.h\"\n");
 	print_bytes("seccomp_builtin_canonical", &form);
 	print_bytes("seccomp_builtin_bpf", &bpf);
 	return fflush(stdout) == 0 ? 0 : 1;

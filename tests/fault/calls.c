@@ -74,7 +74,7 @@ static const struct call calls[] = {
 	C(fstatfs, 0),
 	C(fsync, 0),
 	C(ftruncate, 0),
-	C(futex, INTR),
+	C(futex, 0),
 	C(getcwd, 0),
 	C(getdents64, 0),
 	C(getegid, NOFAIL),
@@ -237,7 +237,7 @@ static const struct call calls[] = {
 	C(clock_gettime64, 0),
 	C(ppoll_time64, INTR),
 	C(pselect6_time64, INTR),
-	C(futex_time64, INTR),
+	C(futex_time64, 0),
 	C(clock_nanosleep_time64, INTR),
 #endif
 #ifdef SYS_renameat

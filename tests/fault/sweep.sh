@@ -44,8 +44,18 @@ remove_cgroups() {
 	done
 }
 
+# shellcheck disable=SC2317 # called by a trap
+clean_up() {
+	local try
+	for ((try = 0; try < 20; try++)); do
+		remove_cgroups "$prefix"
+		[ -z "$(find /sys/fs/cgroup -type d -name "*$prefix*" 2>/dev/null)" ] && break
+		sleep 0.1 # processes of a killed namespace are still ending
+	done
+}
+
 outside() {
-	local rc
+	local rc child
 
 	[ "$(id -u)" = 0 ] || { echo "1..0 # SKIP needs root"; exit 0; }
 	command -v "${tote[0]}" >/dev/null || bail "no runtime: ${tote[0]}"
@@ -55,10 +65,12 @@ outside() {
 
 	work=$(mktemp -d) || exit 1
 	prefix=sweep$$t$(date +%s)p
-	# The shell waits for the namespaces' first process before it runs a trap; after that no process is left.
-	trap 'exit 130' INT TERM
-	trap 'remove_cgroups "$prefix"; rm -rf "$work"' EXIT
-	SWEEP_WORK=$work SWEEP_PREFIX=$prefix unshare -m -n -p -f --mount-proc --kill-child -- bash "$0" "$@"
+	# Killing unshare kills the namespaces' first process, and that one's death all the others.
+	trap 'kill -KILL "$child" 2>/dev/null; exit 130' INT TERM
+	trap 'clean_up; rm -rf "$work"' EXIT
+	SWEEP_WORK=$work SWEEP_PREFIX=$prefix unshare -m -n -p -f --mount-proc --kill-child -- bash "$0" "$@" &
+	child=$!
+	wait "$child"
 	rc=$?
 	[ "$rc" -le 1 ] || echo "Bail out! the sweep ended with $rc"
 	exit "$rc"
@@ -167,16 +179,16 @@ found_files() { # id
 		done < <(comm -13 <(echo "$base_files") <(echo "$now"))
 		wait
 	fi
-	for line in $(find /run /tmp /var/tmp /dev/shm -maxdepth 3 -name "*$1*" 2>/dev/null); do
-		found+=("file $line")
-	done
+	while read -r line; do
+		[ -z "$line" ] || found+=("file $line")
+	done <<<"$(find /run /tmp /var/tmp /dev/shm -maxdepth 3 -name "*$1*" 2>/dev/null)"
 }
 
 found_other() { # id
 	local line
-	for line in $(find /sys/fs/cgroup -type d -name "*$1*" 2>/dev/null); do
-		found+=("cgroup $line")
-	done
+	while read -r line; do
+		[ -z "$line" ] || found+=("cgroup $line")
+	done <<<"$(find /sys/fs/cgroup -type d -name "*$1*" 2>/dev/null)"
 	while read -r line; do
 		[[ $line == *"$1"* || $line == *"$work"* ]] && found+=("socket ${line##* }")
 	done </proc/net/unix
@@ -184,9 +196,9 @@ found_other() { # id
 	[ "$links" = "$base_links" ] || found+=("network links$links, not$base_links")
 }
 
-# Sets found to what is left of a container after a while of grace.
+# Sets found to what is left of a container after a while of grace. Without a process nothing else will go away.
 leftovers() { # id
-	local try
+	local try idle=0
 	for ((try = 0; try < grace; try++)); do
 		found=() pids=()
 		found_processes
@@ -194,6 +206,8 @@ leftovers() { # id
 		found_files "$1"
 		found_other "$1"
 		[ ${#found[@]} = 0 ] && return
+		[ ${#pids[@]} != 0 ] || idle=$((idle + 1))
+		[ "$idle" -lt 2 ] || return
 		sleep 0.05
 	done
 }

@@ -68,8 +68,9 @@ static void bad_texts(void **state)
 		{ "01", "invalid JSON: trailing garbage in line 1" },
 		{ "[1,]", "invalid JSON: unallowed token at this point in JSON text in line 1" },
 		{ "{\"a\":1,}", "invalid JSON: invalid object key (must be a string) in line 1" },
-		{ "[1] // x", "invalid JSON: probable comment found in input text, comments are "
-			      "not enabled in line 1" },
+		{ "[1, // x\n2]",
+		  "invalid JSON: probable comment found in input text, comments are "
+		  "not enabled in line 1" },
 		{ "/* x */ 1", "invalid JSON: probable comment found in input text, comments are "
 			       "not enabled in line 1" },
 		{ "'a'", "invalid JSON: invalid char in json text in line 1" },

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/proc.h"
+
+#include "lib/cleanup.h"
+#include "lib/fd.h"
+#include "lib/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STAT_START_TIME 22	/* proc(5) counts from 1 */
+
+static int read_boot_id(char *ret)
+{
+	char text[64];
+	ssize_t n = file_peek(AT_FDCWD, "/proc/sys/kernel/random/boot_id", text, sizeof(text));
+
+	if (n != 36)
+		return n < 0 ? (int)n : -EINVAL;
+	memcpy(ret, text, 37);
+	return 0;
+}
+
+/* The name in parentheses may hold anything, so fields are counted from the last ")". */
+static int read_start_time(pid_t pid, uint64_t *ret, char *ret_state)
+{
+	char path[32], stat[1024];
+	const char *p;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	n = file_peek(AT_FDCWD, path, stat, sizeof(stat));
+	if (n < 0)
+		return n == -ENOENT ? -ESRCH : (int)n;
+	p = strrchr(stat, ')');
+	if (!p || p[1] != ' ')
+		return -EINVAL;
+	p += 2;
+	*ret_state = *p;
+	for (int field = 3; field < STAT_START_TIME && p; field++) {
+		p = strchr(p, ' ');
+		p = p ? p + 1 : NULL;
+	}
+	if (!p)
+		return -EINVAL;
+	*ret = strtoull(p, NULL, 10);
+	return 0;
+}
+
+int proc_identify(pid_t pid, struct proc_id *ret_id)
+{
+	struct proc_id id = { .pid = pid };
+	char state;
+	int r = read_start_time(pid, &id.start_time, &state);
+
+	if (r == 0)
+		r = read_boot_id(id.boot_id);
+	if (r == 0)
+		*ret_id = id;
+	return r;
+}
+
+static int check(const struct proc_id *id)
+{
+	uint64_t start_time;
+	char state;
+	int r = read_start_time(id->pid, &start_time, &state);
+
+	if (r < 0)
+		return r;
+	return start_time == id->start_time && state != 'Z' && state != 'X' ? 0 : -ESRCH;
+}
+
+static int check_boot(const struct proc_id *id)
+{
+	char boot_id[37];
+	int r = id->pid > 0 ? read_boot_id(boot_id) : -ESRCH;
+
+	return r < 0 ? r : strcmp(boot_id, id->boot_id) == 0 ? 0 : -ESRCH;
+}
+
+bool proc_alive(const struct proc_id *id)
+{
+	return id->pid > 0 && check(id) == 0 && check_boot(id) == 0;
+}
+
+int proc_open(const struct proc_id *id)
+{
+	autofd fd = -1;
+	int r = check_boot(id);
+
+	if (r < 0)
+		return r;
+	fd = pidfd_open(id->pid, 0);
+	if (fd < 0)
+		return -errno;
+	/* Judged after the pidfd is held: from here on the pid cannot change hands under us. */
+	r = check(id);
+	return r < 0 ? r : take_fd(&fd);
+}
+
+int proc_signal(int pidfd, int sig)
+{
+	return pidfd_send_signal(pidfd, sig, NULL, 0) < 0 ? -errno : 0;
+}
+
+int proc_wait(int pidfd)
+{
+	siginfo_t si = { 0 };
+
+	while (waitid(P_PIDFD, (id_t)pidfd, &si, WEXITED) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return si.si_code == CLD_EXITED ? si.si_status : 128 + si.si_status;
+}
+
+int proc_wait_gone(int pidfd, int timeout_ms)
+{
+	return fd_wait_readable(pidfd, timeout_ms);
+}
+
+/* Its stdin: a memfd, so that a program that does not read cannot block us. */
+static int input_fd(const char *input)
+{
+	int fd, r;
+
+	if (!input)
+		return open("/dev/null", O_RDONLY | O_CLOEXEC);
+	fd = memfd_create("stdin", MFD_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	r = fd_write_full(fd, input, strlen(input));
+	if (r < 0 || lseek(fd, 0, SEEK_SET) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+_Noreturn static void run_child(const char *path, char *const argv[], char *const envp[], int in, int err_fd)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (dup2(in, STDIN_FILENO) < 0 || dup2(err_fd, STDERR_FILENO) < 0)
+		_exit(127);
+	execve(path, argv, envp ? envp : environ);
+	_exit(127);
+}
+
+static void first_line(int fd, char *text, size_t size)
+{
+	ssize_t n = lseek(fd, 0, SEEK_SET) == 0 ? fd_read_full(fd, text, size - 1) : 0;
+
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+}
+
+int proc_run(const char *path, char *const argv[], char *const envp[], const char *input, int timeout_ms,
+	     struct err *err)
+{
+	autofd in = input_fd(input), out = memfd_create("stderr", MFD_CLOEXEC), pidfd = -1;
+	char said[256];
+	pid_t pid;
+	int r;
+
+	if (in < 0 || out < 0)
+		return err_errno(err, "run %s", path);
+	pid = fork();
+	if (pid < 0)
+		return err_errno(err, "run %s", path);
+	if (pid == 0)
+		run_child(path, argv, envp, in, out);
+	pidfd = pidfd_open(pid, 0);
+	if (timeout_ms >= 0 && fd_wait_readable(pidfd, timeout_ms) == 0) {
+		kill(pid, SIGKILL);
+		proc_wait(pidfd);
+		return err_set(err, ETIMEDOUT, "run %s: timed out after %d ms", path, timeout_ms);
+	}
+	r = proc_wait(pidfd);
+	if (r <= 0)
+		return r < 0 ? err_code(err, r, "wait for %s", path) : 0;
+	first_line(out, said, sizeof(said));
+	err_set(err, EIO, "%s ended with code %d%s%s", path, r, said[0] ? ": " : "", said);
+	return r;
+}

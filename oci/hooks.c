@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/hooks.h"
+
+#include "lib/proc.h"
+
+#include <limits.h>
+
+static int run(const struct spec_hook *h, const char *state_json, struct err *err)
+{
+	static char *none[] = { NULL };
+	char *path_only[] = { h->path, NULL };
+	/* argv[0] is what the spec says; the program is found by path. */
+	char **argv = h->args.count ? h->args.items : path_only;
+	int timeout = h->timeout.set ? (h->timeout.value > INT_MAX / 1000 ? INT_MAX : (int)h->timeout.value * 1000) : -1;
+
+	return proc_run(h->path, argv, h->env.count ? h->env.items : none, state_json, timeout, err);
+}
+
+int hooks_run(const struct spec *spec, enum hook_kind kind, const char *state_json, struct err *err)
+{
+	for_each(h, &spec->hooks.list[kind]) {
+		int r = run(h, state_json, err);
+
+		if (r)
+			return err_prefix(err, "%s hook", hook_kind_name(kind));
+	}
+	return 0;
+}

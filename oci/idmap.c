@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/idmap.h"
+
+#include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "lib/proc.h"
+#include "oci/caps.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAP_ARGS 1024	/* three a mapping; the kernel takes 340 mappings */
+#define HELPER_TIMEOUT_MS 10000
+
+static bool privileged(int cap)
+{
+	return caps_effective() >> cap & 1;
+}
+
+static bool only_own(const struct spec_id_mappings *maps, uint32_t own)
+{
+	return maps->count == 0 || (maps->count == 1 && maps->items[0].host_id == own && maps->items[0].size == 1);
+}
+
+bool idmap_denies_setgroups(const struct spec_id_mappings *gids)
+{
+	return !privileged(CAP_SETGID) && only_own(gids, getegid());
+}
+
+static void map_text(const struct spec_id_mappings *maps, uint32_t own, char sep, struct buf *out)
+{
+	if (!maps->count)
+		buf_addf(out, "0 %u 1\n", own);
+	for_each(m, maps)
+		buf_addf(out, "%u %u %u%c", m->container_id, m->host_id, m->size, sep);
+}
+
+static int write_file(pid_t pid, const char *file, const struct spec_id_mappings *maps, uint32_t own, struct err *err)
+{
+	autobuf text = BUF_INIT;
+	char path[64];
+	int r;
+
+	map_text(maps, own, '\n', &text);
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	r = file_poke(AT_FDCWD, path, buf_str(&text));
+	return r < 0 ? err_code(err, r, "write %s of the user namespace", file) : 0;
+}
+
+/* newuidmap(1) and newgidmap(1) check the mappings against /etc/subuid and /etc/subgid. */
+static int run_helper(const char *program, pid_t pid, const struct spec_id_mappings *maps, struct err *err)
+{
+	autobuf words = BUF_INIT;
+	char path[64], *argv[MAP_ARGS], *save = NULL;
+	size_t n = 1;
+	int r;
+
+	buf_addf(&words, "%d ", pid);
+	map_text(maps, 0, ' ', &words);
+	snprintf(path, sizeof(path), "/usr/bin/%s", program);
+	argv[0] = path;
+	for (char *w = strtok_r(words.data, " ", &save); w && n < MAP_ARGS - 1; w = strtok_r(NULL, " ", &save))
+		argv[n++] = w;
+	argv[n] = NULL;
+	r = proc_run(path, argv, NULL, NULL, HELPER_TIMEOUT_MS, err);
+	if (r == 127)
+		return err_set(err, ENOENT, "%s is needed for these id mappings (Debian package uidmap)", program);
+	return r < 0 ? r : r > 0 ? err_prefix(err, "map ids") : 0;
+}
+
+int idmap_write(pid_t pid, const struct spec_id_mappings *uids, const struct spec_id_mappings *gids, struct err *err)
+{
+	char path[64];
+	int r;
+
+	if (privileged(CAP_SETUID) || only_own(uids, geteuid()))
+		r = write_file(pid, "uid_map", uids, geteuid(), err);
+	else
+		r = run_helper("newuidmap", pid, uids, err);
+	if (r < 0)
+		return r;
+	if (idmap_denies_setgroups(gids)) {
+		snprintf(path, sizeof(path), "/proc/%d/setgroups", pid);
+		r = file_poke(AT_FDCWD, path, "deny");
+		if (r < 0)
+			return err_code(err, r, "deny setgroups in the user namespace");
+	}
+	if (privileged(CAP_SETGID) || only_own(gids, getegid()))
+		return write_file(pid, "gid_map", gids, getegid(), err);
+	return run_helper("newgidmap", pid, gids, err);
+}
+
+int idmap_namespace(const struct spec_id_mappings *uids, const struct spec_id_mappings *gids, struct err *err)
+{
+	char path[64];
+	int fd = -1, r;
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
+
+	if (pid < 0)
+		return err_errno(err, "make a user namespace for an id-mapped mount");
+	if (pid == 0)
+		for (;;)
+			pause();
+	r = idmap_write(pid, uids, gids, err);
+	if (r == 0) {
+		snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		r = fd < 0 ? err_errno(err, "open %s", path) : fd;
+	}
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return r;
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/launch.h"
+
+#include "lib/cleanup.h"
+#include "lib/fd.h"
+#include "lib/proc.h"
+#include "oci/idmap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LISTENER_TRIES 2000	/* at a millisecond each: loading a filter takes far less */
+
+void launch_init(struct launch *l, const struct plan *plan)
+{
+	*l = (struct launch){
+		.plan = plan,
+		.cgroup_fd = -1,
+		.start_fd = -1,
+		.pidfd = -1,
+		.sync = -1,
+		.hook_state = -1,
+		.terminal = -1,
+		.listener = -1,
+		.sp = { .root_fd = -1, .init_fd = -1, .plan_fd = -1, .sync_fd = -1, .cgroup_fd = -1 },
+	};
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* What the child has got is of no more use to us. */
+static void close_child_fds(struct launch *l)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(l->own_joins) && l->joins == l->own_joins && i < l->join_count; i++)
+		close_fd(&l->own_joins[i].fd);
+	for_each(s, &l->plan->steps)
+		if (s->op == STEP_BIND)
+			close_fd(&s->fd);
+	close_fd(&l->sp.root_fd);
+	close_fd(&l->sp.init_fd);
+	close_fd(&l->sp.plan_fd);
+	close_fd(&l->sp.sync_fd);
+}
+
+void launch_done(struct launch *l)
+{
+	close_child_fds(l);
+	close_fd(&l->pidfd);
+	close_fd(&l->sync);
+	close_fd(&l->hook_state);
+	close_fd(&l->terminal);
+	close_fd(&l->listener);
+	arena_done(&l->arena);
+}
+
+static int apply_attributes(int tree, const struct step *s, int userns)
+{
+	struct mount_attr all = { .attr_set = s->arg[2], .attr_clr = s->arg[3] };
+	struct mount_attr top = { .attr_set = s->arg[0], .attr_clr = s->arg[1] };
+	bool rec = s->flags & STEP_RECURSIVE;
+
+	if ((all.attr_set | all.attr_clr) & MOUNT_ATTR__ATIME)
+		all.attr_clr |= MOUNT_ATTR__ATIME;
+	if ((top.attr_set | top.attr_clr) & MOUNT_ATTR__ATIME)
+		top.attr_clr |= MOUNT_ATTR__ATIME;
+	if (s->arg[4]) {
+		struct mount_attr p = { .propagation = s->arg[4] & ~(uint64_t)MS_REC };
+
+		if (mount_setattr(tree, "", AT_EMPTY_PATH | (s->arg[4] & MS_REC ? AT_RECURSIVE : 0), &p, sizeof(p)) < 0)
+			return -errno;
+	}
+	if (userns >= 0) {
+		struct mount_attr map = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns };
+
+		if (mount_setattr(tree, "", AT_EMPTY_PATH | (rec ? AT_RECURSIVE : 0), &map, sizeof(map)) < 0)
+			return -errno;
+	}
+	if ((all.attr_set || all.attr_clr) && mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &all, sizeof(all)) < 0)
+		return -errno;
+	if ((top.attr_set || top.attr_clr) && mount_setattr(tree, "", AT_EMPTY_PATH, &top, sizeof(top)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int open_bind(const struct plan *plan, struct step *s, struct err *err)
+{
+	const struct spec_mount *m = s->idmap;
+	autofd userns = -1, tree = -1;
+	int r;
+
+	tree = open_tree(AT_FDCWD, s->source,
+			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (s->flags & STEP_RECURSIVE ? AT_RECURSIVE : 0));
+	if (tree < 0)
+		return err_errno(err, "bind %s on %s", s->source, s->path);
+	if (m) {
+		bool own = m->uid_mappings.count;
+
+		userns = idmap_namespace(own ? &m->uid_mappings : plan->uid_mappings,
+					 own ? &m->gid_mappings : plan->gid_mappings, err);
+		if (userns < 0)
+			return err->code;
+	}
+	r = apply_attributes(tree, s, userns);
+	if (r == -ENOSYS)
+		return err_set(err, ENOSYS, "bind %s on %s: kernel lacks mount_setattr (needs Linux >= 5.12)", s->source,
+			       s->path);
+	if (r < 0)
+		return err_code(err, r, "set the attributes of %s on %s", s->source, s->path);
+	s->fd = take_fd(&tree);
+	return 0;
+}
+
+static void keep(struct launch *l, int fd)
+{
+	l->keep[l->sp.keep_count++] = fd;
+}
+
+static int open_steps(struct launch *l, struct err *err)
+{
+	l->keep = arena_calloc(&l->arena, l->plan->steps.count + 2, sizeof(*l->keep));
+	l->sp.keep = l->keep;
+	for_each(s, &l->plan->steps) {
+		if (s->op == STEP_BIND && s->flags & STEP_ON_HOST) {
+			int r = open_bind(l->plan, s, err);
+
+			if (r < 0)
+				return r;
+			keep(l, s->fd);
+		} else if (s->op == STEP_START) {
+			s->fd = l->start_fd;
+			keep(l, s->fd);
+		} else if (s->op == STEP_HOOK) {
+			if (l->hook_state < 0) {
+				l->hook_state = memfd_create("state", MFD_CLOEXEC);
+				if (l->hook_state < 0)
+					return err_errno(err, "make a memfd for the hooks");
+				keep(l, l->hook_state);
+			}
+			s->fd = l->hook_state;
+		}
+	}
+	return 0;
+}
+
+static int open_joins(struct launch *l, struct err *err)
+{
+	if (!l->joins) {
+		l->joins = l->own_joins;
+		for_each(j, &l->plan->joins) {
+			int fd = open(j->path, O_RDONLY | O_CLOEXEC);
+
+			if (fd < 0)
+				return err_errno(err, "open the %s namespace %s", ns_kind_name(j->kind), j->path);
+			l->own_joins[l->join_count++] = (struct spawn_join){ j->kind, fd };
+		}
+	}
+	l->sp.joins = l->joins;
+	l->sp.join_count = l->join_count;
+	return 0;
+}
+
+static int open_root(struct launch *l, struct err *err)
+{
+	if (!l->plan->root)
+		return 0;
+	l->sp.root = l->plan->root;
+	l->sp.root_fd = open(l->plan->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (l->sp.root_fd < 0)
+		return err_errno(err, "open root file system %s", l->plan->root);
+	/* Of another mount namespace's copy our descriptor is no part: there the path is looked up. */
+	for (size_t i = 0; i < l->join_count; i++)
+		if (l->joins[i].kind == NS_MOUNT)
+			close_fd(&l->sp.root_fd);
+	return 0;
+}
+
+static int open_plan(struct launch *l, struct err *err)
+{
+	autobuf wire = BUF_INIT;
+	int r;
+
+	plan_encode(l->plan, l->sp.sync_fd, &wire);
+	l->sp.plan_fd = memfd_create("plan", MFD_CLOEXEC);
+	if (l->sp.plan_fd < 0)
+		return err_errno(err, "make a memfd for the plan");
+	r = fd_write_full(l->sp.plan_fd, wire.data, wire.len);
+	if (r == 0 && lseek(l->sp.plan_fd, 0, SEEK_SET) < 0)
+		r = -errno;
+	return r < 0 ? err_code(err, r, "write the plan") : 0;
+}
+
+static int open_all(struct launch *l, struct err *err)
+{
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, "make a socket pair");
+	l->sync = pair[0];
+	l->sp.sync_fd = pair[1];
+	r = open_joins(l, err);
+	if (r == 0)
+		r = open_root(l, err);
+	if (r == 0)
+		r = open_steps(l, err);
+	if (r == 0)
+		r = open_plan(l, err);
+	if (r == 0)
+		r = l->sp.init_fd = spawn_init_fd(err);
+	return r < 0 ? r : 0;
+}
+
+static int write_oom_score(const struct launch *l, struct err *err)
+{
+	char path[64], text[16];
+	autofd fd = -1;
+
+	if (!l->plan->oom_score_adj.set)
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", l->pid);
+	snprintf(text, sizeof(text), "%d", l->plan->oom_score_adj.value);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return err_errno(err, "set oom_score_adj to %s", text);
+	return 0;
+}
+
+static int set_rlimits(const struct launch *l, struct err *err)
+{
+	if (!l->plan->host_rlimits)
+		return 0;
+	for_each(limit, &l->plan->host_rlimits->rlimits) {
+		struct rlimit64 value = { limit->soft, limit->hard };
+
+		if (prlimit64(l->pid, (enum __rlimit_resource)limit->resource, &value, NULL) < 0)
+			return err_errno(err, "set %s", limit->type);
+	}
+	return 0;
+}
+
+int launch_begin(struct launch *l, struct err *err)
+{
+	const struct plan *plan = l->plan;
+	int r = open_all(l, err);
+
+	if (r < 0)
+		return r;
+	l->sp.clone_flags = plan->clone_flags;
+	l->sp.user_ns = plan->user_ns;
+	l->sp.wait_mapped = plan->new_user_ns;
+	l->sp.new_time_ns = plan->new_time_ns;
+	l->sp.time_offsets = plan->time_offsets;
+	l->sp.cgroup_fd = l->cgroup_fd;
+	/* The child shares our memory while it enters foreign namespaces (CVE-2016-9962). */
+	if (l->join_count)
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	r = spawn(&l->sp, &l->pid, &l->pidfd, err);
+	if (r < 0)
+		return r;
+	close_fd(&l->sp.sync_fd);
+	if (plan->new_user_ns) {
+		r = idmap_write(l->pid, plan->uid_mappings, plan->gid_mappings, err);
+		if (r < 0)
+			launch_kill(l);
+		else
+			launch_tell(l, SYNC_MAPPED);
+	}
+	return r;
+}
+
+/* Not before tote-init runs in memory of its own: the kernel gives the score to all that share memory, us as well. */
+int launch_host_settings(const struct launch *l, struct err *err)
+{
+	return write_oom_score(l, err);
+}
+
+/* The limits come last, so that none of tote-init's own steps meets them. */
+int launch_release(struct launch *l, struct err *err)
+{
+	int r = set_rlimits(l, err);
+
+	if (r == 0)
+		launch_tell(l, SYNC_RELEASE);
+	return r;
+}
+
+void launch_tell(struct launch *l, enum sync_what what)
+{
+	struct sync_msg m = { .what = (uint16_t)what };
+	ssize_t n;
+
+	do {
+		n = send(l->sync, &m, sizeof(m), MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+}
+
+static int program_failed(const struct step *s, int code, struct err *err)
+{
+	if (code == -ENOENT && !strchr(s->path, '/'))
+		return err_set(err, ENOENT, "exec: \"%s\": executable file not found in $PATH", s->path);
+	return err_code(err, code, "exec: \"%s\"", s->path);
+}
+
+int launch_failed(const struct plan *plan, const struct sync_msg *m, struct err *err)
+{
+	const char *early = spawn_step_text(m->step);
+	autobuf text = BUF_INIT;
+	const struct step *s;
+
+	if (early)
+		return err_code(err, m->value, "%s", early);
+	if (m->step >= plan->steps.count)
+		return err_set(err, EPROTO, "tote-init reported an unknown step %u", m->step);
+	s = &plan->steps.items[m->step];
+	if (s->op == STEP_FIND_PROGRAM || s->op == STEP_EXEC)
+		return program_failed(s, m->value, err);
+	step_text(s, &text);
+	if (m->value < -HOOK_FAILED)
+		return err_set(err, EIO, "%s: ended with code %d", buf_str(&text), -m->value - HOOK_FAILED);
+	return err_code(err, m->value, "%s", buf_str(&text));
+}
+
+/* The filter may already forbid the child to speak, so its new descriptor is taken from outside (Linux 5.6). */
+static int fetch_listener(struct launch *l, int number, struct err *err)
+{
+	for (int i = 0; i < LISTENER_TRIES; i++) {
+		int fd = (int)syscall(SYS_pidfd_getfd, l->pidfd, number, 0);
+
+		if (fd >= 0) {
+			l->listener = fd;
+			return 0;
+		}
+		if (errno != EBADF)
+			return err_errno(err, "fetch the seccomp listener");
+		usleep(1000);
+	}
+	return err_set(err, ETIMEDOUT, "fetch the seccomp listener: the filter was not loaded in time");
+}
+
+/*
+ * The child closed its end without a word. With the program running that is what execve does; a child that was killed
+ * meanwhile (by an OOM, by `kill`) has run nothing, but ended as programs end, and its exit code tells so.
+ */
+static int take_message(struct launch *l, const struct sync_msg *m, int fd, struct err *err)
+{
+	switch (m->what) {
+	case SYNC_TERMINAL:
+		l->terminal = fd;
+		return 0;
+	case SYNC_LISTENER:
+		return fetch_listener(l, m->value, err);
+	case SYNC_FAILED:
+		return launch_failed(l->plan, m, err);
+	default:
+		return 0;
+	}
+}
+
+int launch_until(struct launch *l, enum sync_what what, struct err *err)
+{
+	for (;;) {
+		struct sync_msg m = { 0 };
+		int fd = -1, r;
+		ssize_t n = fd_recv(l->sync, &m, sizeof(m), &fd);
+
+		if (n == -ECONNRESET)
+			n = 0;	/* it ended with a message of ours unread */
+		if (n < 0)
+			return err_code(err, (int)n, "hear from tote-init");
+		if (n == 0 && what)
+			return err_set(err, ECHILD, "the container's process ended before it was ready");
+		if (n == 0)
+			return 0;
+		r = take_message(l, &m, fd, err);
+		if (r < 0 || (what && m.what == what))
+			return r;
+	}
+}
+
+void launch_kill(struct launch *l)
+{
+	if (l->pidfd < 0)
+		return;
+	proc_signal(l->pidfd, SIGKILL);
+	proc_wait(l->pidfd);
+	close_fd(&l->pidfd);
+}

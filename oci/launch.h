@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host's half of making a process: opens what the plan marks as the host's, clones, maps ids, and talks with
+ * tote-init until the program runs or a step fails. Straight-line code that may allocate and fails in words. Called by
+ * oci/container.c for containers and oci/exec.c for further processes.
+ *
+ *	launch_begin -> [launch_until(SYNC_HOST) -> launch_host_settings -> launch_tell(SYNC_HOST_DONE)] ->
+ *	[launch_until(SYNC_READY)] -> launch_release -> launch_until(0: the program runs)
+ */
+#ifndef OCI_LAUNCH_H
+#define OCI_LAUNCH_H
+
+#include "lib/err.h"
+#include "oci/plan.h"
+#include "oci/spawn.h"
+#include "oci/sync.h"
+
+#include <sys/types.h>
+
+struct launch {
+	/* given */
+	const struct plan *plan;
+	int cgroup_fd;		/* -1: none */
+	int start_fd;		/* the socket that `start` connects to; -1: none */
+	const struct spawn_join *joins;	/* exec: the namespaces of the container; else the plan's own are opened */
+	size_t join_count;
+	/* made; -1 until then */
+	pid_t pid;
+	int pidfd;
+	int sync;		/* our end */
+	int hook_state;		/* a memfd that hooks inside read the state from, when there are such hooks */
+	int terminal;		/* the master, once it arrived */
+	int listener;		/* the seccomp listener, once it was fetched */
+	/* internal */
+	struct spawn sp;
+	struct spawn_join own_joins[NS_KINDS];
+	int *keep;
+	struct arena arena;
+};
+
+void launch_init(struct launch *l, const struct plan *plan);
+
+/*
+ * Opens, clones and maps ids. On failure nothing is left of it. plan and l must stay where they are until the program
+ * runs, as the child reads them.
+ */
+int launch_begin(struct launch *l, struct err *err);
+
+/*
+ * Listens to tote-init until it says `what`; 0 stands for the end of the conversation, when the program runs. Takes the
+ * terminal and the listener on the way. A failed step becomes err ("chdir to /x: No such file or directory").
+ */
+int launch_until(struct launch *l, enum sync_what what, struct err *err);
+
+/* At SYNC_HOST: what of the plan only the host may set (oom_score_adj). */
+int launch_host_settings(const struct launch *l, struct err *err);
+
+/* Lets the child go on to the wait for start or to its program: everything about it is recorded. */
+int launch_release(struct launch *l, struct err *err);
+
+/* Says something to tote-init. A child that is gone is no error here: launch_until() tells why. */
+void launch_tell(struct launch *l, enum sync_what what);
+
+/* What tote-init reported as failed, in words. */
+int launch_failed(const struct plan *plan, const struct sync_msg *m, struct err *err);
+
+/* Kills the child and reaps it, for undoing. */
+void launch_kill(struct launch *l);
+
+/* Closes what is still ours (take pidfd, terminal, listener out with take_fd() to keep them) and frees. */
+void launch_done(struct launch *l);
+
+#endif

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The child shares our memory (CLONE_VM) until it executes tote-init, which saves copying page tables; it runs on a
+ * stack of its own and makes raw system calls only, as errno and libc's state are ours. Nobody in the namespaces that
+ * it enters can look at it: launch.c has made this process undumpable before.
+ *
+ * Entering namespaces needs a process in between: a pid namespace holds only later children. That "stage" is vforked,
+ * enters one by one, clones the real child as our own (CLONE_PARENT) and ends.
+ */
+#include "oci/spawn.h"
+
+#include "lib/cleanup.h"
+#include "lib/fd.h"
+#include "lib/sys.h"
+#include "oci/sync.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U	/* Linux 6.3 */
+#endif
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x80
+#endif
+#define STACK_SIZE 16384
+/* What the child runs must not call into a sanitizer's runtime, whose state is the parent's. */
+#define IN_CHILD __attribute__((no_sanitize("address", "undefined")))
+
+enum {
+	SPAWN_MAPPED = SPAWN_STEP_FIRST,
+	SPAWN_ROOT_USER,
+	SPAWN_WORKING_DIRECTORY,
+	SPAWN_KEEP,
+	SPAWN_EXEC,
+	SPAWN_STEPS_END
+};
+
+static const char *const step_words[] = {
+	[SPAWN_MAPPED - SPAWN_STEP_FIRST] = "wait for the id mappings",
+	[SPAWN_ROOT_USER - SPAWN_STEP_FIRST] = "become uid 0 of the user namespace (is 0 mapped?)",
+	[SPAWN_WORKING_DIRECTORY - SPAWN_STEP_FIRST] = "chdir to the root file system",
+	[SPAWN_KEEP - SPAWN_STEP_FIRST] = "pass descriptors on",
+	[SPAWN_EXEC - SPAWN_STEP_FIRST] = "execute tote-init",
+};
+
+extern const char tote_init_blob[], tote_init_blob_end[];
+
+/* The stage's answer, in memory that both see even when it has a copy of the rest. */
+struct stage {
+	const struct spawn *sp;
+	sys_t pid;		/* of the child, or -errno */
+	int pidfd;
+	int failed;		/* 0, or what failed: an index into joins + 1, STAGE_TIME or STAGE_CLONE */
+};
+
+enum { STAGE_TIME = -1, STAGE_CLONE = -2 };
+
+static char child_stack[STACK_SIZE] __attribute__((aligned(16)));
+
+const char *spawn_step_text(unsigned int step)
+{
+	return step >= SPAWN_STEP_FIRST && step < SPAWN_STEPS_END ? step_words[step - SPAWN_STEP_FIRST] : NULL;
+}
+
+int spawn_init_fd(struct err *err)
+{
+	size_t len = (size_t)(tote_init_blob_end - tote_init_blob);
+	int fd, r;
+
+	/* Kernels before 6.3 do not know MFD_EXEC; vm.memfd_noexec=2 refuses executable ones. */
+	fd = memfd_create("tote-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("tote-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return err_errno(err, "make an executable memfd for tote-init (vm.memfd_noexec must not be 2)");
+	r = fd_write_full(fd, tote_init_blob, len);
+	/* Nobody can change the program that we run (CVE-2019-5736). */
+	if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+		r = -errno;
+	if (r < 0) {
+		close(fd);
+		return err_code(err, r, "write tote-init to a memfd");
+	}
+	return fd;
+}
+
+IN_CHILD _Noreturn static void child_fail(const struct spawn *sp, int step, sys_t code)
+{
+	struct sync_msg m = { .what = SYNC_FAILED, .step = (uint16_t)step, .value = (int32_t)code };
+
+	sys(__NR_sendto, sp->sync_fd, &m, sizeof(m), MSG_NOSIGNAL, 0, 0);
+	for (;;)
+		sys(__NR_exit_group, 255);
+}
+
+IN_CHILD static void child_become_root(const struct spawn *sp)
+{
+	struct sync_msg m;
+	sys_t r = 0;
+
+	if (sp->wait_mapped) {
+		do {
+			r = sys(__NR_recvfrom, sp->sync_fd, &m, sizeof(m), 0, 0, 0);
+		} while (r == -EINTR);
+		if (r != sizeof(m) || m.what != SYNC_MAPPED)
+			child_fail(sp, SPAWN_MAPPED, r < 0 ? r : -ECANCELED);
+	}
+#ifdef __NR_setgroups32
+	sys(__NR_setgroups32, 0, 0);	/* the host's groups; EPERM where "setgroups" is denied */
+	r = sys(__NR_setresgid32, 0, 0, 0);
+	if (r == 0)
+		r = sys(__NR_setresuid32, 0, 0, 0);
+#else
+	sys(__NR_setgroups, 0, 0);	/* the host's groups; EPERM where "setgroups" is denied */
+	r = sys(__NR_setresgid, 0, 0, 0);
+	if (r == 0)
+		r = sys(__NR_setresuid, 0, 0, 0);
+#endif
+	if (r < 0)
+		child_fail(sp, SPAWN_ROOT_USER, r);
+}
+
+IN_CHILD static size_t decimal(char *out, int n)
+{
+	char digits[12];
+	size_t len = 0, i = 0;
+
+	do {
+		digits[len++] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	while (len)
+		out[i++] = digits[--len];
+	out[i] = '\0';
+	return i;
+}
+
+IN_CHILD _Noreturn static void child_main(const struct spawn *sp)
+{
+	char number[12], name[] = "tote-init";
+	char *argv[] = { name, number, NULL }, *envp[] = { NULL };
+	uint64_t no_signals = 0;
+	sys_t r = 0;
+
+	/* A mask survives execve. CLONE_CLEAR_SIGHAND has seen to handlers, which would run in our memory. */
+	sys(__NR_rt_sigprocmask, SIG_SETMASK, &no_signals, 0, sizeof(no_signals));
+	if (sp->user_ns)
+		child_become_root(sp);
+	if (sp->root_fd >= 0 && sp->root)
+		r = sys(__NR_fchdir, sp->root_fd);
+	else if (sp->root)
+		r = sys(__NR_chdir, sp->root);
+	if (r < 0)
+		child_fail(sp, SPAWN_WORKING_DIRECTORY, r);
+	for (size_t i = 0; i < sp->keep_count; i++)
+		if ((r = sys(__NR_fcntl, sp->keep[i], F_SETFD, 0)) < 0)
+			child_fail(sp, SPAWN_KEEP, r);
+	sys(__NR_fcntl, sp->plan_fd, F_SETFD, 0);
+	sys(__NR_fcntl, sp->sync_fd, F_SETFD, 0);
+	decimal(number, sp->plan_fd);
+	r = sys(__NR_execveat, sp->init_fd, "", argv, envp, AT_EMPTY_PATH);
+	child_fail(sp, SPAWN_EXEC, r);
+}
+
+/*
+ * clone3 with a stack of the child's own: the child starts in entry(arg), never returns into our frames. glibc has no
+ * wrapper, and clone(2) knows neither CLONE_INTO_CGROUP nor all flags.
+ */
+IN_CHILD static int entry_child(void *arg)
+{
+	child_main(arg);
+}
+
+static sys_t clone_on_stack(struct clone_args *args, int (*entry)(void *), void *arg);
+
+#if defined(__x86_64__)
+static sys_t clone_on_stack(struct clone_args *args, int (*entry)(void *), void *arg)
+{
+	register int (*r8)(void *) __asm__("r8") = entry;
+	register void *r9 __asm__("r9") = arg;
+	sys_t ret;
+
+	__asm__ volatile("syscall\n\t"
+			 "test %%rax,%%rax\n\t"
+			 "jnz 1f\n\t"
+			 "xor %%ebp,%%ebp\n\t"
+			 "mov %%r9,%%rdi\n\t"
+			 "call *%%r8\n\t"
+			 "hlt\n"
+			 "1:"
+			 : "=a"(ret)
+			 : "a"(__NR_clone3), "D"(args), "S"(sizeof(*args)), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+#elif defined(__aarch64__)
+static sys_t clone_on_stack(struct clone_args *args, int (*entry)(void *), void *arg)
+{
+	register sys_t x8 __asm__("x8") = __NR_clone3;
+	register sys_t x0 __asm__("x0") = (sys_t)args;
+	register sys_t x1 __asm__("x1") = sizeof(*args);
+	register int (*x9)(void *) __asm__("x9") = entry;
+	register void *x10 __asm__("x10") = arg;
+
+	__asm__ volatile("svc 0\n\tcbnz x0, 1f\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, x10\n\tblr x9\n\tbrk #0\n1:"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1), "r"(x9), "r"(x10)
+			 : "memory");
+	return x0;
+}
+#elif defined(__arm__)
+__attribute__((target("arm"))) static sys_t clone_on_stack(struct clone_args *args, int (*entry)(void *), void *arg)
+{
+	register sys_t r0 __asm__("r0") = (sys_t)args;
+	register sys_t r1 __asm__("r1") = sizeof(*args);
+	register int (*r4)(void *) __asm__("r4") = entry;
+	register void *r5 __asm__("r5") = arg;
+
+	__asm__ volatile("push {r7}\n\tmov r7, %[n]\n\tsvc 0\n\tcmp r0, #0\n\tbne 1f\n\tmov r0, r5\n\tblx r4\n\tudf #0\n"
+			 "1:\tpop {r7}"
+			 : "+r"(r0)
+			 : "r"(r1), "r"(r4), "r"(r5), [n] "r"(__NR_clone3)
+			 : "memory", "cc", "lr");
+	return r0;
+}
+#elif defined(__riscv)
+static sys_t clone_on_stack(struct clone_args *args, int (*entry)(void *), void *arg)
+{
+	register sys_t a7 __asm__("a7") = __NR_clone3;
+	register sys_t a0 __asm__("a0") = (sys_t)args;
+	register sys_t a1 __asm__("a1") = sizeof(*args);
+	register int (*a2)(void *) __asm__("a2") = entry;
+	register void *a3 __asm__("a3") = arg;
+
+	__asm__ volatile("ecall\n\tbnez a0, 1f\n\tmv a0, a3\n\tjalr a2\n\tebreak\n1:"
+			 : "+r"(a0)
+			 : "r"(a7), "r"(a1), "r"(a2), "r"(a3)
+			 : "memory", "ra");
+	return a0;
+}
+#endif
+
+IN_CHILD static sys_t clone_child(const struct spawn *sp, uint64_t extra, int *pidfd)
+{
+	struct clone_args args = {
+		.flags = sp->clone_flags | CLONE_VM | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | extra,
+		.pidfd = (uint64_t)(uintptr_t)pidfd,
+		.exit_signal = extra & CLONE_PARENT ? 0 : SIGCHLD,
+		.stack = (uint64_t)(uintptr_t)child_stack,
+		.stack_size = sizeof(child_stack),
+		.cgroup = sp->cgroup_fd >= 0 && extra & CLONE_INTO_CGROUP ? (uint64_t)sp->cgroup_fd : 0,
+	};
+
+	return clone_on_stack(&args, entry_child, (void *)sp);
+}
+
+IN_CHILD static int stage_time(const struct spawn *sp)
+{
+	sys_t fd, r = sys(__NR_unshare, CLONE_NEWTIME);
+
+	if (r < 0)
+		return (int)r;
+	if (!sp->time_offsets)
+		return 0;
+	fd = sys(__NR_openat, AT_FDCWD, "/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return (int)fd;
+	r = sys(__NR_write, fd, sp->time_offsets, strlen(sp->time_offsets));
+	sys(__NR_close, fd);
+	return r < 0 ? (int)r : 0;
+}
+
+/*
+ * Twice over the list: what the host's privilege opens is entered before the user namespace takes it away, the rest
+ * after it, which may give what is needed.
+ */
+IN_CHILD static int stage_enter(struct stage *st)
+{
+	const struct spawn *sp = st->sp;
+	uint64_t entered = 0;
+	sys_t r = 0;
+
+	for (int pass = 0; pass < 3; pass++) {
+		for (size_t i = 0; i < sp->join_count; i++) {
+			bool user = sp->joins[i].kind == NS_USER;
+
+			if (entered >> i & 1 || user != (pass == 1))
+				continue;
+			r = sys(__NR_setns, sp->joins[i].fd, ns_kind_flag(sp->joins[i].kind));
+			if (r == 0) {
+				entered |= (uint64_t)1 << i;
+			} else if (r != -EPERM || pass) {
+				st->failed = (int)i + 1;
+				return (int)r;
+			}
+		}
+	}
+	return 0;
+}
+
+IN_CHILD _Noreturn static void stage_main(struct stage *st)
+{
+	const struct spawn *sp = st->sp;
+	int r = 0;
+
+	if (sp->new_time_ns && (r = stage_time(sp)) < 0)
+		st->failed = STAGE_TIME;
+	if (r == 0)
+		r = stage_enter(st);
+	if (r == 0) {
+		st->pid = clone_child(sp, CLONE_PARENT, &st->pidfd);
+		if (st->pid < 0)
+			st->failed = STAGE_CLONE;
+	} else {
+		st->pid = r;
+	}
+	for (;;)
+		sys(__NR_exit_group, 0);
+}
+
+IN_CHILD static int entry_stage(void *arg)
+{
+	stage_main(arg);
+}
+
+static int stage_error(const struct spawn *sp, const struct stage *st, struct err *err)
+{
+	if (st->failed == STAGE_TIME)
+		return err_code(err, (int)st->pid, "make a time namespace and set its offsets");
+	if (st->failed > 0)
+		return err_code(err, (int)st->pid, "enter the %s namespace", ns_kind_name(sp->joins[st->failed - 1].kind));
+	return err_code(err, (int)st->pid, "clone the container's process");
+}
+
+static int spawn_staged(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *err)
+{
+	static char stack[STACK_SIZE] __attribute__((aligned(16)));
+	bool time = sp->new_time_ns;
+	struct stage *st = mmap(NULL, sizeof(*st), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct clone_args args = { .exit_signal = SIGCHLD };
+	sys_t pid;
+	int r = 0;
+
+	if (st == MAP_FAILED)
+		return err_errno(err, "map memory");
+	for (size_t i = 0; i < sp->join_count; i++)
+		time |= sp->joins[i].kind == NS_TIME;
+	*st = (struct stage){ .sp = sp, .pid = -ECANCELED, .pidfd = -1 };
+	/* Descriptors are shared so that the child's pidfd is ours. A time namespace is refused to shared memory. */
+	args.flags = CLONE_VFORK | CLONE_FILES | CLONE_CLEAR_SIGHAND | (time ? 0 : CLONE_VM) | (sp->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0);
+	args.cgroup = sp->cgroup_fd >= 0 ? (uint64_t)sp->cgroup_fd : 0;
+	args.stack = (uint64_t)(uintptr_t)stack;
+	args.stack_size = sizeof(stack);
+	pid = clone_on_stack(&args, entry_stage, st);
+	if (pid < 0) {
+		r = err_code(err, (int)pid, "clone");
+	} else {
+		while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		if (st->pid < 0)
+			r = stage_error(sp, st, err);
+	}
+	if (r == 0) {
+		*ret_pid = (pid_t)st->pid;
+		*ret_pidfd = st->pidfd;
+	}
+	munmap(st, sizeof(*st));
+	return r;
+}
+
+int spawn(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *err)
+{
+	int pidfd = -1;
+	sys_t pid;
+
+	if (sp->join_count || sp->new_time_ns)
+		return spawn_staged(sp, ret_pid, ret_pidfd, err);
+	pid = clone_child(sp, sp->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0, &pidfd);
+	if (pid < 0)
+		return err_code(err, (int)pid, "clone the container's process");
+	*ret_pid = (pid_t)pid;
+	*ret_pidfd = pidfd;
+	return 0;
+}

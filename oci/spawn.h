@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One process, cloned into new and existing namespaces and a cgroup, that executes tote-init. Used by oci/launch.c for
+ * containers and for exec. Linux 5.7 (CLONE_INTO_CGROUP).
+ */
+#ifndef OCI_SPAWN_H
+#define OCI_SPAWN_H
+
+#include "lib/err.h"
+#include "oci/spec.h"
+
+#include <sys/types.h>
+
+struct spawn_join {
+	enum ns_kind kind;
+	int fd;
+};
+
+struct spawn {
+	unsigned long clone_flags;	/* CLONE_NEW* */
+	const struct spawn_join *joins;
+	size_t join_count;
+	bool user_ns;			/* new or joined: become uid 0 in it before the exec, or that drops all capabilities */
+	bool wait_mapped;		/* a new one: wait for SYNC_MAPPED first */
+	bool new_time_ns;
+	const char *time_offsets;	/* NULL: none */
+	int cgroup_fd;			/* -1: the caller's */
+	const char *root;		/* becomes the working directory, by root_fd unless a mount namespace is joined */
+	int root_fd;			/* -1: none */
+	int init_fd;			/* tote-init, see spawn_init_fd() */
+	int plan_fd, sync_fd;
+	const int *keep;		/* further descriptors that tote-init needs */
+	size_t keep_count;
+};
+
+/* A sealed memfd with tote-init in it, close-on-exec. Returns the descriptor or -errno. */
+int spawn_init_fd(struct err *err);
+
+/*
+ * Clones. *ret_pid is in the caller's pid namespace and its child, *ret_pidfd close-on-exec. What fails in the child
+ * before tote-init runs arrives over the sync socket as SYNC_FAILED with a step from SPAWN_STEP_FIRST on.
+ */
+int spawn(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *err);
+
+#define SPAWN_STEP_FIRST 0xff00
+/* What such a step was about: "enter the user namespace"; NULL for a plan's own step. */
+const char *spawn_step_text(unsigned int step);
+
+#endif

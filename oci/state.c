@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/state.h"
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FIELD(key, reader, member) { key, reader, offsetof(struct state, member), 0, NULL }
+
+/* pid identity is flattened, as its boot id is an array. */
+struct state_file {
+	struct state st;
+	int32_t pid;
+	uint64_t start_time;
+	char *boot_id;
+};
+
+static const struct json_field fields[] = {
+	FIELD("ociVersion", json_string, oci_version),
+	FIELD("id", json_string, id),
+	FIELD("bundle", json_string, bundle),
+	FIELD("rootfs", json_string, rootfs),
+	FIELD("created", json_string, created),
+	FIELD("owner", json_string, owner),
+	FIELD("annotations", json_map, annotations),
+	FIELD("made", json_bool, made),
+	FIELD("cgroupPath", json_string, cgroup_path),
+	FIELD("cgroupLevels", json_u32, cgroup_levels),
+	FIELD("privatePids", json_bool, private_pids),
+	FIELD("netDevices", json_strv, net_devices),
+	FIELD("clos", json_string, clos),
+	{ "pid", json_i32, offsetof(struct state_file, pid), 0, NULL },
+	{ "startTime", json_u64, offsetof(struct state_file, start_time), 0, NULL },
+	{ "bootId", json_string, offsetof(struct state_file, boot_id), 0, NULL },
+};
+static const struct json_table table = { fields, ARRAY_SIZE(fields), sizeof(struct state_file), NULL };
+
+const char *status_name(enum status status)
+{
+	static const char *const names[] = { "creating", "created", "running", "paused", "stopped" };
+
+	return names[status];
+}
+
+int state_check_id(const char *id, struct err *err)
+{
+	size_t len = strlen(id);
+
+	if (len == 0 || len > NAME_MAX)
+		return err_set(err, EINVAL, "invalid container ID: it must have 1 to %d characters", NAME_MAX);
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)id[i]) && !strchr(i ? "_+.-" : "_+-", id[i]))
+			return err_set(err, EINVAL,
+				       "invalid container ID \"%s\": only letters, digits and _ + - . are allowed, no . first",
+				       id);
+	return 0;
+}
+
+static int make_path(const char *path, mode_t mode)
+{
+	char partial[PATH_MAX];
+	size_t len = strlen(path);
+
+	if (len >= sizeof(partial))
+		return -ENAMETOOLONG;
+	for (size_t i = 1; i <= len; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		memcpy(partial, path, i);
+		partial[i] = '\0';
+		if (mkdir(partial, mode) < 0 && errno != EEXIST)
+			return -errno;
+	}
+	return 0;
+}
+
+int state_root_open(const char *path, bool create, bool sticky, struct err *err)
+{
+	mode_t mode = sticky ? 01700 : 0700;
+	autofd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT && create) {
+		int r = make_path(path, 0700);
+
+		if (r < 0)
+			return err_code(err, r, "make state directory %s", path);
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* Sticky, so that clean-up tools leave an ordinary user's runtime directory alone (XDG base directories). */
+		if (fd >= 0 && fchmod(fd, mode) < 0)
+			return err_errno(err, "set the mode of %s", path);
+	}
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(err, "open state directory %s", path);
+	if (st.st_uid != geteuid() || st.st_mode & 022)
+		return err_set(err, EPERM, "state directory %s: must be owned by user %u and writable by no one else", path,
+			       geteuid());
+	return take_fd(&fd);
+}
+
+int state_claim(int root_fd, const char *id, struct err *err)
+{
+	autofd fd = -1;
+
+	if (mkdirat(root_fd, id, 0700) < 0) {
+		if (errno == EEXIST)
+			return err_set(err, EEXIST, "container with given ID already exists: %s", id);
+		return err_errno(err, "make state directory of %s", id);
+	}
+	fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, "open state directory of %s", id);
+	while (flock(fd, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return err_errno(err, "lock %s", id);
+	return take_fd(&fd);
+}
+
+/* A lock waited for may be that of a directory deleted since: then the name means another one, or none. */
+static bool still_there(int root_fd, const char *id, int fd)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && fstatat(root_fd, id, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_ino == b.st_ino &&
+	       a.st_dev == b.st_dev;
+}
+
+int state_open(int root_fd, const char *id, bool lock, struct err *err)
+{
+	int r = state_check_id(id, err);
+
+	if (r < 0)
+		return r;
+	for (;;) {
+		autofd fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		if (fd < 0 && errno == ENOENT)
+			return err_set(err, ENOENT, "container \"%s\": container does not exist", id);
+		if (fd < 0)
+			return err_errno(err, "open state directory of %s", id);
+		if (!lock)
+			return take_fd(&fd);
+		if (flock(fd, LOCK_EX) < 0 && errno != EINTR)
+			return err_errno(err, "lock %s", id);
+		if (still_there(root_fd, id, fd))
+			return take_fd(&fd);
+	}
+}
+
+int state_load(int dir_fd, struct arena *a, struct state *ret_state, struct err *err)
+{
+	struct state_file f = { 0 };
+	struct json_value *root;
+	char *text;
+	size_t len;
+	int r = file_read(dir_fd, STATE_FILE, JSON_MAX_SIZE, a, &text, &len, err);
+
+	if (r == 0)
+		r = json_parse(text, len, a, &root, err);
+	if (r == 0)
+		r = json_decode(root, &table, a, &f, err);
+	if (r < 0)
+		return err_prefix(err, "%s", STATE_FILE);
+	f.st.init.pid = f.pid;
+	f.st.init.start_time = f.start_time;
+	if (f.boot_id)
+		snprintf(f.st.init.boot_id, sizeof(f.st.init.boot_id), "%s", f.boot_id);
+	*ret_state = f.st;
+	return 0;
+}
+
+static void write_annotations(const struct state *st, struct json_writer *w)
+{
+	if (!st->annotations.count)
+		return;
+	json_key(w, "annotations");
+	json_begin_object(w);
+	for_each(kv, &st->annotations)
+		json_pair_string(w, kv->key, kv->value);
+	json_end_object(w);
+}
+
+static void pair_if(struct json_writer *w, const char *key, const char *value)
+{
+	if (value)
+		json_pair_string(w, key, value);
+}
+
+int state_save(int dir_fd, const struct state *st, struct err *err)
+{
+	autobuf text = BUF_INIT;
+	struct json_writer w;
+
+	json_writer_init(&w, &text, false);
+	json_begin_object(&w);
+	pair_if(&w, "ociVersion", st->oci_version);
+	pair_if(&w, "id", st->id);
+	pair_if(&w, "bundle", st->bundle);
+	pair_if(&w, "rootfs", st->rootfs);
+	pair_if(&w, "created", st->created);
+	pair_if(&w, "owner", st->owner);
+	write_annotations(st, &w);
+	json_pair_bool(&w, "made", st->made);
+	json_pair_i64(&w, "pid", st->init.pid);
+	json_pair_u64(&w, "startTime", st->init.start_time);
+	json_pair_string(&w, "bootId", st->init.boot_id);
+	pair_if(&w, "cgroupPath", st->cgroup_path);
+	json_pair_u64(&w, "cgroupLevels", st->cgroup_levels);
+	json_pair_bool(&w, "privatePids", st->private_pids);
+	if (st->net_devices.count)
+		json_pair_strv(&w, "netDevices", &st->net_devices);
+	pair_if(&w, "clos", st->clos);
+	json_end_object(&w);
+	json_writer_done(&w);
+	return file_replace(dir_fd, STATE_FILE, text.data, text.len, 0600, err);
+}
+
+static int remove_tree(int dir_fd, const char *name, int depth)
+{
+	autofd fd = -1;
+	struct dirent *d;
+	int r = 0;
+	DIR *dir;
+
+	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || depth == 0)
+		return fd < 0 ? -errno : -ELOOP;
+	dir = fdopendir(dup(fd));
+	if (!dir)
+		return -errno;
+	while (r == 0 && (d = readdir(dir)))
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+			r = remove_tree(fd, d->d_name, depth - 1);
+	closedir(dir);
+	if (r == 0 && unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		r = -errno;
+	return r;
+}
+
+int state_remove(int root_fd, const char *id, struct err *err)
+{
+	int r = remove_tree(root_fd, id, 4);
+
+	return r < 0 ? err_code(err, r, "remove the state of %s", id) : 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int state_list(int root_fd, struct arena *a, struct strv *ret_ids, struct err *err)
+{
+	struct strv ids = { NULL, 0 };
+	size_t size = 0;
+	struct dirent *d;
+	int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (!dir)
+		return err_errno(err, "read the state directory");
+	while ((d = readdir(dir))) {
+		if (d->d_name[0] == '.')
+			continue;
+		if (ids.count + 1 >= size) {
+			char **items = arena_calloc(a, size = size ? size * 2 : 32, sizeof(*items));
+
+			if (ids.count)
+				memcpy(items, ids.items, ids.count * sizeof(*items));
+			ids.items = items;
+		}
+		ids.items[ids.count++] = arena_strdup(a, d->d_name);
+	}
+	closedir(dir);
+	if (ids.count)
+		qsort(ids.items, ids.count, sizeof(*ids.items), by_name);
+	*ret_ids = ids;
+	return 0;
+}
+
+void state_write_oci(const struct state *st, enum status status, pid_t pid, struct json_writer *w)
+{
+	json_begin_object(w);
+	json_pair_string(w, "ociVersion", st->oci_version ? st->oci_version : "1.0.0");
+	json_pair_string(w, "id", st->id);
+	json_pair_i64(w, "pid", status == STATUS_STOPPED ? 0 : pid);
+	json_pair_string(w, "status", status_name(status));
+	json_pair_string(w, "bundle", st->bundle);
+	json_pair_string(w, "rootfs", st->rootfs ? st->rootfs : "");
+	pair_if(w, "created", st->created);
+	write_annotations(st, w);
+	json_pair_string(w, "owner", st->owner ? st->owner : "");
+	json_end_object(w);
+}
