@@ -19,12 +19,14 @@ enum sync_what {
 	SYNC_TERMINAL,		/* carries the terminal's master descriptor */
 	SYNC_LISTENER,		/* value: the descriptor that the seccomp listener will have */
 	SYNC_READY,		/* everything that can fail before start has been done */
-	SYNC_FAILED,		/* step, value: the step that failed and its negative errno */
+	SYNC_FAILED,		/* step, op, value: the step that failed and its negative errno */
 };
 
 struct sync_msg {
 	uint16_t what;
 	uint16_t step;
+	uint16_t op;	/* of the step, for `start`, which has no plan at hand */
+	uint16_t unused;
 	int32_t value;
 };
 

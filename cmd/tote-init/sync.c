@@ -22,7 +22,8 @@ struct ifreq {
 
 int sync_send(const struct init *in, enum sync_what what, int step, int value)
 {
-	struct sync_msg m = { .what = (uint16_t)what, .step = (uint16_t)step, .value = value };
+	const struct wire_step *s = (const struct wire_step *)(in->base + in->plan->steps) + step;
+	struct sync_msg m = { .what = (uint16_t)what, .step = (uint16_t)step, .op = s->op, .value = value };
 	sys_t r;
 
 	do {

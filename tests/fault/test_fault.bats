@@ -160,8 +160,10 @@ wait_gone() { # pid
 }
 
 @test "kill -a without -c kills a sleeping child at the main process's call" {
-	calls=$("$FAULT" count -- sh -c 'sleep 30 >/dev/null & echo $!; kill $!; exit 0')
-	run "$FAULT" kill -a -n $((calls - 1)) -- sh -c 'sleep 30 >/dev/null & echo $!; kill -0 $!; exit 0'
+	script='sleep 3 >/dev/null 2>&1 3>&- & echo $!; exit 0'
+	calls=$("$FAULT" count -- sh -c "$script" 2>"$BATS_TEST_TMPDIR/pid")
+	kill "$(cat "$BATS_TEST_TMPDIR/pid")"
+	run "$FAULT" kill -a -n "$calls" -- sh -c "$script"
 	[ "$status" = 137 ]
 	[[ $output =~ ^[0-9]+$ ]]
 	refute running "$output"

@@ -133,9 +133,10 @@ static void report(const struct tracer *t, pid_t pid, uint64_t nr, const char *n
 {
 	char buf[24];
 
-	if (t->opts->verbose)
-		fprintf(stderr, "%llu: %d %s%s\n", (unsigned long long)t->count, pid,
-			call_name(nr, buf, sizeof(buf)), note);
+	if (!t->opts->verbose)
+		return;
+	fprintf(stderr, "%llu: %d %s%s\n", (unsigned long long)t->count, pid,
+		call_name(nr, buf, sizeof(buf)), note);
 }
 
 static void inject(struct tracer *t, struct task *task, uint64_t nr, bool native)

@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making a container: the walk from a bundle to a process that waits for start, or runs. The order is that of the
+ * write-ahead rule: what is about to be made is named in state.json first.
+ */
+#include "oci/container.h"
+
+#include "cgroups/devices.h"
+#include "cgroups/limits.h"
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "oci/caps.h"
+#include "oci/hooks.h"
+#include "oci/launch.h"
+#include "oci/listener.h"
+#include "oci/netdev.h"
+#include "oci/probe.h"
+#include "oci/rdt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+
+#define CREATE_CGROUP_TIMEOUT_MS 2000
+
+/* Everything create holds while it works. */
+struct making {
+	const struct create_opts *opts;
+	struct container *c;
+	struct plan_opts plan_opts;
+	struct plan plan;
+	struct launch launch;
+	struct cg_tree tree;
+	struct cg cg;
+	char *config;		/* the text of config.json */
+	size_t config_len;
+	int start_fd;
+	bool hooks_ran;		/* createRuntime hooks have begun: poststop hooks are owed */
+};
+
+static char *timestamp(struct arena *a)
+{
+	struct timespec t;
+	struct tm tm;
+	char day[32];
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	gmtime_r(&t.tv_sec, &tm);
+	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
+	return arena_printf(a, "%s.%09ldZ", day, t.tv_nsec);
+}
+
+/* The text is kept, as the state directory gets a copy: later commands must not depend on a bundle that may change. */
+static int load(struct making *mk, struct err *err)
+{
+	const struct create_opts *o = mk->opts;
+	const char *name = o->config ? o->config : "config.json";
+	struct container *c = mk->c;
+	autofd bundle = open(o->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (bundle < 0)
+		return err_errno(err, "open bundle %s", o->bundle);
+	r = file_read(bundle, name, JSON_MAX_SIZE, &c->arena, &mk->config, &mk->config_len, err);
+	if (r < 0)
+		return err_prefix(err, "bundle %s", o->bundle);
+	r = spec_parse(mk->config, mk->config_len, &c->arena, &c->spec, err);
+	return r < 0 ? err_prefix(err, "%s", name) : 0;
+}
+
+/*
+ * The group: where the spec says, else one of our own below the root, or for an ordinary user below the group it is in.
+ * A host without cgroup2 is no obstacle as long as nothing is to be limited.
+ */
+static int choose_cgroup(struct making *mk, struct err *err)
+{
+	const char *path = mk->c->spec->linux_.cgroups_path;
+	char own[PATH_MAX] = "";
+	int r;
+
+	if (mk->opts->manager == CGROUP_DISABLED)
+		return 0;
+	r = cg_tree_find(&mk->tree, err);
+	if (r < 0)
+		return mk->opts->rootless ? 0 : r;
+	if (mk->opts->rootless && (!path || path[0] != '/')) {
+		r = cg_self_path(own, sizeof(own), err);
+		if (r < 0)
+			return r;
+		if (strcmp(own, "/") == 0)
+			own[0] = '\0';
+	}
+	if (path && path[0])
+		mk->c->st.cgroup_path = arena_printf(&mk->c->arena, "%s%s%s", own, path[0] == '/' ? "" : "/", path);
+	else
+		mk->c->st.cgroup_path = arena_printf(&mk->c->arena, "%s/tote-%s", own, mk->opts->id);
+	return 0;
+}
+
+static void fill_state(struct making *mk)
+{
+	struct container *c = mk->c;
+	struct state *st = &c->st;
+
+	st->oci_version = c->spec->oci_version;
+	st->id = arena_strdup(&c->arena, mk->opts->id);
+	st->bundle = arena_strdup(&c->arena, mk->opts->bundle);
+	st->rootfs = (char *)mk->plan.root;
+	st->created = timestamp(&c->arena);
+	st->owner = arena_printf(&c->arena, "%u", geteuid());
+	st->annotations = c->spec->annotations;
+	st->private_pids = spec_new_namespace(c->spec, NS_PID);
+}
+
+/* Compiled filters are kept next to the containers; without the directory they are compiled each time. */
+static int open_cache(const struct making *mk)
+{
+	int root_fd = mk->c->root_fd;
+
+	if (root_fd < 0 || !mk->c->spec->linux_.seccomp)
+		return -1;
+	if (mkdirat(root_fd, STATE_CACHE_DIR, 0700) < 0 && errno != EEXIST)
+		return -1;
+	return openat(root_fd, STATE_CACHE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static int build_plan(struct making *mk, struct err *err)
+{
+	const struct create_opts *o = mk->opts;
+	struct spec *spec = mk->c->spec;
+	autofd root = -1;
+
+	mk->plan_opts = (struct plan_opts){
+		.id = o->id,
+		.bundle = o->bundle,
+		.create = !o->run,
+		.privileged = caps_effective() >> CAP_SYS_ADMIN & 1,
+		.no_pivot = o->no_pivot,
+		.no_new_keyring = o->no_new_keyring,
+		.preserve_fds = o->preserve_fds,
+		.seccomp_cache = open_cache(mk),
+		.cgroup_path = mk->c->st.cgroup_path,
+		.cgroup_root = mk->tree.hybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup",
+	};
+	if (spec->process && spec->root) {
+		autofree char *path = NULL;
+
+		if (spec->root->path[0] != '/' && asprintf(&path, "%s/%s", o->bundle, spec->root->path) < 0)
+			return err_code(err, ENOMEM, "build the plan");
+		root = open(path ? path : spec->root->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (root < 0)
+			return err_errno(err, "open root file system %s", path ? path : spec->root->path);
+		process_add_home(spec->process, root, &mk->c->arena);
+	}
+	return plan_build(spec, &mk->plan_opts, &mk->c->arena, &mk->plan, err);
+}
+
+
+/* A socket in the state directory, reached by its descriptor: its own path may be longer than sun_path. */
+static int listen_for_start(struct making *mk, struct err *err)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int r;
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_START_SOCKET, mk->c->dir_fd);
+	mk->start_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (mk->start_fd < 0)
+		return err_errno(err, "make the start socket");
+	mask = umask(0177);
+	r = bind(mk->start_fd, (struct sockaddr *)&addr, sizeof(addr));
+	umask(mask);
+	if (r < 0 || listen(mk->start_fd, 1) < 0)
+		return err_errno(err, "make the start socket");
+	return 0;
+}
+
+static int make_notify_dir(struct making *mk, struct err *err)
+{
+	if (!mk->opts->notify_socket)
+		return 0;
+	/* Seen from inside under whatever user the program runs as. */
+	if (mkdirat(mk->c->dir_fd, STATE_NOTIFY_DIR, 0755) < 0)
+		return err_errno(err, "make the directory of the notify socket");
+	return fchmodat(mk->c->dir_fd, STATE_NOTIFY_DIR, 0755, 0) < 0 ? err_errno(err, "set its mode") : 0;
+}
+
+static int attach_devices(struct making *mk, struct err *err)
+{
+	const struct cg_limits *l = &mk->c->spec->linux_.resources;
+	struct device_program program;
+	struct cg_device_rule *rules;
+	int r;
+
+	if (!l->devices.count)
+		return 0;
+	rules = arena_calloc(&mk->c->arena, l->devices.count + devices_default_count, sizeof(*rules));
+	memcpy(rules, l->devices.items, l->devices.count * sizeof(*rules));
+	memcpy(rules + l->devices.count, devices_default, devices_default_count * sizeof(*rules));
+	r = devices_program(rules, l->devices.count + devices_default_count, &mk->c->arena, &program, err);
+	if (r == 0)
+		r = devices_attach(mk->cg.fd, &program, err);
+	/* An ordinary user may not load programs, and cannot make device nodes either: nothing is lost. */
+	return r == -EPERM && mk->opts->rootless ? 0 : r;
+}
+
+static bool wants_limits(const struct spec *spec, struct arena *a)
+{
+	struct cg_writes writes;
+	struct err ignored;
+
+	return limits_translate(&spec->linux_.resources, a, &writes, &ignored) < 0 || writes.count;
+}
+
+static int make_cgroup(struct making *mk, struct err *err)
+{
+	struct container *c = mk->c;
+	int r;
+
+	if (!c->st.cgroup_path) {
+		if (wants_limits(c->spec, &c->arena))
+			return err_set(err, EOPNOTSUPP, "linux.resources: there is no cgroup to limit");
+		return 0;
+	}
+	r = cg_create(&mk->tree, c->st.cgroup_path, 0, &mk->cg, err);
+	if ((r == -EACCES || r == -EPERM || r == -EROFS) && mk->opts->rootless && !wants_limits(c->spec, &c->arena)) {
+		/* No group was delegated to this user, and none is needed. */
+		c->st.cgroup_path = NULL;
+		return 0;
+	}
+	if (r == 0)
+		r = limits_apply(&mk->cg, &c->spec->linux_.resources, err);
+	if (r == 0)
+		r = attach_devices(mk, err);
+	if (r == 0)
+		mk->launch.cgroup_fd = mk->cg.fd;
+	return r;
+}
+
+static void oci_state(const struct container *c, enum status status, pid_t pid, struct buf *out)
+{
+	struct json_writer w;
+
+	json_writer_init(&w, out, false);
+	state_write_oci(&c->st, status, pid, &w);
+	json_writer_done(&w);
+}
+
+/* What hooks inside read: the memfd is theirs, its content ours to change as the container goes on. */
+static int update_hook_state(struct making *mk, enum status status, struct err *err)
+{
+	autobuf text = BUF_INIT;
+
+	if (mk->launch.hook_state < 0)
+		return 0;
+	oci_state(mk->c, status, mk->launch.pid, &text);
+	if (ftruncate(mk->launch.hook_state, 0) < 0 ||
+	    pwrite(mk->launch.hook_state, text.data, text.len, 0) != (ssize_t)text.len)
+		return err_errno(err, "write the state for hooks");
+	return 0;
+}
+
+/* At SYNC_HOST: the namespaces exist, nothing is mounted yet. */
+static int host_work(struct making *mk, struct err *err)
+{
+	autobuf text = BUF_INIT;
+	int r = launch_until(&mk->launch, SYNC_HOST, err);
+
+	if (r == 0)
+		r = launch_host_settings(&mk->launch, err);
+	if (r == 0)
+		r = netdev_lend(mk->c->spec, mk->launch.pid, err);
+	if (r < 0)
+		return r;
+	oci_state(mk->c, STATUS_CREATING, mk->launch.pid, &text);
+	mk->hooks_ran = true;
+	r = hooks_run(mk->c->spec, HOOK_PRESTART, buf_str(&text), err);
+	if (r == 0)
+		r = hooks_run(mk->c->spec, HOOK_CREATE_RUNTIME, buf_str(&text), err);
+	if (r == 0)
+		launch_tell(&mk->launch, SYNC_HOST_DONE);
+	return r;
+}
+
+/* Waits for the messages that plan and options promise, and passes on what came with them. */
+static int take_ready(struct making *mk, struct err *err)
+{
+	const struct create_opts *o = mk->opts;
+	int r = 0;
+
+	if (mk->plan.ready)
+		r = launch_until(&mk->launch, SYNC_READY, err);
+	else if (mk->plan.listener)
+		r = launch_until(&mk->launch, SYNC_LISTENER, err);
+	else if (mk->plan.terminal)
+		r = launch_until(&mk->launch, SYNC_TERMINAL, err);
+	if (r == 0)
+		r = listener_hand_over(mk->c->spec->linux_.seccomp, &mk->c->st, mk->launch.pid, mk->launch.listener, err);
+	if (r == 0 && o->console_socket && mk->launch.terminal >= 0) {
+		r = send_fd_to_socket(o->console_socket, "/dev/pts/ptmx", mk->launch.terminal, err);
+		close(mk->launch.terminal);
+		mk->launch.terminal = -1;
+	}
+	return r;
+}
+
+/* From here on the container is found by its state: pid, cgroup, all. */
+static int record(struct making *mk, struct err *err)
+{
+	struct container *c = mk->c;
+	const struct create_opts *o = mk->opts;
+	int r;
+
+	c->st.made = true;
+	r = update_hook_state(mk, STATUS_CREATED, err);
+	if (r == 0)
+		r = state_save(c->dir_fd, &c->st, err);
+	if (r == 0 && o->pid_file)
+		r = write_pid_file(o->pid_file, mk->launch.pid, err);
+	if (r == 0 && o->pidfd_socket)
+		r = send_fd_to_socket(o->pidfd_socket, "pidfd", mk->launch.pidfd, err);
+	return r;
+}
+
+static int identify(struct making *mk, struct err *err)
+{
+	int r = proc_identify(mk->launch.pid, &mk->c->st.init);
+
+	return r < 0 ? err_code(err, r, "identify process %d", mk->launch.pid) : 0;
+}
+
+static int run_process(struct making *mk, struct err *err)
+{
+	bool slow = mk->plan.host_work || mk->plan.ready || mk->plan.terminal || mk->plan.listener;
+	int r = launch_begin(&mk->launch, err);
+
+	if (r == 0)
+		r = identify(mk, err);
+	/* What takes its time must be found by others meanwhile; the fast way writes the final state at once. */
+	if (r == 0 && slow)
+		r = state_save(mk->c->dir_fd, &mk->c->st, err);
+	if (r == 0)
+		r = update_hook_state(mk, STATUS_CREATING, err);
+	if (r == 0)
+		r = rdt_add(&mk->c->st, mk->launch.pid, err);
+	if (r == 0 && mk->plan.host_work)
+		r = host_work(mk, err);
+	if (r == 0)
+		r = take_ready(mk, err);
+	if (r == 0)
+		r = record(mk, err);
+	if (r == 0)
+		r = launch_release(&mk->launch, err);
+	/* With create the conversation ends when tote-init turns to its start socket. */
+	if (r == 0)
+		r = launch_until(&mk->launch, 0, err);
+	if (r == 0 && mk->opts->run && mk->c->spec->hooks.list[HOOK_POSTSTART].count) {
+		autobuf text = BUF_INIT;
+
+		oci_state(mk->c, STATUS_RUNNING, mk->launch.pid, &text);
+		r = hooks_run(mk->c->spec, HOOK_POSTSTART, buf_str(&text), err);
+	}
+	return r;
+}
+
+/* In reverse; keeps the first error. */
+static void undo(struct making *mk)
+{
+	struct container *c = mk->c;
+	struct err ignored;
+
+	launch_kill(&mk->launch);
+	if (mk->hooks_ran) {
+		autobuf text = BUF_INIT;
+
+		netdev_take_back(&c->st, &ignored);
+		oci_state(c, STATUS_STOPPED, 0, &text);
+		hooks_run(c->spec, HOOK_POSTSTOP, buf_str(&text), &ignored);
+	}
+	rdt_remove(&c->st);
+	if (mk->cg.fd >= 0) {
+		cg_kill(&mk->cg, CREATE_CGROUP_TIMEOUT_MS, &ignored);
+		cg_destroy(&mk->tree, c->st.cgroup_path, mk->cg.made, CREATE_CGROUP_TIMEOUT_MS, &ignored);
+	}
+	if (mk->opts->pid_file)
+		unlink(mk->opts->pid_file);
+	state_remove(c->root_fd, c->st.id, &ignored);
+}
+
+static int make(struct making *mk, struct err *err)
+{
+	struct container *c = mk->c;
+	int r;
+
+	/* The claim is ours: from here on a failure undoes. Named first, made then. */
+	if (c->st.cgroup_path) {
+		r = cg_missing(&mk->tree, c->st.cgroup_path);
+		c->st.cgroup_levels = r > 0 ? (uint32_t)r : 0;
+	}
+	netdev_names(c->spec, &c->arena, &c->st);
+	rdt_name(c->spec, &c->st, &c->arena);
+	r = state_save(c->dir_fd, &c->st, err);
+	if (r == 0)
+		r = file_replace(c->dir_fd, STATE_CONFIG, mk->config, mk->config_len, 0600, err);
+	if (r == 0)
+		r = make_notify_dir(mk, err);
+	if (r == 0)
+		r = make_cgroup(mk, err);
+	if (r == 0)
+		r = rdt_make(c->spec, &c->st, err);
+	if (r == 0 && !mk->opts->run)
+		r = listen_for_start(mk, err);
+	mk->launch.start_fd = mk->start_fd;
+	return r < 0 ? r : run_process(mk, err);
+}
+
+static int check_terminal(const struct create_opts *o, const struct spec *spec, struct err *err)
+{
+	bool terminal = spec->process && spec->process->terminal;
+
+	if (o->console_socket && !terminal)
+		return err_set(err, EINVAL, "--console-socket: process.terminal is false, so there is no terminal to send");
+	if (terminal && !o->console_socket && !o->run)
+		return err_set(err, EINVAL, "process.terminal is true: a console socket is needed (--console-socket)");
+	return 0;
+}
+
+static int decide(struct making *mk, struct err *err)
+{
+	int r = load(mk, err);
+
+	if (r == 0)
+		r = check_terminal(mk->opts, mk->c->spec, err);
+	if (r == 0)
+		r = choose_cgroup(mk, err);
+	if (r == 0)
+		r = probe_spec(mk->c->spec, err);
+	if (r == 0)
+		r = build_plan(mk, err);
+	return r;
+}
+
+static void making_done(struct making *mk)
+{
+	cg_done(&mk->cg);
+	cg_tree_close(&mk->tree);
+	launch_done(&mk->launch);
+	if (mk->start_fd >= 0)
+		close(mk->start_fd);
+	if (mk->plan_opts.seccomp_cache >= 0)
+		close(mk->plan_opts.seccomp_cache);
+}
+
+int container_create(int root_fd, const struct create_opts *opts, struct container *ret_c, int *ret_pidfd,
+		     int *ret_terminal, struct err *err)
+{
+	struct container c = CONTAINER_INIT;
+	struct making mk = { .opts = opts, .c = &c, .tree = { .fd = -1 }, .cg = CG_INIT, .start_fd = -1 };
+	int r = state_check_id(opts->id, err);
+
+	c.root_fd = root_fd;
+	launch_init(&mk.launch, &mk.plan);
+	mk.plan_opts.seccomp_cache = -1;
+	if (r == 0)
+		r = decide(&mk, err);
+	if (r == 0)
+		r = c.dir_fd = state_claim(root_fd, opts->id, err);
+	if (r >= 0) {
+		fill_state(&mk);
+		r = make(&mk, err);
+		if (r < 0)
+			undo(&mk);
+	}
+	if (r == 0) {
+		if (ret_pidfd)
+			*ret_pidfd = take_fd(&mk.launch.pidfd);
+		*ret_terminal = take_fd(&mk.launch.terminal);
+		for_each(w, &mk.plan.warnings)
+			container_warn(&c, "%s", *w);
+		*ret_c = c;
+	}
+	making_done(&mk);
+	if (r < 0)
+		container_close(&c);
+	return r;
+}
+
+int container_plan(const struct create_opts *opts, struct buf *ret_text, struct err *err)
+{
+	struct container c = CONTAINER_INIT;
+	struct making mk = { .opts = opts, .c = &c, .tree = { .fd = -1 }, .cg = CG_INIT, .start_fd = -1 };
+	int r;
+
+	launch_init(&mk.launch, &mk.plan);
+	mk.plan_opts.seccomp_cache = -1;
+	r = load(&mk, err);
+	if (r == 0)
+		r = build_plan(&mk, err);
+	if (r == 0)
+		plan_text(&mk.plan, ret_text);
+	making_done(&mk);
+	container_close(&c);
+	return r;
+}

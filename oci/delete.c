@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of a container: processes, cgroup, what was lent to it, its state; in this order, each named in the state. */
+#include "oci/container.h"
+
+#include "lib/cleanup.h"
+#include "oci/hooks.h"
+#include "oci/netdev.h"
+#include "oci/rdt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+
+#define KILL_TIMEOUT_MS 8000
+#define DESTROY_TIMEOUT_MS 2000
+
+static int kill_init(const struct container *c, struct err *err)
+{
+	autofd pidfd = proc_open(&c->st.init);
+	int r;
+
+	if (pidfd < 0)
+		return 0;
+	r = proc_signal(pidfd, SIGKILL);
+	if (r < 0 && r != -ESRCH)
+		return err_code(err, r, "kill container %s", c->st.id);
+	r = proc_wait_gone(pidfd, KILL_TIMEOUT_MS);
+	if (r == 0)
+		return err_set(err, ETIMEDOUT, "container %s: process %d survives SIGKILL (state D?)", c->st.id,
+			       c->st.init.pid);
+	return r < 0 ? r : 0;
+}
+
+/* Everything in the group dies, which is more than init: a process that was moved in by exec outlives no container. */
+static int end_cgroup(const struct container *c, struct err *err)
+{
+	struct cg_tree tree;
+	autocg cg = CG_INIT;
+	int r;
+
+	if (!c->st.cgroup_path)
+		return 0;
+	r = cg_tree_find(&tree, err);
+	if (r < 0)
+		return r;
+	r = cg_open(&tree, c->st.cgroup_path, &cg, err);
+	/* A group that was not made for this container holds others as well. */
+	if (r == 0 && c->st.cgroup_levels)
+		r = cg_kill(&cg, KILL_TIMEOUT_MS, err);
+	else if (r == -ENOENT)
+		r = 0;
+	if (r == 0)
+		r = cg_destroy(&tree, c->st.cgroup_path, c->st.cgroup_levels, DESTROY_TIMEOUT_MS, err);
+	cg_tree_close(&tree);
+	return r;
+}
+
+static void poststop(struct container *c)
+{
+	autobuf text = BUF_INIT;
+	struct json_writer w;
+	struct err err;
+
+	/* A container that never came to be had no hooks run, and owes none. */
+	if (!c->st.made || container_spec(c, &err) < 0 || !c->spec->hooks.list[HOOK_POSTSTOP].count)
+		return;
+	json_writer_init(&w, &text, false);
+	state_write_oci(&c->st, STATUS_STOPPED, 0, &w);
+	json_writer_done(&w);
+	if (hooks_run(c->spec, HOOK_POSTSTOP, buf_str(&text), &err) < 0)
+		container_warn(c, "%s", err.msg);
+}
+
+int container_delete(struct container *c, bool force, struct err *err)
+{
+	enum status status = container_status(c);
+	struct err lost;
+	int r;
+
+	if (!force && status != STATUS_STOPPED && status != STATUS_CREATED)
+		return err_set(err, EBUSY, "cannot delete container %s that is not stopped: it is %s", c->st.id,
+			       status_name(status));
+	/* While its network namespace still exists. */
+	if (netdev_take_back(&c->st, &lost) < 0)
+		container_warn(c, "%s", lost.msg);
+	r = kill_init(c, err);
+	if (r == 0)
+		r = end_cgroup(c, err);
+	if (r < 0)
+		return r;
+	rdt_remove(&c->st);
+	poststop(c);
+	return state_remove(c->root_fd, c->st.id, err);
+}
+
+int container_delete_remains(int root_fd, const char *id, struct err *err)
+{
+	autofd dir = root_fd < 0 ? -1 : state_open(root_fd, id, true, err);
+
+	if (dir < 0)
+		return root_fd < 0 ? err_set(err, ENOENT, "container \"%s\": container does not exist", id) : err->code;
+	return state_remove(root_fd, id, err);
+}

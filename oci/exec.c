@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/exec.h"
+
+#include "lib/bitlist.h"
+#include "lib/cleanup.h"
+#include "oci/caps.h"
+#include "oci/launch.h"
+#include "oci/listener.h"
+#include "oci/probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+struct entering {
+	struct container *c;
+	const struct exec_opts *opts;
+	struct plan plan;
+	struct launch launch;
+	struct spawn_join joins[NS_KINDS];
+	size_t join_count;
+	struct cg_tree tree;
+	struct cg cg;
+};
+
+static int check_status(struct container *c, const struct exec_opts *o, struct err *err)
+{
+	enum status status = container_status(c);
+
+	if (status == STATUS_PAUSED && !o->ignore_paused)
+		return err_set(err, EBUSY, "container %s: cannot exec in a paused container (--ignore-paused waits for resume)",
+			       c->st.id);
+	if (status == STATUS_STOPPED || status == STATUS_CREATING)
+		return err_set(err, ESRCH, "container %s: container not running", c->st.id);
+	return container_spec(c, err);
+}
+
+/* The namespaces that the container has of its own; those of init, whose identity is checked around it. */
+static int open_namespaces(struct entering *en, struct err *err)
+{
+	autofd pidfd = proc_open(&en->c->st.init);
+	char path[64];
+
+	if (pidfd < 0)
+		return err_set(err, ESRCH, "container %s: container not running", en->c->st.id);
+	for_each(ns, &en->c->spec->linux_.namespaces) {
+		enum ns_kind kind = (enum ns_kind)ns->type;
+		int fd;
+
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", en->c->st.init.pid, ns_kind_file(kind));
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return err_errno(err, "open the %s namespace of container %s", ns_kind_name(kind), en->c->st.id);
+		en->joins[en->join_count++] = (struct spawn_join){ kind, fd };
+	}
+	/* Still the same process: its pid was not reused while we looked it up by number. */
+	return proc_signal(pidfd, 0) == 0 ? 0 : err_set(err, ESRCH, "container %s: container not running", en->c->st.id);
+}
+
+static int open_cgroup(struct entering *en, struct err *err)
+{
+	const char *sub = en->opts->cgroup;
+	autofree char *path = NULL;
+	int r;
+
+	if (!en->c->st.cgroup_path)
+		return sub ? err_set(err, ENOENT, "--cgroup: container %s has no cgroup", en->c->st.id) : 0;
+	r = cg_tree_find(&en->tree, err);
+	if (r < 0)
+		return r;
+	if (asprintf(&path, "%s/%s", en->c->st.cgroup_path, sub ? sub : "") < 0)
+		return err_code(err, ENOMEM, "exec");
+	r = cg_open(&en->tree, path, &en->cg, err);
+	if (r == 0)
+		en->launch.cgroup_fd = en->cg.fd;
+	return r;
+}
+
+static int build(struct entering *en, struct err *err)
+{
+	struct spec *spec = en->c->spec;
+	struct spec_process *p = en->opts->process;
+	struct plan_opts opts = {
+		.id = en->c->st.id,
+		.bundle = en->c->st.bundle,
+		.preserve_fds = en->opts->preserve_fds,
+		.user_ns_joined = spec_namespace(spec, NS_USER),
+		.mount_ns_joined = spec_namespace(spec, NS_MOUNT),
+		.seccomp_cache = -1,
+	};
+	autofd root = -1, cache = -1;
+	char path[64];
+	int r = probe_process(p, err);
+
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "/proc/%d/root", en->c->st.init.pid);
+	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	process_add_home(p, root, &en->c->arena);
+	if (spec->linux_.seccomp)
+		cache = openat(en->c->root_fd, STATE_CACHE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	opts.seccomp_cache = cache;
+	return plan_build_exec(spec, p, &opts, &en->c->arena, &en->plan, err);
+}
+
+/* config.md, "execCPUAffinity": where the process begins, before it is in the container's cgroup. */
+static void set_initial_affinity(const struct spec_process *p)
+{
+	unsigned long mask[BITLIST_MAX / CHAR_BIT / sizeof(unsigned long)];
+
+	if (p->exec_cpu_affinity && p->exec_cpu_affinity->initial &&
+	    bitlist_parse(p->exec_cpu_affinity->initial, mask) > 0)
+		syscall(SYS_sched_setaffinity, 0, sizeof(mask), mask);
+}
+
+static int run(struct entering *en, struct err *err)
+{
+	const struct exec_opts *o = en->opts;
+	struct launch *l = &en->launch;
+	int r = launch_begin(l, err);
+
+	if (r == 0 && en->plan.host_work) {
+		r = launch_until(l, SYNC_HOST, err);
+		if (r == 0)
+			r = launch_host_settings(l, err);
+		if (r == 0)
+			launch_tell(l, SYNC_HOST_DONE);
+	}
+	if (r == 0 && en->plan.terminal)
+		r = launch_until(l, SYNC_TERMINAL, err);
+	if (r == 0 && en->plan.listener)
+		r = launch_until(l, SYNC_LISTENER, err);
+	if (r == 0)
+		r = listener_hand_over(en->c->spec->linux_.seccomp, &en->c->st, l->pid, l->listener, err);
+	if (r == 0 && o->console_socket) {
+		r = send_fd_to_socket(o->console_socket, "/dev/pts/ptmx", l->terminal, err);
+		close(l->terminal);
+		l->terminal = -1;
+	}
+	if (r == 0 && en->plan.ready)
+		r = launch_until(l, SYNC_READY, err);
+	if (r == 0 && o->pidfd_socket)
+		r = send_fd_to_socket(o->pidfd_socket, "pidfd", l->pidfd, err);
+	if (r == 0)
+		r = launch_release(l, err);
+	if (r == 0)
+		r = launch_until(l, 0, err);
+	/* Last: whoever waits for the pid file takes it for a process that was started. */
+	if (r == 0 && o->pid_file)
+		r = write_pid_file(o->pid_file, l->pid, err);
+	if (r < 0)
+		launch_kill(l);
+	return r;
+}
+
+int container_exec(struct container *c, const struct exec_opts *opts, int *ret_pidfd, int *ret_terminal,
+		   struct err *err)
+{
+	struct entering en = { .c = c, .opts = opts, .tree = { .fd = -1 }, .cg = CG_INIT };
+	int r = check_status(c, opts, err);
+
+	launch_init(&en.launch, &en.plan);
+	if (r == 0 && opts->console_socket && !opts->process->terminal)
+		r = err_set(err, EINVAL, "--console-socket: there is no terminal to send (--tty)");
+	if (r == 0)
+		r = open_namespaces(&en, err);
+	if (r == 0)
+		r = open_cgroup(&en, err);
+	if (r == 0)
+		r = build(&en, err);
+	if (r == 0) {
+		en.launch.joins = en.joins;
+		en.launch.join_count = en.join_count;
+		set_initial_affinity(opts->process);
+		r = run(&en, err);
+	}
+	if (r == 0) {
+		*ret_pidfd = take_fd(&en.launch.pidfd);
+		*ret_terminal = take_fd(&en.launch.terminal);
+		for_each(w, &en.plan.warnings)
+			container_warn(c, "%s", *w);
+	}
+	for (size_t i = 0; i < en.join_count; i++)
+		close(en.joins[i].fd);
+	launch_done(&en.launch);
+	cg_done(&en.cg);
+	cg_tree_close(&en.tree);
+	return r;
+}
