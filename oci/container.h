@@ -35,6 +35,7 @@ struct create_opts {
 	unsigned int preserve_fds;	/* from descriptor 3 on */
 	const char *console_socket;	/* where the terminal goes; NULL: kept, see ret_terminal */
 	const char *pid_file, *pidfd_socket;
+	const char *root;		/* the path behind root_fd; only needed with notify_socket */
 	const char *notify_socket;	/* the host's NOTIFY_SOCKET, NULL: none */
 	unsigned int listen_fds;	/* of the preserved ones, the first so many are announced by LISTEN_FDS */
 	enum cgroup_manager manager;

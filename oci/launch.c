@@ -30,6 +30,7 @@ void launch_init(struct launch *l, const struct plan *plan)
 		.start_fd = -1,
 		.pidfd = -1,
 		.sync = -1,
+		.child_sync = -1,
 		.hook_state = -1,
 		.terminal = -1,
 		.listener = -1,
@@ -55,7 +56,7 @@ static void close_child_fds(struct launch *l)
 	close_fd(&l->sp.root_fd);
 	close_fd(&l->sp.init_fd);
 	close_fd(&l->sp.plan_fd);
-	close_fd(&l->sp.sync_fd);
+	close_fd(&l->child_sync);
 }
 
 void launch_done(struct launch *l)
@@ -179,14 +180,15 @@ static int open_root(struct launch *l, struct err *err)
 {
 	if (!l->plan->root)
 		return 0;
-	l->sp.root = l->plan->root;
 	l->sp.root_fd = open(l->plan->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (l->sp.root_fd < 0)
 		return err_errno(err, "open root file system %s", l->plan->root);
-	/* Of another mount namespace's copy our descriptor is no part: there the path is looked up. */
-	for (size_t i = 0; i < l->join_count; i++)
-		if (l->joins[i].kind == NS_MOUNT)
+	for (size_t i = 0; i < l->join_count; i++) {
+		if (l->joins[i].kind == NS_MOUNT) {
+			l->sp.root = l->plan->root;
 			close_fd(&l->sp.root_fd);
+		}
+	}
 	return 0;
 }
 
@@ -212,7 +214,7 @@ static int open_all(struct launch *l, struct err *err)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_errno(err, "make a socket pair");
 	l->sync = pair[0];
-	l->sp.sync_fd = pair[1];
+	l->sp.sync_fd = l->child_sync = pair[1];
 	r = open_joins(l, err);
 	if (r == 0)
 		r = open_root(l, err);
@@ -272,7 +274,8 @@ int launch_begin(struct launch *l, struct err *err)
 	r = spawn(&l->sp, &l->pid, &l->pidfd, err);
 	if (r < 0)
 		return r;
-	close_fd(&l->sp.sync_fd);
+	/* So that the end of the child is the end of the conversation. The number stays, as the child still reads it. */
+	close_fd(&l->child_sync);
 	if (plan->new_user_ns) {
 		r = idmap_write(l->pid, plan->uid_mappings, plan->gid_mappings, err);
 		if (r < 0)

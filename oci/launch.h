@@ -32,7 +32,8 @@ struct launch {
 	int terminal;		/* the master, once it arrived */
 	int listener;		/* the seccomp listener, once it was fetched */
 	/* internal */
-	struct spawn sp;
+	struct spawn sp;	/* read by the child until it executes tote-init: not to be changed meanwhile */
+	int child_sync;
 	struct spawn_join own_joins[NS_KINDS];
 	int *keep;
 	struct arena arena;

@@ -262,8 +262,7 @@ int plan_process_late(const struct plan_process_opts *pp, const struct plan_opts
 
 	if (r < 0)
 		return r;
-	if (p->user.umask.set || !pp->exec)
-		plan_add(plan, a, STEP_UMASK)->arg[0] = p->user.umask.set ? p->user.umask.value : 022;
+	plan_add(plan, a, STEP_UMASK)->arg[0] = p->user.umask.set ? p->user.umask.value : 022;
 	plan_add(plan, a, STEP_BOUNDING)->arg[0] = sets.bounding;
 	plan_user(p, a, plan);
 	plan_add_path(plan, a, STEP_CWD, p->cwd);

@@ -155,9 +155,7 @@ IN_CHILD _Noreturn static void child_main(const struct spawn *sp)
 	sys(__NR_rt_sigprocmask, SIG_SETMASK, &no_signals, 0, sizeof(no_signals));
 	if (sp->user_ns)
 		child_become_root(sp);
-	if (sp->root_fd >= 0 && sp->root)
-		r = sys(__NR_fchdir, sp->root_fd);
-	else if (sp->root)
+	if (sp->root)
 		r = sys(__NR_chdir, sp->root);
 	if (r < 0)
 		child_fail(sp, SPAWN_WORKING_DIRECTORY, r);
@@ -377,17 +375,36 @@ static int spawn_staged(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, 
 	return r;
 }
 
-int spawn(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *err)
+static int spawn_direct(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
 	int pidfd = -1;
-	sys_t pid;
+	sys_t pid = clone_child(sp, sp->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0, &pidfd);
 
-	if (sp->join_count || sp->new_time_ns)
-		return spawn_staged(sp, ret_pid, ret_pidfd, err);
-	pid = clone_child(sp, sp->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0, &pidfd);
 	if (pid < 0)
 		return err_code(err, (int)pid, "clone the container's process");
 	*ret_pid = (pid_t)pid;
 	*ret_pidfd = pidfd;
 	return 0;
+}
+
+/*
+ * The new mount namespace takes the working directory along: its copy of the root file system is the child's "." without
+ * a path to look up, which a mapped user could perhaps not search. A directory entered after the clone would be the
+ * host's mount.
+ */
+int spawn(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *err)
+{
+	bool staged = sp->join_count || sp->new_time_ns;
+	autofd back = -1;
+	int r;
+
+	if (sp->root_fd >= 0) {
+		back = open(".", O_PATH | O_CLOEXEC);
+		if (fchdir(sp->root_fd) < 0)
+			return err_errno(err, "chdir to the root file system");
+	}
+	r = staged ? spawn_staged(sp, ret_pid, ret_pidfd, err) : spawn_direct(sp, ret_pid, ret_pidfd, err);
+	if (back >= 0 && fchdir(back) < 0 && r == 0)
+		return err_errno(err, "chdir back");
+	return r;
 }

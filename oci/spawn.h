@@ -25,8 +25,8 @@ struct spawn {
 	bool new_time_ns;
 	const char *time_offsets;	/* NULL: none */
 	int cgroup_fd;			/* -1: the caller's */
-	const char *root;		/* becomes the working directory, by root_fd unless a mount namespace is joined */
-	int root_fd;			/* -1: none */
+	int root_fd;			/* becomes the working directory; -1: see root */
+	const char *root;		/* the same by path, where a mount namespace is entered that has its own mounts */
 	int init_fd;			/* tote-init, see spawn_init_fd() */
 	int plan_fd, sync_fd;
 	const int *keep;		/* further descriptors that tote-init needs */

@@ -115,6 +115,8 @@ __attribute__((used)) _Noreturn void init_main(const uintptr_t *stack)
 
 	/* Nobody in the namespaces we entered may look at this process (CVE-2016-9962). */
 	sys(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* Modes of what the steps make are exact; STEP_UMASK sets the program's. */
+	sys(__NR_umask, 0);
 	in->root = AT_FDCWD;
 	in->proc = in->null_tree = in->empty_tree = in->parent = -1;
 	if (stack[0] >= 2 && plan_map(in, parse_fd((const char *)stack[2])) == 0)

@@ -195,7 +195,6 @@ int step_device(struct init *in, const struct wire_step *s)
 
 	if (dir < 0)
 		return dir;
-	/* The mode is exact: the host started us with umask 0. */
 	r = sys(__NR_mknodat, dir, leaf, (unsigned int)s->arg[0], (unsigned int)s->arg[1]);
 	if (r == -EEXIST && s->flags & STEP_IF_MISSING)
 		return 0;

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/tote/tote.h"
+
+#include "cmd/tote/match.h"
+#include "lib/cleanup.h"
+
+#include <errno.h>
+
+struct delete_options {
+	bool force, regex;
+};
+
+static const struct option items[] = {
+	{ "force", 'f', OPT_FLAG, offsetof(struct delete_options, force), NULL, "kill it first if it runs; no error if there is none" },
+	{ "regex", 'r', OPT_FLAG, offsetof(struct delete_options, regex), NULL, "ID is an extended regular expression" },
+};
+static const struct option_table table = { items, ARRAY_SIZE(items), false };
+
+static int delete_one(int root, const char *id, bool force, struct err *err)
+{
+	autocontainer c = CONTAINER_INIT;
+	autofd dir = -1;
+	int r = container_open(root, id, true, &c, err);
+
+	if (r == 0) {
+		r = container_delete(&c, force, err);
+		log_warnings(&c);
+		return r;
+	}
+	/* A directory whose state is missing or damaged: create never came so far as to make anything it would name. */
+	dir = root < 0 ? -1 : state_open(root, id, false, &(struct err){ 0 });
+	if (dir < 0)
+		return r == -ENOENT && force ? 0 : r;
+	return force ? container_delete_remains(root, id, err) : r;
+}
+
+static int run(char **args, size_t count, void *opts)
+{
+	struct delete_options *o = opts;
+	autoarena a = ARENA_INIT;
+	autofd root = -1;
+	struct strv ids;
+	struct err err = { 0 };
+	int code = 0;
+
+	(void)count;
+	root = open_root(false, &err);
+	if (root < -1 || match_ids(root, args[0], o->regex, &a, &ids, &err) < 0)
+		return fail(&err);
+	for (size_t i = 0; i < ids.count; i++)
+		if (delete_one(root, ids.items[i], o->force, &err) < 0)
+			code = fail(&err);
+	return code;
+}
+
+const struct verb verb_delete = { "delete", "ID", "remove a stopped container", &table, 1, 1, run,
+				  sizeof(struct delete_options), 0 };

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages: to stderr, and to the file or journal that --log names, as text or JSON lines. */
+#ifndef CMD_TOTE_LOG_H
+#define CMD_TOTE_LOG_H
+
+#include "lib/err.h"
+
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_DEBUG };
+
+/* target: NULL (stderr only), a file, which is appended to, or "journald:ID". json: for the file, not for stderr. */
+int log_open(const char *target, bool json, enum log_level level, struct err *err);
+
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
