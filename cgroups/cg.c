@@ -3,6 +3,7 @@
 
 #include "cgroups/cg_wait.h"
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "lib/file.h"
 
 #include <dirent.h>
@@ -79,7 +80,7 @@ int cg_tree_find(struct cg_tree *ret_tree, struct err *err)
 
 		if (!is_cgroup2(places[i]))
 			continue;
-		fd = open(places[i], OPEN_DIR);
+		fd = fd_open(AT_FDCWD, places[i], OPEN_DIR);
 		if (fd < 0)
 			return err_errno(err, "open %s", places[i]);
 		*ret_tree = (struct cg_tree){ .fd = fd, .hybrid = i > 0 };
@@ -90,7 +91,7 @@ int cg_tree_find(struct cg_tree *ret_tree, struct err *err)
 
 int cg_tree_open(const char *path, struct cg_tree *ret_tree, struct err *err)
 {
-	autofd fd = open(path, OPEN_DIR);
+	autofd fd = fd_open(AT_FDCWD, path, OPEN_DIR);
 	struct statfs st;
 
 	if (fd < 0)
@@ -247,7 +248,7 @@ static int create_once(int root, const char *rel, unsigned int *ret_made)
 
 	if (r < 0)
 		return r;
-	fd = openat(root, rel, OPEN_DIR);
+	fd = fd_open(root, rel, OPEN_DIR);
 	if (fd < 0) {
 		r = -errno;
 		remove_upwards(root, rel, made);
@@ -296,7 +297,7 @@ int cg_open(const struct cg_tree *tree, const char *path, struct cg *ret_cg, str
 
 	if (r < 0)
 		return err_code(err, r, "cgroup path %s", path);
-	fd = openat(tree->fd, clean[1] ? clean + 1 : ".", OPEN_DIR);
+	fd = fd_open(tree->fd, clean[1] ? clean + 1 : ".", OPEN_DIR);
 	if (fd < 0)
 		return err_errno(err, "open cgroup %s", clean);
 	copy = strdup(clean);
@@ -335,7 +336,7 @@ int cg_missing(const struct cg_tree *tree, const char *path)
 /* The name of some group directly in fd: 1, 0 when there is none, or -errno. */
 static int first_child(int fd, char name[NAME_MAX + 1])
 {
-	int dup = openat(fd, ".", OPEN_DIR);
+	int dup = fd_open(fd, ".", OPEN_DIR);
 	DIR *dir = dup < 0 ? NULL : fdopendir(dup);
 	struct dirent *de;
 	int r = 0;
@@ -362,7 +363,7 @@ static int first_child(int fd, char name[NAME_MAX + 1])
 /* Replaces *fd by a directory relative to it. */
 static int step_to(int *fd, const char *name)
 {
-	int next = openat(*fd, name, OPEN_DIR);
+	int next = fd_open(*fd, name, OPEN_DIR);
 
 	if (next < 0)
 		return -errno;
@@ -378,7 +379,7 @@ static int step_to(int *fd, const char *name)
  */
 static int remove_below(int root, const char *rel, const struct cg_wait *wait)
 {
-	autofd cur = openat(root, rel, OPEN_DIR);
+	autofd cur = fd_open(root, rel, OPEN_DIR);
 	char name[NAME_MAX + 1];
 	bool from_leaf = false;
 	int depth = 0, removed = 0;

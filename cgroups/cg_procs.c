@@ -4,6 +4,7 @@
 #include "cgroups/cg_wait.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "lib/file.h"
 
 #include <dirent.h>
@@ -72,7 +73,7 @@ static int walk(int fd, int depth, struct buf *pids, struct err *err)
 
 		if (de->d_type != DT_DIR || !strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
 			continue;
-		child = openat(fd, de->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		child = fd_open(fd, de->d_name, O_RDONLY | O_DIRECTORY);
 		if (child >= 0)
 			r = walk(child, depth + 1, pids, err);
 		else if (errno != ENOENT)
@@ -87,7 +88,7 @@ static int walk(int fd, int depth, struct buf *pids, struct err *err)
 int cg_pids(const struct cg *cg, struct arena *a, struct cg_pids *ret_pids, struct err *err)
 {
 	autobuf pids = BUF_INIT;
-	int fd = openat(cg->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = fd_open(cg->fd, ".", O_RDONLY | O_DIRECTORY);
 	int r;
 
 	if (fd < 0)
@@ -118,7 +119,7 @@ static int read_event(int fd, const char *key)
 
 static int peek_event(const struct cg *cg, const char *key)
 {
-	autofd fd = openat(cg->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	autofd fd = fd_open(cg->fd, "cgroup.events", O_RDONLY);
 
 	return fd < 0 ? -errno : read_event(fd, key);
 }
@@ -139,7 +140,7 @@ int cg_frozen(const struct cg *cg)
  */
 static int wait_event(const struct cg *cg, const char *key, int want, int timeout_ms)
 {
-	autofd fd = openat(cg->fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	autofd fd = fd_open(cg->fd, "cgroup.events", O_RDONLY);
 	struct cg_wait wait = cg_wait_for(timeout_ms);
 	struct timespec pause;
 	int value;

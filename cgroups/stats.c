@@ -3,6 +3,7 @@
 
 #include "lib/buf.h"
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "lib/file.h"
 
 #include <dirent.h>
@@ -289,7 +290,7 @@ static char *hugetlb_size(const struct reader *rd, const char *name)
 static int read_hugetlb(const struct reader *rd, struct cg_stats *stats)
 {
 	autobuf list = BUF_INIT;
-	int fd = openat(rd->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = fd_open(rd->fd, ".", O_RDONLY | O_DIRECTORY);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *de;
 	int r = 0;

@@ -9,8 +9,48 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+int fd_open(int dirfd, const char *path, int flags)
+{
+	return fd_create(dirfd, path, flags, 0);
+}
+
+int fd_create(int dirfd, const char *path, int flags, mode_t mode)
+{
+	int fd;
+
+	do {
+		fd = openat(dirfd, path, flags | O_CLOEXEC, mode);
+	} while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+int fd_connect(int sock, const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int r;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(addr.sun_path, path);
+	do {
+		r = connect(sock, (struct sockaddr *)&addr, sizeof(addr));
+	} while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
+}
+
+int fd_send_message(int sock, const void *data, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = send(sock, data, len, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
 
 ssize_t fd_read_full(int fd, void *data, size_t len)
 {

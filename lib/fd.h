@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole reads and writes, and descriptors sent over sockets. All survive EINTR and short transfers. */
+/* Opening, whole reads and writes, descriptors sent over sockets. All survive EINTR and short transfers. */
 #ifndef LIB_FD_H
 #define LIB_FD_H
 
@@ -7,10 +7,18 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* openat(2), always close-on-exec: a descriptor or -1 with errno. */
+int fd_open(int dirfd, const char *path, int flags);
+/* The same for O_CREAT. */
+int fd_create(int dirfd, const char *path, int flags, mode_t mode);
+/* connect(2) to a path; "/proc/self/fd/N/name" reaches one that is too long for an address. 0 or -errno. */
+int fd_connect(int sock, const char *path);
 /* Reads until len bytes or the end; returns the bytes read or -errno. */
 ssize_t fd_read_full(int fd, void *data, size_t len);
 /* Writes all len bytes; returns 0 or -errno. */
 int fd_write_full(int fd, const void *data, size_t len);
+/* Sends one message; a peer that is gone is -EPIPE, never a signal. 0 or -errno. */
+int fd_send_message(int sock, const void *data, size_t len);
 /* Sends one message with one descriptor (SCM_RIGHTS) over a connected unix socket; returns 0 or -errno. */
 int fd_send(int sock, const void *data, size_t len, int fd);
 /*

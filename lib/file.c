@@ -43,7 +43,7 @@ int file_read_fd(int fd, const char *name, size_t max, struct arena *a, char **r
 int file_read(int dirfd, const char *path, size_t max, struct arena *a, char **ret_data, size_t *ret_len,
 	      struct err *err)
 {
-	autofd fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	autofd fd = fd_open(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 
 	if (fd < 0)
@@ -59,7 +59,7 @@ int file_read(int dirfd, const char *path, size_t max, struct arena *a, char **r
 
 ssize_t file_peek(int dirfd, const char *path, char *data, size_t size)
 {
-	autofd fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	autofd fd = fd_open(dirfd, path, O_RDONLY | O_NOCTTY);
 	ssize_t n;
 
 	if (fd < 0)
@@ -75,7 +75,7 @@ ssize_t file_peek(int dirfd, const char *path, char *data, size_t size)
 
 int file_poke(int dirfd, const char *path, const char *s)
 {
-	autofd fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	autofd fd = fd_open(dirfd, path, O_WRONLY | O_NOCTTY);
 	ssize_t n;
 
 	if (fd < 0)
@@ -94,7 +94,7 @@ int file_replace(int dirfd, const char *name, const void *data, size_t len, mode
 
 	if (snprintf(tmp, sizeof(tmp), ".%s.tmp", name) >= (int)sizeof(tmp))
 		return err_code(err, ENAMETOOLONG, "write %s", name);
-	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	fd = fd_create(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return err_errno(err, "create %s", name);
 	r = fd_write_full(fd, data, len);

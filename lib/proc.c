@@ -132,7 +132,7 @@ static int input_fd(const char *input)
 	int fd, r;
 
 	if (!input)
-		return open("/dev/null", O_RDONLY | O_CLOEXEC);
+		return fd_open(AT_FDCWD, "/dev/null", O_RDONLY);
 	fd = memfd_create("stdin", MFD_CLOEXEC);
 	if (fd < 0)
 		return -1;

@@ -2,6 +2,7 @@
 #include "netns/netdev.h"
 
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,7 @@ static int check_inside(int host_fd, int inside_fd, struct err *err)
 
 int netdev_open(struct netdev_ends *ends, int inside_fd, struct err *err)
 {
-	autofd host_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	autofd host_fd = fd_open(AT_FDCWD, "/proc/thread-self/ns/net", O_RDONLY);
 	int rc;
 
 	if (host_fd < 0)

@@ -2,6 +2,7 @@
 #include "netns/rtnl.h"
 
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,7 @@ static const char *const type_names[] = {
 
 static int open_in(int netns_fd, struct mnl_socket **ret_sock, struct err *err)
 {
-	autofd home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	autofd home = fd_open(AT_FDCWD, "/proc/thread-self/ns/net", O_RDONLY);
 	struct mnl_socket *sock;
 	int code;
 

@@ -88,6 +88,8 @@ void container_warn(struct container *c, const char *fmt, ...) __attribute__((fo
 int send_fd_to_socket(const char *path, const char *name, int fd, struct err *err);
 /* Writes pid to path, decimal without newline, by renaming a new file into place. */
 int write_pid_file(const char *path, pid_t pid, struct err *err);
+/* Sets a variable ("NAME=VALUE", which is copied) in a process's environment, in place of any of that name. */
+void process_set_env(struct spec_process *p, const char *assignment, struct arena *a);
 /* Adds HOME from the image's passwd where the environment lacks it, as shells and runc do. root_fd: the root. */
 void process_add_home(struct spec_process *p, int root_fd, struct arena *a);
 

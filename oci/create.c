@@ -8,6 +8,7 @@
 #include "cgroups/devices.h"
 #include "cgroups/limits.h"
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "lib/file.h"
 #include "oci/caps.h"
 #include "oci/hooks.h"
@@ -63,7 +64,7 @@ static int load(struct making *mk, struct err *err)
 	const struct create_opts *o = mk->opts;
 	const char *name = o->config ? o->config : "config.json";
 	struct container *c = mk->c;
-	autofd bundle = open(o->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	autofd bundle = fd_open(AT_FDCWD, o->bundle, O_PATH | O_DIRECTORY);
 	int r;
 
 	if (bundle < 0)
@@ -128,7 +129,21 @@ static int open_cache(const struct making *mk)
 		return -1;
 	if (mkdirat(root_fd, STATE_CACHE_DIR, 0700) < 0 && errno != EEXIST)
 		return -1;
-	return openat(root_fd, STATE_CACHE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd_open(root_fd, STATE_CACHE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+/* sd_listen_fds(3): the program is process 1 of its pid namespace. sd_notify(3): its socket lies in a directory of its own. */
+static void add_inherited_env(struct making *mk)
+{
+	struct spec_process *p = mk->c->spec->process;
+	struct arena *a = &mk->c->arena;
+
+	if (mk->opts->listen_fds) {
+		process_set_env(p, arena_printf(a, "LISTEN_FDS=%u", mk->opts->listen_fds), a);
+		process_set_env(p, "LISTEN_PID=1", a);
+	}
+	if (mk->opts->notify_socket)
+		process_set_env(p, "NOTIFY_SOCKET=" NOTIFY_MOUNT "/" NOTIFY_SOCKET_NAME, a);
 }
 
 static int build_plan(struct making *mk, struct err *err)
@@ -147,6 +162,7 @@ static int build_plan(struct making *mk, struct err *err)
 		.preserve_fds = o->preserve_fds,
 		.seccomp_cache = open_cache(mk),
 		.cgroup_path = mk->c->st.cgroup_path,
+		.notify_dir = o->notify_socket ? arena_printf(&mk->c->arena, "%s/%s/" STATE_NOTIFY_DIR, o->root, o->id) : NULL,
 		.cgroup_root = mk->tree.hybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup",
 	};
 	if (spec->process && spec->root) {
@@ -154,10 +170,11 @@ static int build_plan(struct making *mk, struct err *err)
 
 		if (spec->root->path[0] != '/' && asprintf(&path, "%s/%s", o->bundle, spec->root->path) < 0)
 			return err_code(err, ENOMEM, "build the plan");
-		root = open(path ? path : spec->root->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		root = fd_open(AT_FDCWD, path ? path : spec->root->path, O_PATH | O_DIRECTORY);
 		if (root < 0)
 			return err_errno(err, "open root file system %s", path ? path : spec->root->path);
 		process_add_home(spec->process, root, &mk->c->arena);
+		add_inherited_env(mk);
 	}
 	return plan_build(spec, &mk->plan_opts, &mk->c->arena, &mk->plan, err);
 }
@@ -402,7 +419,9 @@ static int make(struct making *mk, struct err *err)
 	/* The claim is ours: from here on a failure undoes. Named first, made then. */
 	if (c->st.cgroup_path) {
 		r = cg_missing(&mk->tree, c->st.cgroup_path);
-		c->st.cgroup_levels = r > 0 ? (uint32_t)r : 0;
+		if (r < 0)
+			return err_code(err, r, "look for cgroup %s", c->st.cgroup_path);
+		c->st.cgroup_levels = (uint32_t)r;
 	}
 	netdev_names(c->spec, &c->arena, &c->st);
 	rdt_name(c->spec, &c->st, &c->arena);

@@ -3,6 +3,7 @@
 
 #include "lib/bitlist.h"
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "oci/caps.h"
 #include "oci/launch.h"
 #include "oci/listener.h"
@@ -52,7 +53,7 @@ static int open_namespaces(struct entering *en, struct err *err)
 		int fd;
 
 		snprintf(path, sizeof(path), "/proc/%d/ns/%s", en->c->st.init.pid, ns_kind_file(kind));
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		fd = fd_open(AT_FDCWD, path, O_RDONLY);
 		if (fd < 0)
 			return err_errno(err, "open the %s namespace of container %s", ns_kind_name(kind), en->c->st.id);
 		en->joins[en->join_count++] = (struct spawn_join){ kind, fd };
@@ -99,10 +100,10 @@ static int build(struct entering *en, struct err *err)
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "/proc/%d/root", en->c->st.init.pid);
-	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	root = fd_open(AT_FDCWD, path, O_PATH | O_DIRECTORY);
 	process_add_home(p, root, &en->c->arena);
 	if (spec->linux_.seccomp)
-		cache = openat(en->c->root_fd, STATE_CACHE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		cache = fd_open(en->c->root_fd, STATE_CACHE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	opts.seccomp_cache = cache;
 	return plan_build_exec(spec, p, &opts, &en->c->arena, &en->plan, err);
 }

@@ -3,6 +3,7 @@
 
 #include "lib/buf.h"
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "lib/file.h"
 #include "lib/proc.h"
 #include "oci/caps.h"
@@ -113,7 +114,7 @@ int idmap_namespace(const struct spec_id_mappings *uids, const struct spec_id_ma
 	r = idmap_write(pid, uids, gids, err);
 	if (r == 0) {
 		snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		fd = fd_open(AT_FDCWD, path, O_RDONLY);
 		r = fd < 0 ? err_errno(err, "open %s", path) : fd;
 	}
 	kill(pid, SIGKILL);

@@ -3,6 +3,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/fd.h"
+#include "lib/file.h"
 #include "lib/proc.h"
 #include "oci/idmap.h"
 
@@ -164,7 +165,7 @@ static int open_joins(struct launch *l, struct err *err)
 	if (!l->joins) {
 		l->joins = l->own_joins;
 		for_each(j, &l->plan->joins) {
-			int fd = open(j->path, O_RDONLY | O_CLOEXEC);
+			int fd = fd_open(AT_FDCWD, j->path, O_RDONLY);
 
 			if (fd < 0)
 				return err_errno(err, "open the %s namespace %s", ns_kind_name(j->kind), j->path);
@@ -180,7 +181,7 @@ static int open_root(struct launch *l, struct err *err)
 {
 	if (!l->plan->root)
 		return 0;
-	l->sp.root_fd = open(l->plan->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	l->sp.root_fd = fd_open(AT_FDCWD, l->plan->root, O_PATH | O_DIRECTORY);
 	if (l->sp.root_fd < 0)
 		return err_errno(err, "open root file system %s", l->plan->root);
 	for (size_t i = 0; i < l->join_count; i++) {
@@ -230,16 +231,14 @@ static int open_all(struct launch *l, struct err *err)
 static int write_oom_score(const struct launch *l, struct err *err)
 {
 	char path[64], text[16];
-	autofd fd = -1;
+	int r;
 
 	if (!l->plan->oom_score_adj.set)
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", l->pid);
 	snprintf(text, sizeof(text), "%d", l->plan->oom_score_adj.value);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		return err_errno(err, "set oom_score_adj to %s", text);
-	return 0;
+	r = file_poke(AT_FDCWD, path, text);
+	return r < 0 ? err_code(err, r, "set oom_score_adj to %s", text) : 0;
 }
 
 static int set_rlimits(const struct launch *l, struct err *err)
@@ -305,11 +304,8 @@ int launch_release(struct launch *l, struct err *err)
 void launch_tell(struct launch *l, enum sync_what what)
 {
 	struct sync_msg m = { .what = (uint16_t)what };
-	ssize_t n;
 
-	do {
-		n = send(l->sync, &m, sizeof(m), MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
+	fd_send_message(l->sync, &m, sizeof(m));
 }
 
 static int program_failed(const struct step *s, int code, struct err *err)

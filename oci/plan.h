@@ -73,6 +73,7 @@ struct plan_opts {
 
 /* Where the directory of the notify socket appears inside. */
 #define NOTIFY_MOUNT "/run/notify"
+#define NOTIFY_SOCKET_NAME "notify.sock"
 
 /*
  * Builds the plan of a container in the arena. The spec must outlive the plan. -EINVAL: the message names the field;

@@ -2,6 +2,7 @@
 #include "oci/rdt.h"
 
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "lib/file.h"
 
 #include <errno.h>
@@ -23,9 +24,9 @@ void rdt_name(const struct spec *spec, struct state *st, struct arena *a)
 
 static int open_group(const struct state *st)
 {
-	autofd root = open(RESCTRL, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autofd root = fd_open(AT_FDCWD, RESCTRL, O_RDONLY | O_DIRECTORY);
 
-	return root < 0 ? -1 : openat(root, st->clos, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return root < 0 ? -1 : fd_open(root, st->clos, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
 static int write_schema(int group, const char *schema, struct err *err)
@@ -59,7 +60,7 @@ int rdt_make(const struct spec *spec, struct state *st, struct err *err)
 
 	if (!rdt)
 		return 0;
-	root = open(RESCTRL, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	root = fd_open(AT_FDCWD, RESCTRL, O_RDONLY | O_DIRECTORY);
 	if (root < 0 || faccessat(root, "schemata", F_OK, 0) < 0)
 		return err_set(err, EOPNOTSUPP, "linux.intelRdt: this host has no resctrl file system at " RESCTRL);
 	if (mkdirat(root, st->clos, 0755) < 0 && errno != EEXIST)
@@ -68,6 +69,22 @@ int rdt_make(const struct spec *spec, struct state *st, struct err *err)
 	if (group < 0)
 		return err_errno(err, "linux.intelRdt: open group %s", st->clos);
 	return write_schemata(group, rdt, err);
+}
+
+int rdt_update(const struct state *st, const char *l3_cache_schema, const char *mem_bw_schema, struct err *err)
+{
+	autofd group = -1;
+	int r;
+
+	if (!l3_cache_schema && !mem_bw_schema)
+		return 0;
+	if (!st->clos)
+		return err_set(err, EOPNOTSUPP, "the container has no resctrl group: its config lacks linux.intelRdt");
+	group = open_group(st);
+	if (group < 0)
+		return err_errno(err, "linux.intelRdt: open group %s", st->clos);
+	r = write_schema(group, l3_cache_schema, err);
+	return r < 0 ? r : write_schema(group, mem_bw_schema, err);
 }
 
 int rdt_add(const struct state *st, pid_t pid, struct err *err)
@@ -90,7 +107,7 @@ void rdt_remove(const struct state *st)
 
 	if (!st->clos || strncmp(st->clos, MADE_PREFIX, strlen(MADE_PREFIX)) != 0)
 		return;
-	root = open(RESCTRL, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	root = fd_open(AT_FDCWD, RESCTRL, O_RDONLY | O_DIRECTORY);
 	if (root >= 0)
 		unlinkat(root, st->clos, AT_REMOVEDIR);
 }

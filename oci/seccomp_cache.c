@@ -82,7 +82,7 @@ static bool read_cached(int dirfd, const struct buf *form, struct arena *a, cons
 	size_t len;
 
 	cache_name(form, name);
-	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	fd = fd_open(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) < 0 || !ours_alone(&st) || st.st_size <= 0 ||
 	    (size_t)st.st_size > max)
 		return false;

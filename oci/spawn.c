@@ -399,7 +399,7 @@ int spawn(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *er
 	int r;
 
 	if (sp->root_fd >= 0) {
-		back = open(".", O_PATH | O_CLOEXEC);
+		back = fd_open(AT_FDCWD, ".", O_PATH);
 		if (fchdir(sp->root_fd) < 0)
 			return err_errno(err, "chdir to the root file system");
 	}

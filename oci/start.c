@@ -13,22 +13,22 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 static int connect_to_init(const struct container *c, int *ret_sock, struct err *err)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	autofd sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	char path[64];
+	int r;
 
 	if (sock < 0)
 		return err_errno(err, "make a socket");
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_START_SOCKET, c->dir_fd);
-	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		/* Refused: a start before us was killed behind its back, and the program runs. */
-		if (errno == ECONNREFUSED)
-			unlinkat(c->dir_fd, STATE_START_SOCKET, 0);
-		return err_errno(err, "start container %s", c->st.id);
-	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/" STATE_START_SOCKET, c->dir_fd);
+	r = fd_connect(sock, path);
+	/* Refused: a start before us was killed behind its back, and the program runs. */
+	if (r == -ECONNREFUSED)
+		unlinkat(c->dir_fd, STATE_START_SOCKET, 0);
+	if (r < 0)
+		return err_code(err, r, "start container %s", c->st.id);
 	*ret_sock = take_fd(&sock);
 	return 0;
 }
@@ -56,8 +56,9 @@ static int run_program(struct container *c, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (send(sock, &m, sizeof(m), MSG_NOSIGNAL) < 0)
-		return err_errno(err, "start container %s", c->st.id);
+	r = fd_send_message(sock, &m, sizeof(m));
+	if (r < 0)
+		return err_code(err, r, "start container %s", c->st.id);
 	n = fd_read_full(sock, &m, sizeof(m));
 	/* Told first, unlinked then: a start killed in between leaves a container that looks created, and runs. */
 	unlinkat(c->dir_fd, STATE_START_SOCKET, 0);

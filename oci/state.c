@@ -2,6 +2,7 @@
 #include "oci/state.h"
 
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "lib/file.h"
 
 #include <ctype.h>
@@ -87,7 +88,7 @@ static int make_path(const char *path, mode_t mode)
 int state_root_open(const char *path, bool create, bool sticky, struct err *err)
 {
 	mode_t mode = sticky ? 01700 : 0700;
-	autofd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autofd fd = fd_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
 	struct stat st;
 
 	if (fd < 0 && errno == ENOENT && create) {
@@ -95,7 +96,7 @@ int state_root_open(const char *path, bool create, bool sticky, struct err *err)
 
 		if (r < 0)
 			return err_code(err, r, "make state directory %s", path);
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		fd = fd_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
 		/* Sticky, so that clean-up tools leave an ordinary user's runtime directory alone (XDG base directories). */
 		if (fd >= 0 && fchmod(fd, mode) < 0)
 			return err_errno(err, "set the mode of %s", path);
@@ -117,7 +118,7 @@ int state_claim(int root_fd, const char *id, struct err *err)
 			return err_set(err, EEXIST, "container with given ID already exists: %s", id);
 		return err_errno(err, "make state directory of %s", id);
 	}
-	fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = fd_open(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	if (fd < 0)
 		return err_errno(err, "open state directory of %s", id);
 	while (flock(fd, LOCK_EX) < 0)
@@ -142,7 +143,7 @@ int state_open(int root_fd, const char *id, bool lock, struct err *err)
 	if (r < 0)
 		return r;
 	for (;;) {
-		autofd fd = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		autofd fd = fd_open(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 
 		if (fd < 0 && errno == ENOENT)
 			return err_set(err, ENOENT, "container \"%s\": container does not exist", id);
@@ -236,7 +237,7 @@ static int remove_tree(int dir_fd, const char *name, int depth)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return -errno;
-	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = fd_open(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	if (fd < 0 || depth == 0)
 		return fd < 0 ? -errno : -ELOOP;
 	dir = fdopendir(dup(fd));
@@ -268,7 +269,7 @@ int state_list(int root_fd, struct arena *a, struct strv *ret_ids, struct err *e
 	struct strv ids = { NULL, 0 };
 	size_t size = 0;
 	struct dirent *d;
-	int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = fd_open(root_fd, ".", O_RDONLY | O_DIRECTORY);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 
 	if (!dir)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "netns/netdev.h"
 
 #include <errno.h>
@@ -74,7 +75,7 @@ static int open_netns(int argc, char **argv, struct err *err)
 	if (given != 1)
 		return err_set(err, EINVAL, "give either --pid or --netns, once");
 	/* O_NONBLOCK: a path to a fifo must not hang. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	fd = fd_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK);
 	return fd < 0 ? err_errno(err, "cannot open the network namespace %s", path) : fd;
 }
 

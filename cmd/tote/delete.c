@@ -27,11 +27,11 @@ static int delete_one(int root, const char *id, bool force, struct err *err)
 		log_warnings(&c);
 		return r;
 	}
-	/* A directory whose state is missing or damaged: create never came so far as to make anything it would name. */
+	if (!force || (r != -ENOENT && r != -EINVAL))
+		return r;
+	/* Without its state, or with a torn one, create never came so far as to make anything that it would name. */
 	dir = root < 0 ? -1 : state_open(root, id, false, &(struct err){ 0 });
-	if (dir < 0)
-		return r == -ENOENT && force ? 0 : r;
-	return force ? container_delete_remains(root, id, err) : r;
+	return dir < 0 ? (r == -ENOENT ? 0 : r) : container_delete_remains(root, id, err);
 }
 
 static int run(char **args, size_t count, void *opts)

@@ -120,7 +120,8 @@ static int process_from_options(struct container *c, const struct exec_options *
 		n++;
 	p->args = (struct strv){ NULL, 0 };
 	append(&p->args, (const char *const *)args, n, &c->arena);
-	append(&p->env, o->env.items, o->env.count, &c->arena);
+	for (size_t i = 0; i < o->env.count; i++)
+		process_set_env(p, o->env.items[i], &c->arena);
 	add_caps(p, &o->caps, &c->arena);
 	p->terminal = o->tty;
 	p->console_size = o->tty ? p->console_size : NULL;

@@ -45,7 +45,7 @@ int log_open(const char *target, bool json, enum log_level level, struct err *er
 		return 0;
 	if (strncmp(target, "journald:", 9) == 0)
 		return open_journal(target + 9, err);
-	logger.fd = open(target, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+	logger.fd = fd_create(AT_FDCWD, target, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY, 0600);
 	return logger.fd < 0 ? err_errno(err, "--log: open %s", target) : 0;
 }
 

@@ -26,7 +26,7 @@ static const struct option_table table = { items, ARRAY_SIZE(items), false };
 static int write_new(int dir, const char *name, const struct buf *text, struct err *err)
 {
 	/* Never over a file that somebody has edited. */
-	autofd fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	autofd fd = fd_create(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
 	int r;
 
 	if (fd < 0)
@@ -53,7 +53,7 @@ static int run(char **args, size_t count, void *opts)
 		r = fd_write_full(STDOUT_FILENO, text.data, text.len);
 		return r < 0 ? (err_code(&err, r, "spec: write"), fail(&err)) : 0;
 	}
-	dir = open(o->bundle ? o->bundle : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	dir = fd_open(AT_FDCWD, o->bundle ? o->bundle : ".", O_PATH | O_DIRECTORY);
 	r = dir < 0 ? err_errno(&err, "spec: open bundle %s", o->bundle) : write_new(dir, name, &text, &err);
 	return r < 0 ? fail(&err) : 0;
 }

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/tote/events.h"
+
+#include "cmd/tote/tote.h"
+#include "lib/cleanup.h"
+#include "lib/fd.h"
+#include "lib/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEFAULT_INTERVAL "5s"
+#define NET_DEV_MAX ((size_t)1 << 20)
+
+struct events_options {
+	const char *interval;
+	bool stats;
+};
+
+static const struct option items[] = {
+	{ "stats", 0, OPT_FLAG, offsetof(struct events_options, stats), NULL, "print one line of statistics and end" },
+	{ "interval", 0, OPT_STRING, offsetof(struct events_options, interval), "DURATION",
+	  "time between lines of statistics: 500ms, 5s (default), 1m" },
+};
+static const struct option_table table = { items, ARRAY_SIZE(items), false };
+
+/* What is watched. */
+struct watch {
+	struct container *c;
+	struct cg cg;
+	int pidfd;
+	int memory_events;	/* -1 while the group has no memory controller; update may enable it */
+	uint64_t oom_kills;	/* told of already */
+};
+
+/* "ms" before "m": the first that fits counts. */
+static const struct {
+	const char *unit;
+	unsigned int ms;
+} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
+
+/* One number and unit, "1.5s"; moves *text behind it. 0 when it is none. */
+static double read_part(const char **text)
+{
+	char *end;
+	double n;
+
+	n = strtod(*text, &end);
+	/* strtod() takes more than we want: signs, "inf", hexadecimal, exponents. */
+	if (end == *text || end != *text + strspn(*text, "0123456789."))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		size_t len = strlen(units[i].unit);
+
+		if (strncmp(end, units[i].unit, len) == 0) {
+			*text = end + len;
+			return n * units[i].ms;
+		}
+	}
+	return 0;
+}
+
+/* "5s", "500ms", "1m30s" in milliseconds; -EINVAL for all else, also for nothing. */
+static int read_interval(const char *text, struct err *err)
+{
+	const char *rest = text;
+	double ms = 0, part;
+
+	do {
+		part = read_part(&rest);
+		ms += part;
+	} while (part > 0 && *rest);
+	if (part <= 0 || ms < 1 || ms > INT_MAX)
+		return err_set(err, EINVAL, "events: --interval: expected a duration like 500ms, 5s or 1m, found \"%s\"", text);
+	return (int)ms;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int print(const struct buf *line, struct err *err)
+{
+	int r = fd_write_full(STDOUT_FILENO, line->data, line->len);
+
+	return r < 0 ? err_code(err, r, "events: write to stdout") : 0;
+}
+
+/* The interfaces of a network namespace of its own; NULL when it shares ours or cannot be looked into. */
+static const char *net_dev(const struct watch *w, struct arena *a)
+{
+	struct stat ours, theirs;
+	struct err ignored;
+	char path[64], *text;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", w->c->st.init.pid);
+	if (stat("/proc/self/ns/net", &ours) < 0 || stat(path, &theirs) < 0 || ours.st_ino == theirs.st_ino)
+		return NULL;
+	snprintf(path, sizeof(path), "/proc/%d/net/dev", w->c->st.init.pid);
+	if (file_read(AT_FDCWD, path, NET_DEV_MAX, a, &text, NULL, &ignored) < 0)
+		return NULL;
+	/* The pid was still the container's while we read. */
+	return proc_signal(w->pidfd, 0) == 0 ? text : NULL;
+}
+
+static int print_stats(const struct watch *w, struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	autobuf line = BUF_INIT;
+	struct cg_stats stats;
+	int r = stats_read(&w->cg, &a, &stats, err);
+
+	if (r < 0)
+		return r;
+	events_write_stats(w->c->st.id, &stats, net_dev(w, &a), &line);
+	return print(&line, err);
+}
+
+/* How many processes of the group and below the OOM killer took. Reading arms the next POLLPRI. */
+static int64_t read_oom_kills(struct watch *w)
+{
+	char text[512];
+	ssize_t n = pread(w->memory_events, text, sizeof(text) - 1, 0);
+	const char *line;
+
+	if (n < 0) {
+		close(take_fd(&w->memory_events));
+		return -1;
+	}
+	text[n] = '\0';
+	line = strstr(text, "oom_kill ");
+	return line ? strtoll(line + strlen("oom_kill "), NULL, 10) : -1;
+}
+
+static void open_memory_events(struct watch *w)
+{
+	int64_t kills;
+
+	if (w->memory_events >= 0)
+		return;
+	w->memory_events = openat(w->cg.fd, "memory.events", O_RDONLY | O_CLOEXEC);
+	kills = w->memory_events >= 0 ? read_oom_kills(w) : 0;
+	w->oom_kills = kills > 0 ? (uint64_t)kills : 0;
+}
+
+static int print_ooms(struct watch *w, struct err *err)
+{
+	int64_t kills = w->memory_events >= 0 ? read_oom_kills(w) : -1;
+	autobuf line = BUF_INIT;
+
+	if (kills < 0 || (uint64_t)kills <= w->oom_kills)
+		return 0;
+	w->oom_kills = (uint64_t)kills;
+	events_write_oom(w->c->st.id, &line);
+	return print(&line, err);
+}
+
+/* Waits for something to happen until a time. 1 when the container is gone. */
+static int wait_until(const struct watch *w, int64_t time, struct err *err)
+{
+	int64_t now = now_ms();
+	struct pollfd fds[] = { { .fd = w->pidfd, .events = POLLIN }, { .fd = w->memory_events, .events = POLLPRI } };
+	int r = poll(fds, ARRAY_SIZE(fds), time > now ? (int)(time - now) : 0);
+
+	if (r < 0 && errno != EINTR)
+		return err_errno(err, "events: poll");
+	return r > 0 && fds[0].revents;
+}
+
+/* Until the container is gone; its last OOM kill may be what ended it. */
+static int follow(struct watch *w, int interval, struct err *err)
+{
+	int64_t next = now_ms() + interval;
+
+	for (;;) {
+		int gone, r;
+
+		open_memory_events(w);
+		gone = wait_until(w, next, err);
+		if (gone < 0)
+			return gone;
+		r = print_ooms(w, err);
+		if (r < 0 || gone)
+			return r;
+		if (now_ms() < next)
+			continue;
+		r = print_stats(w, err);
+		if (r < 0)
+			return r == -ENODEV ? 0 : r;
+		next = now_ms() + interval;
+	}
+}
+
+static int open_watch(struct watch *w, struct cg_tree *tree, struct err *err)
+{
+	const struct state *st = &w->c->st;
+
+	w->pidfd = st->init.pid ? proc_open(&st->init) : -ESRCH;
+	if (w->pidfd == -ESRCH)
+		return err_set(err, ESRCH, "container %s: container not running", st->id);
+	if (w->pidfd < 0)
+		return err_code(err, w->pidfd, "open process %d of container %s", st->init.pid, st->id);
+	return container_cgroup(w->c, tree, &w->cg, err);
+}
+
+static int watch_container(struct container *c, const struct events_options *o, int interval, struct err *err)
+{
+	struct watch w = { .c = c, .cg = CG_INIT, .pidfd = -1, .memory_events = -1 };
+	struct cg_tree tree = { .fd = -1 };
+	int r = open_watch(&w, &tree, err);
+
+	if (r == 0)
+		r = o->stats ? print_stats(&w, err) : follow(&w, interval, err);
+	cleanup_fd(&w.memory_events);
+	cg_done(&w.cg);
+	cg_tree_close(&tree);
+	cleanup_fd(&w.pidfd);
+	return r;
+}
+
+static int run(char **args, size_t count, void *opts)
+{
+	const struct events_options *o = opts;
+	autocontainer c = CONTAINER_INIT;
+	autofd root = -1;
+	struct err err;
+	int interval = read_interval(o->interval ? o->interval : DEFAULT_INTERVAL, &err);
+	int r = interval;
+
+	(void)count;
+	/* Not under the lock: it watches for as long as the container lives. */
+	if (r >= 0)
+		r = open_container(args[0], false, &c, &root, &err);
+	if (r >= 0)
+		r = watch_container(&c, o, interval, &err);
+	return r < 0 ? fail(&err) : 0;
+}
+
+const struct verb verb_events = { "events", "ID", "print statistics and out-of-memory events of a container as JSON lines",
+				  &table, 1, 1, run, sizeof(struct events_options), 0 };

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/resources.h"
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "oci/rdt.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int resources_device_program(const struct cg_limits *limits, struct arena *a, struct device_program *ret_program,
+			     struct err *err)
+{
+	size_t own = limits->devices.count;
+	struct cg_device_rule *rules;
+
+	if (!own) {
+		*ret_program = (struct device_program){ NULL, 0 };
+		return 0;
+	}
+	rules = arena_calloc(a, own + devices_default_count, sizeof(*rules));
+	memcpy(rules, limits->devices.items, own * sizeof(*rules));
+	memcpy(rules + own, devices_default, devices_default_count * sizeof(*rules));
+	return devices_program(rules, own + devices_default_count, a, ret_program, err);
+}
+
+/* `update --memory-swap 1g` alone means the memory limit there is; cgroup v2 counts swap alone. */
+static void fill_memory_limit(const struct cg *cg, struct cg_memory *m)
+{
+	char text[32];
+
+	if (!m->swap.set || m->swap.value <= 0 || (m->limit.set && m->limit.value))
+		return;
+	if (file_peek(cg->fd, "memory.max", text, sizeof(text)) <= 0 || strcmp(text, "max") == 0)
+		return;
+	m->limit = (struct opt_i64){ true, strtoll(text, NULL, 10) };
+}
+
+static int update_group(struct container *c, struct cg_limits *limits, struct err *err)
+{
+	struct device_program program = { NULL, 0 };
+	autocg cg = CG_INIT;
+	struct cg_tree tree;
+	int r = resources_device_program(limits, &c->arena, &program, err);
+
+	if (r == 0)
+		r = container_cgroup(c, &tree, &cg, err);
+	if (r < 0)
+		return r;
+	fill_memory_limit(&cg, &limits->memory);
+	r = limits_apply(&cg, limits, err);
+	if (r == 0 && program.count)
+		r = devices_replace(cg.fd, &program, err);
+	cg_tree_close(&tree);
+	return r;
+}
+
+int resources_update(struct container *c, struct resources_change *change, struct err *err)
+{
+	enum status status = container_status(c);
+	int r;
+
+	if (status != STATUS_CREATED && status != STATUS_RUNNING && status != STATUS_PAUSED)
+		return err_set(err, ESRCH, "container %s: container not running", c->st.id);
+	r = update_group(c, &change->limits, err);
+	if (r == 0)
+		r = rdt_update(&c->st, change->l3_cache_schema, change->mem_bw_schema, err);
+	return r < 0 ? err_prefix(err, "update container %s", c->st.id) : 0;
+}

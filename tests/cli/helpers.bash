@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+# Shared by the command-line tests: a bundle on busybox-static and a private state directory for each test.
+#
+#   load helpers
+#   setup()    { make_bundle; }
+#   teardown() { clean_up; }
+#
+# TOTE is the program (default build/tote); $BUNDLE the bundle; $ROOT the state directory. tote() adds --root.
+
+: "${TOTE:=$BATS_TEST_DIRNAME/../../build/tote}"
+TOTE=$(realpath "$TOTE")
+BUSYBOX=$(command -v busybox)
+
+# One root file system for all tests of a file, read-only in use.
+make_rootfs() {
+	ROOTFS=${1:-$BATS_FILE_TMPDIR/rootfs}
+	[ -x "$ROOTFS/bin/busybox" ] && return
+	mkdir -p "$ROOTFS"/{bin,dev,etc,proc,sys,tmp,root}
+	cp "$BUSYBOX" "$ROOTFS/bin/busybox"
+	for applet in $("$BUSYBOX" --list); do
+		[ -e "$ROOTFS/bin/$applet" ] || ln -s busybox "$ROOTFS/bin/$applet"
+	done
+	echo 'root:x:0:0:root:/root:/bin/sh' >"$ROOTFS/etc/passwd"
+	echo 'root:x:0:' >"$ROOTFS/etc/group"
+}
+
+# A bundle with `tote spec`'s configuration, no terminal, a shared root file system (symlinks are followed for root.path).
+make_bundle() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	make_rootfs
+	BUNDLE=$BATS_TEST_TMPDIR/bundle
+	ROOT=$BATS_TEST_TMPDIR/state
+	ID=t$$-$BATS_TEST_NUMBER
+	mkdir -p "$BUNDLE"
+	"$TOTE" spec -b "$BUNDLE"
+	config ".process.terminal = false | .root.path = \"$ROOTFS\""
+	cd "$BUNDLE"
+}
+
+# Changes config.json by a jq program; further arguments go to jq.
+config() {
+	jq "$@" <"$BUNDLE/config.json" >"$BUNDLE/config.new" && mv "$BUNDLE/config.new" "$BUNDLE/config.json"
+}
+
+# The container's command, as words.
+command_is() {
+	config '.process.args = $ARGS.positional' --args -- "$@"
+}
+
+tote() {
+	"$TOTE" --root "$ROOT" "$@"
+}
+
+cgroup2_mount() {
+	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo /sys/fs/cgroup; else echo /sys/fs/cgroup/unified; fi
+}
+
+# Waits (at most 5 s) until a command succeeds.
+eventually() {
+	for _ in $(seq 100); do
+		"$@" && return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+status_of() {
+	tote state "$1" | jq -r .status
+}
+
+# Nothing of the container ID is left anywhere.
+nothing_left() {
+	[ ! -e "$ROOT/${1:-$ID}" ] || { echo "state directory left"; return 1; }
+	[ -z "$(find "$(cgroup2_mount)" -maxdepth 2 -name "*${1:-$ID}*" 2>/dev/null)" ] || { echo "cgroup left"; return 1; }
+	! grep -q "$BATS_TEST_TMPDIR" /proc/self/mountinfo || { echo "mount left"; return 1; }
+}
+
+clean_up() {
+	[ -n "${ROOT:-}" ] && [ -d "$ROOT" ] || return 0
+	for id in $(tote list -q); do
+		tote delete --force "$id"
+	done
+}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+# Tests, benchmarks, fuzzers, lint. Test files are found by wildcard: tests/{lib,cgroups,netns,oci}/test_*.c are unit tests,
+# tests/*/*.bats test the programs from outside.
+
+BUILD_DEPS := gcc libc6-dev pkg-config libcap-dev libseccomp-dev libyajl-dev libmnl-dev
+DEMO_DEPS := busybox-static jq
+CROSS_DEPS := gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu
+CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util-linux uidmap socat python3-minimal \
+	strace scdoc cppcheck clang libclang-rt-14-dev bsdutils
+BENCH_DEPS := $(DEMO_DEPS) crun runc strace
+
+UNIT_SRC := $(wildcard tests/lib/test_*.c tests/cgroups/test_*.c tests/netns/test_*.c tests/oci/test_*.c)
+UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
+BATS := $(wildcard tests/*/*.bats)
+# Those that take long run apart, so that `make check` shows the quick ones first.
+BATS_SLOW := $(wildcard tests/security/*.bats)
+BATS_QUICK := $(filter-out $(BATS_SLOW),$(BATS))
+FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 10
+SAN_BUILD := $(BUILD)/san
+export BUILD TOTE := $(abspath $(BUILD))/tote
+export FAULT := $(abspath $(BUILD))/tests/fault/fault
+
+TEST_CFLAGS = $(CPPFLAGS) -std=gnu11 $(WARN) -g -O1 $(if $(SAN),-fsanitize=$(SAN))
+
+$(BUILD)/tests/%: tests/%.c $(BUILD)/libtote.a
+	@mkdir -p $(@D)
+	$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libtote.a -lcmocka -lcap -lseccomp -lyajl
+-include $(UNIT:=.d)
+
+$(BUILD)/tests/fault/fault: $(wildcard tests/fault/*.c tests/fault/*.h)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -I. -o $@ $(filter %.c,$^)
+
+BENCH_TOOLS := $(addprefix $(BUILD)/tests/bench/,bench floor memlock nothing)
+$(BUILD)/tests/bench/bench: tests/bench/bench.c tests/bench/report.c
+$(BUILD)/tests/bench/floor: tests/bench/floor.c
+$(BUILD)/tests/bench/memlock: tests/bench/memlock.c
+$(BUILD)/tests/bench/nothing: tests/bench/nothing.c
+$(BENCH_TOOLS): tests/bench/bench.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -I. -static -o $@ $(filter %.c,$^)
+# The same program with shared libraries, to show what linking costs.
+$(BUILD)/tote-shared: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmd/tote/*.c)) $(BUILD)/libtote.a
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcap -lseccomp -lyajl
+
+# Only clang has libFuzzer.
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(BUILD)/gen/seccomp_builtin.c
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $< \
+		$(filter-out netns/% oci/spawn.c oci/launch.c oci/create.c oci/exec.c,$(LIB_SRC)) $(BUILD)/gen/seccomp_builtin.c \
+		-lcap -lseccomp -lyajl
+
+setup-build:
+	@tests/setup $(BUILD_DEPS)
+setup-check: setup-build
+	@tests/setup $(CHECK_DEPS)
+
+demo: setup-build
+	@tests/setup $(DEMO_DEPS)
+	@$(MAKE) --no-print-directory all
+	@tests/demo
+
+# No root and under a minute: what to run while working.
+check-fast: all $(UNIT)
+	@tests/run $(UNIT)
+
+# Each in a make of its own, as only now everything that they ask for is installed.
+check: setup-check
+	@$(MAKE) --no-print-directory -j2 WERROR=1 all unit fault-tool fuzz-tools
+	@$(MAKE) --no-print-directory -j2 check-cross
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory -j2 BUILD=$(SAN_BUILD) SAN=address,undefined all unit
+	@tests/run $(UNIT) $(UNIT:$(BUILD)/%=$(SAN_BUILD)/%) $(BATS_QUICK) tests/fuzz/fuzz.sh tests/sanitized.sh tests/fault/sample.sh $(BATS_SLOW)
+
+unit: $(UNIT)
+fault-tool: $(BUILD)/tests/fault/fault
+fuzz-tools: $(FUZZ)
+
+# Every system call of every command, not a sample.
+sweep: all fault-tool
+	STEP=1 tests/fault/sweep.sh
+
+fuzz: setup-check fuzz-tools
+	FUZZ_SECONDS=$(if $(filter 10,$(FUZZ_SECONDS)),600,$(FUZZ_SECONDS)) sh tests/fuzz/fuzz.sh
+
+bench: setup-build
+	@tests/setup $(BENCH_DEPS)
+	@$(MAKE) --no-print-directory all $(BUILD)/tote-shared $(BENCH_TOOLS)
+	@tests/bench/run.sh
+
+# What runs beside hostile processes, and the code that clones, for every processor we know.
+CROSS_ARCHES := aarch64-linux-gnu arm-linux-gnueabihf riscv64-linux-gnu
+check-cross: $(CROSS_ARCHES:%=cross-%)
+cross-%:
+	@$(MAKE) --no-print-directory CROSS=$*- BUILD=$(BUILD)/cross/$* WERROR=1 $(BUILD)/cross/$*/tote-init
+	@$*-gcc $(CPPFLAGS) -std=gnu11 $(WARN) -Werror -O2 -c -o $(BUILD)/cross/$*/spawn.o oci/spawn.c
+
+LINTED := $(wildcard lib/*.c cgroups/*.c netns/*.c oci/*.c cmd/*/*.c)
+lint:
+	@mkdir -p $(BUILD)/lint
+	@echo "gcc -fanalyzer"
+	@for f in $(filter-out cmd/tote-init/%,$(LINTED)); do \
+		$(CC) $(CPPFLAGS) -DTOTE_COMMIT='""' -std=gnu11 $(WARN) -O1 -fanalyzer -Werror -c -o $(BUILD)/lint/x.o $$f || exit 1; done
+	@echo "cppcheck"
+	@cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr --suppressions-list=tests/cppcheck.txt \
+		-I. -D_GNU_SOURCE -D__x86_64__ -DTOTE_VERSION='""' -DTOTE_COMMIT='""' $(filter-out cmd/tote-init/start.c,$(LINTED))
+
+.PHONY: demo check check-fast check-cross unit fault-tool fuzz-tools sweep fuzz bench lint setup-build setup-check
