@@ -146,11 +146,13 @@ static int input_fd(const char *input)
 
 _Noreturn static void run_child(const char *path, char *const argv[], char *const envp[], int in, int err_fd)
 {
+	/* Our stdout is the container's, or holds the data that was asked for: no place for helpers and hooks to chat. */
+	int out = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(in, STDIN_FILENO) < 0 || dup2(err_fd, STDERR_FILENO) < 0)
+	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(err_fd, STDERR_FILENO) < 0)
 		_exit(127);
 	execve(path, argv, envp ? envp : environ);
 	_exit(127);

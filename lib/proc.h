@@ -41,6 +41,7 @@ int proc_wait_gone(int pidfd, int timeout_ms);
 
 /*
  * Runs the program at path and waits; envp NULL means ours. input goes to its stdin (NULL: /dev/null).
+ * Its stdout is /dev/null.
  * timeout_ms -1: no limit. With an exit code other than 0, err says so (-EIO) with
  * the first line of its stderr. Returns the exit code (127: it could not be executed), or -errno; -ETIMEDOUT after it was
  * killed.

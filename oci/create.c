@@ -301,9 +301,7 @@ static int host_work(struct making *mk, struct err *err)
 	r = hooks_run(mk->c->spec, HOOK_PRESTART, buf_str(&text), err);
 	if (r == 0)
 		r = hooks_run(mk->c->spec, HOOK_CREATE_RUNTIME, buf_str(&text), err);
-	if (r == 0)
-		launch_tell(&mk->launch, SYNC_HOST_DONE);
-	return r;
+	return r < 0 ? r : launch_tell(&mk->launch, SYNC_HOST_DONE, err);
 }
 
 /* Waits for the messages that plan and options promise, and passes on what came with them. */

@@ -129,7 +129,7 @@ static int run(struct entering *en, struct err *err)
 		if (r == 0)
 			r = launch_host_settings(l, err);
 		if (r == 0)
-			launch_tell(l, SYNC_HOST_DONE);
+			r = launch_tell(l, SYNC_HOST_DONE, err);
 	}
 	if (r == 0 && en->plan.terminal)
 		r = launch_until(l, SYNC_TERMINAL, err);

@@ -144,6 +144,8 @@ static int open_steps(struct launch *l, struct err *err)
 			if (r < 0)
 				return r;
 			keep(l, s->fd);
+		} else if (s->op == STEP_CLOSE) {
+			l->sp.close_from = (unsigned int)s->arg[0];
 		} else if (s->op == STEP_START) {
 			s->fd = l->start_fd;
 			keep(l, s->fd);
@@ -277,10 +279,10 @@ int launch_begin(struct launch *l, struct err *err)
 	close_fd(&l->child_sync);
 	if (plan->new_user_ns) {
 		r = idmap_write(l->pid, plan->uid_mappings, plan->gid_mappings, err);
+		if (r == 0)
+			r = launch_tell(l, SYNC_MAPPED, err);
 		if (r < 0)
 			launch_kill(l);
-		else
-			launch_tell(l, SYNC_MAPPED);
 	}
 	return r;
 }
@@ -296,16 +298,15 @@ int launch_release(struct launch *l, struct err *err)
 {
 	int r = set_rlimits(l, err);
 
-	if (r == 0)
-		launch_tell(l, SYNC_RELEASE);
-	return r;
+	return r < 0 ? r : launch_tell(l, SYNC_RELEASE, err);
 }
 
-void launch_tell(struct launch *l, enum sync_what what)
+int launch_tell(struct launch *l, enum sync_what what, struct err *err)
 {
 	struct sync_msg m = { .what = (uint16_t)what };
+	int r = fd_send_message(l->sync, &m, sizeof(m));
 
-	fd_send_message(l->sync, &m, sizeof(m));
+	return r == 0 || r == -EPIPE || r == -ECONNRESET ? 0 : err_code(err, r, "speak to tote-init");
 }
 
 static int program_failed(const struct step *s, int code, struct err *err)

@@ -60,7 +60,7 @@ int launch_host_settings(const struct launch *l, struct err *err);
 int launch_release(struct launch *l, struct err *err);
 
 /* Says something to tote-init. A child that is gone is no error here: launch_until() tells why. */
-void launch_tell(struct launch *l, enum sync_what what);
+int launch_tell(struct launch *l, enum sync_what what, struct err *err);
 
 /* What tote-init reported as failed, in words. */
 int launch_failed(const struct plan *plan, const struct sync_msg *m, struct err *err);

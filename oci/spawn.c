@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -159,6 +160,9 @@ IN_CHILD _Noreturn static void child_main(const struct spawn *sp)
 		r = sys(__NR_chdir, sp->root);
 	if (r < 0)
 		child_fail(sp, SPAWN_WORKING_DIRECTORY, r);
+	/* Also what our caller left open dies with the exec: "/proc/self/fd/9/..." as a program or a directory would
+	 * lead to the host (CVE-2024-21626). A kernel that cannot do it is reported by STEP_CLOSE. */
+	sys(__NR_close_range, sp->close_from, ~0U, CLOSE_RANGE_CLOEXEC);
 	for (size_t i = 0; i < sp->keep_count; i++)
 		if ((r = sys(__NR_fcntl, sp->keep[i], F_SETFD, 0)) < 0)
 			child_fail(sp, SPAWN_KEEP, r);

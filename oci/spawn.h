@@ -28,6 +28,7 @@ struct spawn {
 	int root_fd;			/* becomes the working directory; -1: see root */
 	const char *root;		/* the same by path, where a mount namespace is entered that has its own mounts */
 	int init_fd;			/* tote-init, see spawn_init_fd() */
+	unsigned int close_from;	/* the first descriptor that is not the program's */
 	int plan_fd, sync_fd;
 	const int *keep;		/* further descriptors that tote-init needs */
 	size_t keep_count;

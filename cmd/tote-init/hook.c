@@ -3,6 +3,7 @@
 #include "cmd/tote-init/init.h"
 
 #include <asm/signal.h>
+#include <linux/close_range.h>
 #include <linux/errno.h>
 #include <linux/sched.h>
 #include <linux/wait.h>
@@ -20,6 +21,8 @@ _Noreturn static void hook_exec(struct init *in, const struct wire_step *s, char
 {
 	sys(__NR_lseek, s->fd, 0, 0);
 	sys(__NR_dup3, s->fd, 0, 0);
+	/* A startContainer hook is a program of the container: neither the plan nor the way to the host is for it. */
+	sys(__NR_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
 	sys(__NR_execve, plan_string(in, s->path), argv, envp);
 	for (;;)
 		sys(__NR_exit_group, EXIT_NO_PROGRAM);

@@ -81,3 +81,49 @@ clean_up() {
 		tote delete --force "$id"
 	done
 }
+
+# What bats's `run` would wait for holds its pipe: whoever leaves a process behind writes to a file instead, $OUT and $ERR.
+quietly() {
+	OUT=$BATS_TEST_TMPDIR/out ERR=$BATS_TEST_TMPDIR/err
+	"$@" </dev/null >"$OUT" 2>"$ERR" 3>&- || { local code=$?; cat "$ERR"; return $code; }
+}
+
+# A container that only waits, started without anyone attached; further arguments are its command.
+background() {
+	if [ $# -gt 0 ]; then command_is "$@"; else command_is sleep 1000; fi
+	quietly tote run -d "$ID"
+}
+
+# tote ARGUMENT... must end with code $1, say $2 in one line on stderr, and print nothing on stdout.
+refuses() {
+	local code=$1 words=$2
+	shift 2
+	run --separate-stderr timeout 20 "$TOTE" --root "$ROOT" "$@" 3>&- </dev/null
+	echo "tote $*: code $status, stdout \"$output\", stderr \"$stderr\""
+	[ "$status" -eq "$code" ] || return 1
+	[ -z "$output" ] || return 1
+	[ "${#stderr_lines[@]}" -eq 1 ] || return 1
+	[[ $stderr == *"$words"* ]]
+}
+
+# The program at the other end of console, pidfd and notify sockets.
+make_unixsock() {
+	UNIXSOCK=$BATS_FILE_TMPDIR/unixsock
+	[ -x "$UNIXSOCK" ] || "${CC:-cc}" -O1 -o "$UNIXSOCK" "$BATS_TEST_DIRNAME/unixsock.c"
+}
+
+# Starts it in the background ($UNIXSOCK_PID, its output in $RECEIVED) and waits for its socket, $SOCKET.
+listen_on_socket() {
+	local kind=$1
+	shift
+	make_unixsock
+	SOCKET=$BATS_TEST_TMPDIR/socket RECEIVED=$BATS_TEST_TMPDIR/received
+	"$UNIXSOCK" "$kind" "$SOCKET" "$@" >"$RECEIVED" 2>&1 3>&- &
+	UNIXSOCK_PID=$!
+	eventually test -S "$SOCKET"
+}
+
+# The bit of a capability number in a mask as /proc/PID/status prints it.
+has_capability() {
+	[ $((0x$1 >> $2 & 1)) = 1 ]
+}
