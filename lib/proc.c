@@ -154,6 +154,8 @@ _Noreturn static void run_child(const char *path, char *const argv[], char *cons
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(err_fd, STDERR_FILENO) < 0)
 		_exit(127);
+	/* What our caller left open is none of the program's business. */
+	close_range(3, ~0U, 0);
 	execve(path, argv, envp ? envp : environ);
 	_exit(127);
 }

@@ -42,6 +42,7 @@ struct making {
 	struct cg cg;
 	char *config;		/* the text of config.json */
 	size_t config_len;
+	struct spawn_netns netns;	/* made ahead, while we decide */
 	int start_fd;
 	bool hooks_ran;		/* createRuntime hooks have begun: poststop hooks are owed */
 };
@@ -216,7 +217,7 @@ static int attach_devices(struct making *mk, struct err *err)
 	struct cg_device_rule *rules;
 	int r;
 
-	if (!l->devices.count)
+	if (!l->devices.count || mk->cg.fd < 0)
 		return 0;
 	rules = arena_calloc(&mk->c->arena, l->devices.count + devices_default_count, sizeof(*rules));
 	memcpy(rules, l->devices.items, l->devices.count * sizeof(*rules));
@@ -254,8 +255,6 @@ static int make_cgroup(struct making *mk, struct err *err)
 	}
 	if (r == 0)
 		r = limits_apply(&mk->cg, &c->spec->linux_.resources, err);
-	if (r == 0)
-		r = attach_devices(mk, err);
 	if (r == 0)
 		mk->launch.cgroup_fd = mk->cg.fd;
 	return r;
@@ -354,10 +353,15 @@ static int identify(struct making *mk, struct err *err)
 static int run_process(struct making *mk, struct err *err)
 {
 	bool slow = mk->plan.host_work || mk->plan.ready || mk->plan.terminal || mk->plan.listener;
-	int r = launch_begin(&mk->launch, err);
+	int r;
 
+	mk->launch.netns_fd = spawn_netns_end(&mk->netns);
+	r = launch_begin(&mk->launch, err);
 	if (r == 0)
 		r = identify(mk, err);
+	/* Loading takes the kernel longer than anything else we ask of it, and the child has its mounts to make meanwhile. */
+	if (r == 0)
+		r = attach_devices(mk, err);
 	/* What takes its time must be found by others meanwhile; the fast way writes the final state at once. */
 	if (r == 0 && slow)
 		r = state_save(mk->c->dir_fd, &mk->c->st, err);
@@ -455,6 +459,8 @@ static int decide(struct making *mk, struct err *err)
 
 	if (r == 0)
 		r = check_terminal(mk->opts, mk->c->spec, err);
+	if (r == 0 && spec_new_namespace(mk->c->spec, NS_NETWORK) && !spec_namespace(mk->c->spec, NS_USER))
+		spawn_netns_begin(&mk->netns);
 	if (r == 0)
 		r = choose_cgroup(mk, err);
 	if (r == 0)
@@ -466,6 +472,10 @@ static int decide(struct making *mk, struct err *err)
 
 static void making_done(struct making *mk)
 {
+	int unused = spawn_netns_end(&mk->netns);
+
+	if (unused >= 0)
+		close(unused);
 	cg_done(&mk->cg);
 	cg_tree_close(&mk->tree);
 	launch_done(&mk->launch);

@@ -40,7 +40,8 @@ const char *doctor_read(struct doctor *d, const char *path)
 
 /* Global or local, but lasting names of the features' entry points. */
 static const char *const symbols[] = {
-	"cgroup_kill_write", "cgroup_freeze_write", "nft_register_chain_type", "veth_setup", "br_dev_setup",
+	"cgroup_kill_write", "cgroup_freeze_write", "nft_register_chain_type",
+	"veth_setup",	     "br_dev_setup",
 };
 
 /* Lines "address type name [module]". The table is large, so it is read once, line by line. */
@@ -72,7 +73,8 @@ bool doctor_symbol(struct doctor *d, const char *name)
 	return false;
 }
 
-static void run_table(struct doctor *d, const struct doctor_table *table, struct doctor_report *report)
+static void run_table(struct doctor *d, const struct doctor_table *table,
+		      struct doctor_report *report)
 {
 	for (size_t i = 0; i < table->count; i++) {
 		struct doctor_result *result = &report->items[report->count++];
@@ -89,7 +91,8 @@ static void run_table(struct doctor *d, const struct doctor_table *table, struct
 
 void doctor_run(const struct doctor_opts *opts, struct arena *a, struct doctor_report *ret_report)
 {
-	static const struct doctor_table *const tables[] = { &doctor_kernel, &doctor_cgroups, &doctor_host };
+	static const struct doctor_table *const tables[] = { &doctor_kernel, &doctor_cgroups,
+							     &doctor_host };
 	struct doctor d = { .opts = opts, .a = a, .tree = { .fd = -1 }, .symbols = -1 };
 	struct doctor_report report = { NULL, 0 };
 	struct err ignored;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What this host can and cannot do for containers, and what to do about it: `tote doctor` prints it. Features are found
- * by asking the kernel for them, not by its version, as distributions carry some back and switch others off. Nothing on
- * the host is changed, no module loaded; an ordinary user gets the answers that hold for that user.
+ * What this host can and cannot do for containers, and what to do about it: `tote doctor` prints
+ * it. Features are found by asking the kernel for them, not by its version, as distributions carry
+ * some back and switch others off. Nothing on the host is changed, no module loaded; an ordinary
+ * user gets the answers that hold for that user.
  */
 #ifndef OCI_DOCTOR_H
 #define OCI_DOCTOR_H
@@ -11,24 +12,24 @@
 #include "lib/types.h"
 
 enum doctor_status {
-	DOCTOR_OK,	/* there, or only told for information */
-	DOCTOR_WARN,	/* containers run, those that need it do not */
-	DOCTOR_FAIL,	/* no container runs for this user */
+	DOCTOR_OK,   /* there, or only told for information */
+	DOCTOR_WARN, /* containers run, those that need it do not */
+	DOCTOR_FAIL, /* no container runs for this user */
 };
 
 /* "ok", "warn", "fail" */
 const char *doctor_status_name(enum doctor_status status);
 
 struct doctor_result {
-	const char *check;	/* a stable name: "controller-memory" */
+	const char *check; /* a stable name: "controller-memory" */
 	enum doctor_status status;
-	const char *detail;	/* one line: what was found */
-	const char *remedy;	/* what helps; NULL when ok */
+	const char *detail; /* one line: what was found */
+	const char *remedy; /* what helps; NULL when ok */
 };
 
 struct doctor_opts {
-	const char *root;	/* the directory of all containers, which may be missing */
-	bool rootless;		/* judge as for an ordinary user */
+	const char *root; /* the directory of all containers, which may be missing */
+	bool rootless;	  /* judge as for an ordinary user */
 };
 
 struct doctor_report {

@@ -39,7 +39,7 @@ static enum doctor_status check_layout(struct doctor *d)
 
 struct controller {
 	enum cg_controller controller;
-	const char *config;	/* the kernel's build option */
+	const char *config; /* the kernel's build option */
 };
 
 static enum doctor_status missing_controller(struct doctor *d, const struct controller *c)
@@ -49,16 +49,20 @@ static enum doctor_status missing_controller(struct doctor *d, const struct cont
 
 	switch (doctor_controller(doctor_read(d, "/proc/cgroups"), name)) {
 	case DOCTOR_CONTROLLER_DISABLED:
-		d->result->remedy = memory ? USE_MEMORY : arena_printf(d->a, "boot without cgroup_disable=%s", name);
+		d->result->remedy =
+			memory ? USE_MEMORY
+			       : arena_printf(d->a, "boot without cgroup_disable=%s", name);
 		return doctor_say(d, DOCTOR_WARN, "switched off at boot: no %s limits", name);
 	case DOCTOR_CONTROLLER_ON_V1:
 		d->result->remedy = USE_V2;
 		return doctor_say(d, DOCTOR_WARN, "held by cgroup v1: no %s limits", name);
 	case DOCTOR_CONTROLLER_FREE:
 		d->result->remedy = "mount cgroup2 on /sys/fs/cgroup";
-		return doctor_say(d, DOCTOR_WARN, "in the kernel, but in no cgroup2 tree: no %s limits", name);
+		return doctor_say(d, DOCTOR_WARN,
+				  "in the kernel, but in no cgroup2 tree: no %s limits", name);
 	default:
-		d->result->remedy = arena_printf(d->a, "a kernel built with %s%s", c->config, memory ? ", and " USE_MEMORY : "");
+		d->result->remedy = arena_printf(d->a, "a kernel built with %s%s", c->config,
+						 memory ? ", and " USE_MEMORY : "");
 		return doctor_say(d, DOCTOR_WARN, "not in this kernel: no %s limits", name);
 	}
 }
@@ -72,11 +76,15 @@ static enum doctor_status check_controller(struct doctor *d)
 	return missing_controller(d, c);
 }
 
-static const struct controller memory = { CG_MEMORY, "CONFIG_MEMCG" }, cpu = { CG_CPU, "CONFIG_CGROUP_SCHED" },
-	pids = { CG_PIDS, "CONFIG_CGROUP_PIDS" }, io = { CG_IO, "CONFIG_BLK_CGROUP" },
-	cpuset = { CG_CPUSET, "CONFIG_CPUSETS" }, hugetlb = { CG_HUGETLB, "CONFIG_CGROUP_HUGETLB" };
+static const struct controller memory = { CG_MEMORY, "CONFIG_MEMCG" },
+			       cpu = { CG_CPU, "CONFIG_CGROUP_SCHED" },
+			       pids = { CG_PIDS, "CONFIG_CGROUP_PIDS" },
+			       io = { CG_IO, "CONFIG_BLK_CGROUP" },
+			       cpuset = { CG_CPUSET, "CONFIG_CPUSETS" },
+			       hugetlb = { CG_HUGETLB, "CONFIG_CGROUP_HUGETLB" };
 
-/* A group other than the root, which lacks the files that we look for: our own, or any. -1 when there is none. */
+/* A group other than the root, which lacks the files that we look for: our own, or any. -1 when
+ * there is none. */
 static int open_some_group(const struct doctor *d)
 {
 	char own[PATH_MAX];
@@ -111,7 +119,8 @@ static enum doctor_status check_group_file(struct doctor *d)
 {
 	const struct group_file *f = d->check->arg;
 	autofd group = d->tree.fd < 0 ? -1 : open_some_group(d);
-	bool there = group >= 0 ? faccessat(group, f->name, F_OK, 0) == 0 : doctor_symbol(d, f->symbol);
+	bool there =
+		group >= 0 ? faccessat(group, f->name, F_OK, 0) == 0 : doctor_symbol(d, f->symbol);
 
 	if (there)
 		return doctor_say(d, DOCTOR_OK, "present");
@@ -133,13 +142,18 @@ static enum doctor_status check_delegation(struct doctor *d)
 	if (!d->opts->rootless)
 		return doctor_say(d, DOCTOR_OK, "not needed by root");
 	if (d->tree.fd >= 0 && cg_self_path(own, sizeof(own), &ignored) == 0)
-		group = openat(d->tree.fd, own[1] ? own + 1 : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		group = openat(d->tree.fd, own[1] ? own + 1 : ".",
+			       O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (group >= 0 && faccessat(group, "cgroup.procs", W_OK, AT_EACCESS) == 0)
 		return doctor_say(d, DOCTOR_OK, "%s is this user's", own);
-	return doctor_say(d, DOCTOR_WARN, "this user has no cgroup of its own: no limits, no pause");
+	return doctor_say(d, DOCTOR_WARN,
+			  "this user has no cgroup of its own: no limits, no pause");
 }
 
-#define CONTROLLER(c) { "controller-" #c, check_controller, &c, NULL }
+#define CONTROLLER(c)                                                                              \
+	{                                                                                          \
+		"controller-" #c, check_controller, &c, NULL                                       \
+	}
 
 static const struct doctor_check checks[] = {
 	{ "cgroup", check_layout, NULL, "mount -t cgroup2 none /sys/fs/cgroup" },

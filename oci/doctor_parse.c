@@ -95,7 +95,8 @@ bool doctor_user_name(const char *passwd, uid_t uid, char *ret_name, size_t size
 	return false;
 }
 
-/* The type is behind the separator " - ", after a varying number of optional fields (proc_pid_mountinfo(5)). */
+/* The type is behind the separator " - ", after a varying number of optional fields
+ * (proc_pid_mountinfo(5)). */
 static bool mounted(const char *mountinfo, const char *type)
 {
 	for (const char *s = mountinfo; s; s = next_line(s)) {
@@ -124,7 +125,8 @@ enum doctor_controller doctor_controller(const char *proc_cgroups, const char *n
 		size_t len = strcspn(s, " \t\n");
 		unsigned int hierarchy, groups, enabled;
 
-		if (!same(s, len, name) || sscanf(s + len, "%u %u %u", &hierarchy, &groups, &enabled) != 3)
+		if (!same(s, len, name) ||
+		    sscanf(s + len, "%u %u %u", &hierarchy, &groups, &enabled) != 3)
 			continue;
 		if (!enabled)
 			return DOCTOR_CONTROLLER_DISABLED;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The texts that the doctor judges by, read without touching the system: pure functions, tested with made-up texts. */
+/* The texts that the doctor judges by, read without touching the system: pure functions, tested
+ * with made-up texts. */
 #ifndef OCI_DOCTOR_PARSE_H
 #define OCI_DOCTOR_PARSE_H
 
@@ -13,12 +14,13 @@ bool doctor_first_word(const char *text, const char *word);
 bool doctor_last_word(const char *text, const char *word);
 
 /*
- * Whether a module is in modules.builtin or modules.dep (modules.builtin(5), modules.dep(5)): "kernel/net/veth.ko",
- * "kernel/net/veth.ko.xz: ...". "-" and "_" are the same in names of modules.
+ * Whether a module is in modules.builtin or modules.dep (modules.builtin(5), modules.dep(5)):
+ * "kernel/net/veth.ko", "kernel/net/veth.ko.xz: ...". "-" and "_" are the same in names of modules.
  */
 bool doctor_has_module(const char *text, const char *module);
 
-/* How many ids subuid(5) or subgid(5) grants a user, who is named or numbered there. user may be NULL. */
+/* How many ids subuid(5) or subgid(5) grants a user, who is named or numbered there. user may be
+ * NULL. */
 uint64_t doctor_subids(const char *text, const char *user, uid_t uid);
 
 /* The name of a user in passwd(5), or false. NSS is not asked: this program is static. */
@@ -35,10 +37,10 @@ enum doctor_layout {
 enum doctor_layout doctor_cgroup_layout(const char *mountinfo);
 
 enum doctor_controller {
-	DOCTOR_CONTROLLER_ABSENT,	/* not in this kernel */
-	DOCTOR_CONTROLLER_DISABLED,	/* by a boot option */
+	DOCTOR_CONTROLLER_ABSENT,   /* not in this kernel */
+	DOCTOR_CONTROLLER_DISABLED, /* by a boot option */
 	DOCTOR_CONTROLLER_ON_V1,
-	DOCTOR_CONTROLLER_FREE,		/* for the v2 tree */
+	DOCTOR_CONTROLLER_FREE, /* for the v2 tree */
 };
 
 /* Where a controller is, by the text of /proc/cgroups and its name on v2 ("io"). */

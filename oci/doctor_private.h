@@ -10,10 +10,10 @@
 struct doctor {
 	const struct doctor_opts *opts;
 	struct arena *a;
-	const struct doctor_check *check;	/* the row at hand */
-	struct doctor_result *result;		/* of it */
-	struct cg_tree tree;			/* fd -1: no cgroup2 */
-	int symbols;				/* what the kernel's symbol table has, see doctor_symbol(); -1: not read */
+	const struct doctor_check *check; /* the row at hand */
+	struct doctor_result *result;	  /* of it */
+	struct cg_tree tree;		  /* fd -1: no cgroup2 */
+	int symbols; /* what the kernel's symbol table has, see doctor_symbol(); -1: not read */
 };
 
 struct doctor_check {
@@ -49,8 +49,8 @@ static inline enum doctor_status doctor_if_user(const struct doctor *d, enum doc
 const char *doctor_read(struct doctor *d, const char *path);
 
 /*
- * Whether code of the kernel is there, built in or loaded, for features that show in no other way as long as nobody uses
- * them. name is one of the list in doctor.c.
+ * Whether code of the kernel is there, built in or loaded, for features that show in no other way
+ * as long as nobody uses them. name is one of the list in doctor.c.
  */
 bool doctor_symbol(struct doctor *d, const char *name);
 

@@ -18,11 +18,19 @@ static int run(const struct spec_hook *h, const char *state_json, struct err *er
 
 int hooks_run(const struct spec *spec, enum hook_kind kind, const char *state_json, struct err *err)
 {
-	for_each(h, &spec->hooks.list[kind]) {
-		int r = run(h, state_json, err);
+	int r = 0;
 
-		if (r)
-			return err_prefix(err, "%s hook", hook_kind_name(kind));
+	for_each(h, &spec->hooks.list[kind]) {
+		struct err one;
+
+		if (run(h, state_json, &one) == 0)
+			continue;
+		if (r == 0) {
+			*err = one;
+			r = err_prefix(err, "%s hook", hook_kind_name(kind));
+		}
+		if (kind != HOOK_POSTSTOP)
+			break;
 	}
-	return 0;
+	return r;
 }

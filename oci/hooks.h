@@ -8,8 +8,8 @@
 
 /*
  * Runs the hooks of a kind one after the other with the container's state on their stdin. The first that fails (an exit
- * code other than 0, or its time is over: then it is killed) ends the list: -EIO or -ETIMEDOUT, its stderr's first line
- * in the message.
+ * code other than 0, or its time is over: then it is killed) ends the list, but not that of poststop hooks (runtime.md,
+ * "Lifecycle", step 13): -EIO or -ETIMEDOUT, its stderr's first line in the message.
  */
 int hooks_run(const struct spec *spec, enum hook_kind kind, const char *state_json, struct err *err);
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define LISTENER_TRIES 2000	/* at a millisecond each: loading a filter takes far less */
@@ -29,6 +31,7 @@ void launch_init(struct launch *l, const struct plan *plan)
 		.plan = plan,
 		.cgroup_fd = -1,
 		.start_fd = -1,
+		.netns_fd = -1,
 		.pidfd = -1,
 		.sync = -1,
 		.child_sync = -1,
@@ -63,6 +66,7 @@ static void close_child_fds(struct launch *l)
 void launch_done(struct launch *l)
 {
 	close_child_fds(l);
+	close_fd(&l->netns_fd);
 	close_fd(&l->pidfd);
 	close_fd(&l->sync);
 	close_fd(&l->hook_state);
@@ -75,7 +79,6 @@ static int apply_attributes(int tree, const struct step *s, int userns)
 {
 	struct mount_attr all = { .attr_set = s->arg[2], .attr_clr = s->arg[3] };
 	struct mount_attr top = { .attr_set = s->arg[0], .attr_clr = s->arg[1] };
-	bool rec = s->flags & STEP_RECURSIVE;
 
 	if ((all.attr_set | all.attr_clr) & MOUNT_ATTR__ATIME)
 		all.attr_clr |= MOUNT_ATTR__ATIME;
@@ -90,7 +93,7 @@ static int apply_attributes(int tree, const struct step *s, int userns)
 	if (userns >= 0) {
 		struct mount_attr map = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns };
 
-		if (mount_setattr(tree, "", AT_EMPTY_PATH | (rec ? AT_RECURSIVE : 0), &map, sizeof(map)) < 0)
+		if (mount_setattr(tree, "", AT_EMPTY_PATH | (s->idmap_recursive ? AT_RECURSIVE : 0), &map, sizeof(map)) < 0)
 			return -errno;
 	}
 	if ((all.attr_set || all.attr_clr) && mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &all, sizeof(all)) < 0)
@@ -100,7 +103,36 @@ static int apply_attributes(int tree, const struct step *s, int userns)
 	return 0;
 }
 
-static int open_bind(const struct plan *plan, struct step *s, struct err *err)
+/* The user namespace that holds the mappings of a mount: its own, else those of the container's. */
+static int mapping_namespace(const struct launch *l, const struct spec_mount *m, struct err *err)
+{
+	if (m->uid_mappings.count)
+		return idmap_namespace(&m->uid_mappings, &m->gid_mappings, err);
+	for (size_t i = 0; i < l->join_count; i++) {
+		if (l->joins[i].kind == NS_USER) {
+			int fd = fcntl(l->joins[i].fd, F_DUPFD_CLOEXEC, 0);
+
+			return fd < 0 ? err_errno(err, "duplicate a descriptor") : fd;
+		}
+	}
+	return idmap_namespace(l->plan->uid_mappings, l->plan->gid_mappings, err);
+}
+
+/* A user namespace gets the host's node, which must be the device that was asked for. */
+static int check_node(const struct step *s, struct err *err)
+{
+	struct stat st;
+
+	if (stat(s->source, &st) < 0)
+		return err_errno(err, "device %s", s->source);
+	if ((st.st_mode & S_IFMT) != s->node_type || st.st_rdev != s->node)
+		return err_set(err, EINVAL,
+			       "device %s: the host's node is another device (%u:%u), and a user namespace cannot make one",
+			       s->source, major(st.st_rdev), minor(st.st_rdev));
+	return 0;
+}
+
+static int open_bind(const struct launch *l, struct step *s, struct err *err)
 {
 	const struct spec_mount *m = s->idmap;
 	autofd userns = -1, tree = -1;
@@ -111,10 +143,7 @@ static int open_bind(const struct plan *plan, struct step *s, struct err *err)
 	if (tree < 0)
 		return err_errno(err, "bind %s on %s", s->source, s->path);
 	if (m) {
-		bool own = m->uid_mappings.count;
-
-		userns = idmap_namespace(own ? &m->uid_mappings : plan->uid_mappings,
-					 own ? &m->gid_mappings : plan->gid_mappings, err);
+		userns = mapping_namespace(l, m, err);
 		if (userns < 0)
 			return err->code;
 	}
@@ -138,9 +167,12 @@ static int open_steps(struct launch *l, struct err *err)
 	l->keep = arena_calloc(&l->arena, l->plan->steps.count + 2, sizeof(*l->keep));
 	l->sp.keep = l->keep;
 	for_each(s, &l->plan->steps) {
-		if (s->op == STEP_BIND && s->flags & STEP_ON_HOST) {
-			int r = open_bind(l->plan, s, err);
+		int r = s->node ? check_node(s, err) : 0;
 
+		if (r < 0)
+			return r;
+		if (s->op == STEP_BIND && s->flags & STEP_ON_HOST) {
+			r = open_bind(l, s, err);
 			if (r < 0)
 				return r;
 			keep(l, s->fd);
@@ -269,6 +301,9 @@ int launch_begin(struct launch *l, struct err *err)
 	l->sp.new_time_ns = plan->new_time_ns;
 	l->sp.time_offsets = plan->time_offsets;
 	l->sp.cgroup_fd = l->cgroup_fd;
+	l->sp.netns_fd = l->netns_fd;
+	if (l->netns_fd >= 0)
+		l->sp.clone_flags &= ~(unsigned long)CLONE_NEWNET;
 	/* The child shares our memory while it enters foreign namespaces (CVE-2016-9962). */
 	if (l->join_count)
 		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -378,8 +413,9 @@ int launch_until(struct launch *l, enum sync_what what, struct err *err)
 		int fd = -1, r;
 		ssize_t n = fd_recv(l->sync, &m, sizeof(m), &fd);
 
+		/* It ended with a message of ours unread: the kernel says so once, and before its own last words. */
 		if (n == -ECONNRESET)
-			n = 0;	/* it ended with a message of ours unread */
+			continue;
 		if (n < 0)
 			return err_code(err, (int)n, "hear from tote-init");
 		if (n == 0 && what)

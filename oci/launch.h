@@ -24,6 +24,7 @@ struct launch {
 	int start_fd;		/* the socket that `start` connects to; -1: none */
 	const struct spawn_join *joins;	/* exec: the namespaces of the container; else the plan's own are opened */
 	size_t join_count;
+	int netns_fd;		/* the new network namespace, made ahead; -1: made by the clone. Closed by launch_done() */
 	/* made; -1 until then */
 	pid_t pid;
 	int pidfd;

@@ -14,6 +14,8 @@
 #include "oci/plan_format.h"
 #include "oci/spec.h"
 
+#include <sys/types.h>
+
 /* One step on the host's side; what op, flags and args mean is in oci/plan_format.h. */
 struct step {
 	enum step_op op;
@@ -25,6 +27,9 @@ struct step {
 	char **argv, **envp;	/* STEP_HOOK */
 	uint64_t arg[STEP_ARGS];
 	const struct spec_mount *idmap;	/* STEP_BIND: mapped by this mount's (or the container's) id mappings */
+	bool idmap_recursive;
+	dev_t node;			/* STEP_BIND of a device: what it must be on the host, with node_type; 0: anything */
+	unsigned int node_type;		/* S_IFCHR or S_IFBLK */
 };
 
 /* A namespace that exists and is entered. */

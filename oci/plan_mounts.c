@@ -17,7 +17,7 @@ struct mount_plan {
 	const char *destination;
 	uint64_t set, clear, set_recursive, clear_recursive;
 	uint64_t propagation;
-	bool bind, recursive, remount, copy_up, idmap;
+	bool bind, recursive, remount, copy_up, idmap, idmap_recursive;
 	struct buf data;	/* as STEP_MOUNT takes it */
 };
 
@@ -95,6 +95,7 @@ static void apply_option(struct mount_plan *mp, const struct mount_option *o, co
 		break;
 	case OPTION_IDMAP:
 		mp->idmap = true;
+		mp->idmap_recursive = o->set;
 		break;
 	}
 }
@@ -129,6 +130,9 @@ static int plan_bind(const struct plan_opts *opts, struct mount_plan *mp, struct
 		return err_set(err, EINVAL, "mounts: %s: a bind mount needs a source", mp->destination);
 	if (mp->idmap && !opts->privileged)
 		return err_set(err, EPERM, "mounts: %s: an id-mapped mount needs CAP_SYS_ADMIN on the host", mp->destination);
+	if (mp->idmap && !mp->m->uid_mappings.count && !plan->user_ns)
+		return err_set(err, EINVAL, "mounts: %s: idmap: neither the mount nor the container has id mappings",
+			       mp->destination);
 	s = plan_add_path(plan, a, STEP_BIND, mp->destination);
 	s->source = source[0] == '/' ? source : arena_printf(a, "%s/%s", opts->bundle, source);
 	s->flags = (mp->recursive ? STEP_RECURSIVE : 0) | (opts->privileged ? STEP_ON_HOST : 0);
@@ -137,6 +141,7 @@ static int plan_bind(const struct plan_opts *opts, struct mount_plan *mp, struct
 	if (!s->arg[4])
 		s->arg[4] = MS_PRIVATE | MS_REC;
 	s->idmap = mp->idmap ? mp->m : NULL;
+	s->idmap_recursive = mp->idmap_recursive;
 	return 0;
 }
 
@@ -236,6 +241,8 @@ static void plan_device(const struct plan_opts *opts, struct arena *a, struct pl
 		s = plan_add_path(plan, a, STEP_BIND, path);
 		s->source = path;
 		s->flags = opts->privileged ? STEP_ON_HOST : 0;
+		s->node = dev;
+		s->node_type = mode & S_IFMT;
 		return;
 	}
 	s = plan_add_path(plan, a, STEP_DEVICE, path);

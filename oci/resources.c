@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int resources_device_program(const struct cg_limits *limits, struct arena *a, struct device_program *ret_program,
-			     struct err *err)
+int resources_device_program(const struct cg_limits *limits, struct arena *a,
+			     struct device_program *ret_program, struct err *err)
 {
 	size_t own = limits->devices.count;
 	struct cg_device_rule *rules;

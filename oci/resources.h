@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * linux.resources applied to a container's group (config-linux.md, "Control groups"): create makes its device program
- * here, `tote update` changes what holds for a container that lives.
+ * linux.resources applied to a container's group (config-linux.md, "Control groups"): create makes
+ * its device program here, `tote update` changes what holds for a container that lives.
  */
 #ifndef OCI_RESOURCES_H
 #define OCI_RESOURCES_H
@@ -10,11 +10,11 @@
 #include "oci/container.h"
 
 /*
- * The device program of these rules with what every container may do behind them. No rules: no program (everything is
- * allowed). It lives in the arena. -EINVAL with a message.
+ * The device program of these rules with what every container may do behind them. No rules: no
+ * program (everything is allowed). It lives in the arena. -EINVAL with a message.
  */
-int resources_device_program(const struct cg_limits *limits, struct arena *a, struct device_program *ret_program,
-			     struct err *err);
+int resources_device_program(const struct cg_limits *limits, struct arena *a,
+			     struct device_program *ret_program, struct err *err);
 
 /* What to change; the schemas go to the container's resctrl group, NULL leaves them. */
 struct resources_change {
@@ -23,10 +23,10 @@ struct resources_change {
 };
 
 /*
- * Changes a created, running or paused container, whose lock the caller holds. Swap, which the spec counts together with
- * memory, is judged by the memory limit in force when none is given (change->limits is filled in so). -ESRCH "container
- * not running" for any other. Errors as limits_apply(), devices_replace() and rdt_update(); what was written before one
- * stays.
+ * Changes a created, running or paused container, whose lock the caller holds. Swap, which the spec
+ * counts together with memory, is judged by the memory limit in force when none is given
+ * (change->limits is filled in so). -ESRCH "container not running" for any other. Errors as
+ * limits_apply(), devices_replace() and rdt_update(); what was written before one stays.
  */
 int resources_update(struct container *c, struct resources_change *change, struct err *err);
 

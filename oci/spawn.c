@@ -39,6 +39,7 @@
 enum {
 	SPAWN_MAPPED = SPAWN_STEP_FIRST,
 	SPAWN_ROOT_USER,
+	SPAWN_NETNS,
 	SPAWN_WORKING_DIRECTORY,
 	SPAWN_KEEP,
 	SPAWN_EXEC,
@@ -48,6 +49,7 @@ enum {
 static const char *const step_words[] = {
 	[SPAWN_MAPPED - SPAWN_STEP_FIRST] = "wait for the id mappings",
 	[SPAWN_ROOT_USER - SPAWN_STEP_FIRST] = "become uid 0 of the user namespace (is 0 mapped?)",
+	[SPAWN_NETNS - SPAWN_STEP_FIRST] = "enter the new network namespace",
 	[SPAWN_WORKING_DIRECTORY - SPAWN_STEP_FIRST] = "chdir to the root file system",
 	[SPAWN_KEEP - SPAWN_STEP_FIRST] = "pass descriptors on",
 	[SPAWN_EXEC - SPAWN_STEP_FIRST] = "execute tote-init",
@@ -156,6 +158,8 @@ IN_CHILD _Noreturn static void child_main(const struct spawn *sp)
 	sys(__NR_rt_sigprocmask, SIG_SETMASK, &no_signals, 0, sizeof(no_signals));
 	if (sp->user_ns)
 		child_become_root(sp);
+	if (sp->netns_fd >= 0 && (r = sys(__NR_setns, sp->netns_fd, CLONE_NEWNET)) < 0)
+		child_fail(sp, SPAWN_NETNS, r);
 	if (sp->root)
 		r = sys(__NR_chdir, sp->root);
 	if (r < 0)
@@ -263,6 +267,47 @@ IN_CHILD static sys_t clone_child(const struct spawn *sp, uint64_t extra, int *p
 	};
 
 	return clone_on_stack(&args, entry_child, (void *)sp);
+}
+
+IN_CHILD _Noreturn static void netns_main(struct spawn_netns *ns)
+{
+	sys_t r = sys(__NR_unshare, CLONE_NEWNET);
+
+	if (r == 0)
+		r = sys(__NR_openat, AT_FDCWD, "/proc/self/ns/net", O_RDONLY | O_CLOEXEC, 0);
+	ns->fd = (int)r;
+	for (;;)
+		sys(__NR_exit_group, 0);
+}
+
+IN_CHILD static int entry_netns(void *arg)
+{
+	netns_main(arg);
+}
+
+void spawn_netns_begin(struct spawn_netns *ns)
+{
+	static char stack[STACK_SIZE] __attribute__((aligned(16)));
+	struct clone_args args = {
+		.flags = CLONE_VM | CLONE_FILES | CLONE_CLEAR_SIGHAND,
+		.stack = (uint64_t)(uintptr_t)stack,
+		.stack_size = sizeof(stack),
+	};
+	sys_t pid;
+
+	ns->fd = -EAGAIN;
+	pid = clone_on_stack(&args, entry_netns, ns);
+	ns->pid = pid > 0 ? (pid_t)pid : 0;
+}
+
+int spawn_netns_end(struct spawn_netns *ns)
+{
+	if (!ns->pid)
+		return -1;
+	while (waitpid(ns->pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	ns->pid = 0;
+	return ns->fd < 0 ? -1 : ns->fd;
 }
 
 IN_CHILD static int stage_time(const struct spawn *sp)

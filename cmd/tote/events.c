@@ -26,7 +26,8 @@ struct events_options {
 };
 
 static const struct option items[] = {
-	{ "stats", 0, OPT_FLAG, offsetof(struct events_options, stats), NULL, "print one line of statistics and end" },
+	{ "stats", 0, OPT_FLAG, offsetof(struct events_options, stats), NULL,
+	  "print one line of statistics and end" },
 	{ "interval", 0, OPT_STRING, offsetof(struct events_options, interval), "DURATION",
 	  "time between lines of statistics: 500ms, 5s (default), 1m" },
 };
@@ -37,8 +38,8 @@ struct watch {
 	struct container *c;
 	struct cg cg;
 	int pidfd;
-	int memory_events;	/* -1 while the group has no memory controller; update may enable it */
-	uint64_t oom_kills;	/* told of already */
+	int memory_events;  /* -1 while the group has no memory controller; update may enable it */
+	uint64_t oom_kills; /* told of already */
 };
 
 /* "ms" before "m": the first that fits counts. */
@@ -79,7 +80,10 @@ static int read_interval(const char *text, struct err *err)
 		ms += part;
 	} while (part > 0 && *rest);
 	if (part <= 0 || ms < 1 || ms > INT_MAX)
-		return err_set(err, EINVAL, "events: --interval: expected a duration like 500ms, 5s or 1m, found \"%s\"", text);
+		return err_set(err, EINVAL,
+			       "events: --interval: expected a duration like 500ms, 5s or 1m, "
+			       "found \"%s\"",
+			       text);
 	return (int)ms;
 }
 
@@ -98,7 +102,8 @@ static int print(const struct buf *line, struct err *err)
 	return r < 0 ? err_code(err, r, "events: write to stdout") : 0;
 }
 
-/* The interfaces of a network namespace of its own; NULL when it shares ours or cannot be looked into. */
+/* The interfaces of a network namespace of its own; NULL when it shares ours or cannot be looked
+ * into. */
 static const char *net_dev(const struct watch *w, struct arena *a)
 {
 	struct stat ours, theirs;
@@ -106,7 +111,8 @@ static const char *net_dev(const struct watch *w, struct arena *a)
 	char path[64], *text;
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", w->c->st.init.pid);
-	if (stat("/proc/self/ns/net", &ours) < 0 || stat(path, &theirs) < 0 || ours.st_ino == theirs.st_ino)
+	if (stat("/proc/self/ns/net", &ours) < 0 || stat(path, &theirs) < 0 ||
+	    ours.st_ino == theirs.st_ino)
 		return NULL;
 	snprintf(path, sizeof(path), "/proc/%d/net/dev", w->c->st.init.pid);
 	if (file_read(AT_FDCWD, path, NET_DEV_MAX, a, &text, NULL, &ignored) < 0)
@@ -171,7 +177,8 @@ static int print_ooms(struct watch *w, struct err *err)
 static int wait_until(const struct watch *w, int64_t time, struct err *err)
 {
 	int64_t now = now_ms();
-	struct pollfd fds[] = { { .fd = w->pidfd, .events = POLLIN }, { .fd = w->memory_events, .events = POLLPRI } };
+	struct pollfd fds[] = { { .fd = w->pidfd, .events = POLLIN },
+				{ .fd = w->memory_events, .events = POLLPRI } };
 	int r = poll(fds, ARRAY_SIZE(fds), time > now ? (int)(time - now) : 0);
 
 	if (r < 0 && errno != EINTR)
@@ -211,11 +218,13 @@ static int open_watch(struct watch *w, struct cg_tree *tree, struct err *err)
 	if (w->pidfd == -ESRCH)
 		return err_set(err, ESRCH, "container %s: container not running", st->id);
 	if (w->pidfd < 0)
-		return err_code(err, w->pidfd, "open process %d of container %s", st->init.pid, st->id);
+		return err_code(err, w->pidfd, "open process %d of container %s", st->init.pid,
+				st->id);
 	return container_cgroup(w->c, tree, &w->cg, err);
 }
 
-static int watch_container(struct container *c, const struct events_options *o, int interval, struct err *err)
+static int watch_container(struct container *c, const struct events_options *o, int interval,
+			   struct err *err)
 {
 	struct watch w = { .c = c, .cg = CG_INIT, .pidfd = -1, .memory_events = -1 };
 	struct cg_tree tree = { .fd = -1 };
@@ -248,5 +257,14 @@ static int run(char **args, size_t count, void *opts)
 	return r < 0 ? fail(&err) : 0;
 }
 
-const struct verb verb_events = { "events", "ID", "print statistics and out-of-memory events of a container as JSON lines",
-				  &table, 1, 1, run, sizeof(struct events_options), 0 };
+const struct verb verb_events = {
+	"events",
+	"ID",
+	"print statistics and out-of-memory events of a container as JSON lines",
+	&table,
+	1,
+	1,
+	run,
+	sizeof(struct events_options),
+	0
+};

@@ -104,7 +104,7 @@ static void put_memory(struct json_writer *w, const struct cg_stats *s)
 			 m->current.value + m->swap_current.value, 0, 0);
 	put_memory_entry(w, "kernel", 0, stats_memory(s, "kernel").value, 0, 0);
 	begin(w, "raw");
-	for_each(c, &m->stat)
+	for_each (c, &m->stat)
 		json_pair_u64(w, c->name, c->value);
 	json_end_object(w);
 	put_psi(w, &m->psi);
@@ -142,13 +142,14 @@ static void put_io_columns(struct json_writer *w, const char *key, const struct 
 {
 	json_key(w, key);
 	json_begin_array(w);
-	for_each(d, &s->io) {
+	for_each (d, &s->io) {
 		for (size_t i = 0; i < 3; i++) {
 			json_begin_object(w);
 			json_pair_u64(w, "major", d->major);
 			json_pair_u64(w, "minor", d->minor);
 			json_pair_string(w, "op", columns[i].op);
-			json_pair_u64(w, "value", *(const uint64_t *)((const char *)d + columns[i].offset));
+			json_pair_u64(w, "value",
+				      *(const uint64_t *)((const char *)d + columns[i].offset));
 			json_end_object(w);
 		}
 	}
@@ -169,7 +170,7 @@ static void put_io(struct json_writer *w, const struct cg_stats *s)
 static void put_hugetlb(struct json_writer *w, const struct cg_stats *s)
 {
 	begin(w, "hugetlb");
-	for_each(h, &s->hugetlb) {
+	for_each (h, &s->hugetlb) {
 		begin(w, h->page_size);
 		pair_some(w, "usage", h->current.value);
 		json_pair_u64(w, "failcnt", h->failures.value);
@@ -182,8 +183,8 @@ static void put_hugetlb(struct json_writer *w, const struct cg_stats *s)
 static void put_interface(struct json_writer *w, char *line)
 {
 	static const char *const keys[16] = {
-		"RxBytes", "RxPackets", "RxErrors", "RxDropped", NULL, NULL, NULL, NULL,
-		"TxBytes", "TxPackets", "TxErrors", "TxDropped",
+		"RxBytes", "RxPackets", "RxErrors", "RxDropped", NULL,	     NULL,
+		NULL,	   NULL,	"TxBytes",  "TxPackets", "TxErrors", "TxDropped",
 	};
 	char *colon = strchr(line, ':'), *next;
 
@@ -210,7 +211,8 @@ static void put_interfaces(struct json_writer *w, const char *net_dev)
 	json_key(w, "network_interfaces");
 	json_begin_array(w);
 	/* Two lines of headings have no colon. */
-	for (char *s = text ? strtok_r(text, "\n", &save) : NULL; s; s = strtok_r(NULL, "\n", &save))
+	for (char *s = text ? strtok_r(text, "\n", &save) : NULL; s;
+	     s = strtok_r(NULL, "\n", &save))
 		put_interface(w, s);
 	json_end_array(w);
 }
@@ -230,7 +232,8 @@ static void end_line(struct json_writer *w, struct buf *out)
 	buf_adds(out, "\n");
 }
 
-void events_write_stats(const char *id, const struct cg_stats *stats, const char *net_dev, struct buf *out)
+void events_write_stats(const char *id, const struct cg_stats *stats, const char *net_dev,
+			struct buf *out)
 {
 	struct json_writer w;
 

@@ -16,15 +16,19 @@
 struct update_options {
 	const char *resources, *l3_cache_schema, *mem_bw_schema;
 	const char *memory, *memory_reservation, *memory_swap;
-	const char *cpu_period, *cpu_quota, *cpu_burst, *cpu_share, *cpu_rt_period, *cpu_rt_runtime, *cpu_idle;
+	const char *cpu_period, *cpu_quota, *cpu_burst, *cpu_share, *cpu_rt_period, *cpu_rt_runtime,
+		*cpu_idle;
 	const char *cpuset_cpus, *cpuset_mems, *pids_limit, *blkio_weight;
 };
 
-#define OPTION(name, letter, member, value, help)                                                                      \
-	{ name, letter, OPT_STRING, offsetof(struct update_options, member), value, help }
+#define OPTION(name, letter, member, value, help)                                                  \
+	{                                                                                          \
+		name, letter, OPT_STRING, offsetof(struct update_options, member), value, help     \
+	}
 
 static const struct option items[] = {
-	OPTION("resources", 'r', resources, "FILE", "read linux.resources as JSON from FILE, or - for stdin"),
+	OPTION("resources", 'r', resources, "FILE",
+	       "read linux.resources as JSON from FILE, or - for stdin"),
 	OPTION("blkio-weight", 0, blkio_weight, "N", "share of block I/O, 10 to 1000"),
 	OPTION("cpu-period", 0, cpu_period, "USEC", "period of the CPU quota"),
 	OPTION("cpu-quota", 0, cpu_quota, "USEC", "CPU time in each period, -1 for no limit"),
@@ -36,13 +40,18 @@ static const struct option items[] = {
 	OPTION("cpuset-cpus", 0, cpuset_cpus, "LIST", "CPUs that may be used, like 0-2,4"),
 	OPTION("cpuset-mems", 0, cpuset_mems, "LIST", "memory nodes that may be used"),
 	OPTION("memory", 0, memory, "BYTES", "memory limit (suffixes k, m, g), -1 for none"),
-	OPTION("memory-reservation", 0, memory_reservation, "BYTES", "memory that is kept from reclaim"),
-	OPTION("memory-swap", 0, memory_swap, "BYTES", "limit of memory and swap together, -1 for none"),
-	OPTION("pids-limit", 0, pids_limit, "N", "how many processes there may be, -1 for no limit"),
+	OPTION("memory-reservation", 0, memory_reservation, "BYTES",
+	       "memory that is kept from reclaim"),
+	OPTION("memory-swap", 0, memory_swap, "BYTES",
+	       "limit of memory and swap together, -1 for none"),
+	OPTION("pids-limit", 0, pids_limit, "N",
+	       "how many processes there may be, -1 for no limit"),
 	{ "kernel-memory", 0, OPT_IGNORED_VALUE, 0, "BYTES", "obsolete, has no effect" },
 	{ "kernel-memory-tcp", 0, OPT_IGNORED_VALUE, 0, "BYTES", "obsolete, has no effect" },
-	OPTION("l3-cache-schema", 0, l3_cache_schema, "SCHEMA", "shares of the L3 cache (Intel RDT)"),
-	OPTION("mem-bw-schema", 0, mem_bw_schema, "SCHEMA", "shares of memory bandwidth (Intel RDT)"),
+	OPTION("l3-cache-schema", 0, l3_cache_schema, "SCHEMA",
+	       "shares of the L3 cache (Intel RDT)"),
+	OPTION("mem-bw-schema", 0, mem_bw_schema, "SCHEMA",
+	       "shares of memory bandwidth (Intel RDT)"),
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
@@ -92,7 +101,8 @@ static bool read_u16(const char *text, void *out)
 	return true;
 }
 
-/* "-1", "4096", "512k", "512K", "2g", "2gb", "2GiB": powers of 1024, as Docker's and runc's users write them. */
+/* "-1", "4096", "512k", "512K", "2g", "2gb", "2GiB": powers of 1024, as Docker's and runc's users
+ * write them. */
 static bool read_bytes(const char *text, void *out)
 {
 	static const char units[] = "kmgt";
@@ -123,8 +133,11 @@ static bool read_text(const char *text, void *out)
 	return true;
 }
 
-#define LIMIT(option, reader, expected, member)                                                                        \
-	{ offsetof(struct update_options, option), reader, expected, offsetof(struct cg_limits, member) }
+#define LIMIT(option, reader, expected, member)                                                    \
+	{                                                                                          \
+		offsetof(struct update_options, option), reader, expected,                         \
+			offsetof(struct cg_limits, member)                                         \
+	}
 
 /* Which option sets which limit. */
 static const struct {
@@ -169,7 +182,8 @@ static int read_flags(const struct update_options *o, struct cg_limits *ret_limi
 	return 0;
 }
 
-static int read_resources(const char *file, struct arena *a, struct cg_limits *ret_limits, struct err *err)
+static int read_resources(const char *file, struct arena *a, struct cg_limits *ret_limits,
+			  struct err *err)
 {
 	size_t len;
 	char *text;
@@ -185,8 +199,8 @@ static int read_resources(const char *file, struct arena *a, struct cg_limits *r
 }
 
 /* Options come on top of the file. */
-static int read_change(const struct update_options *o, struct arena *a, struct resources_change *change,
-		       struct err *err)
+static int read_change(const struct update_options *o, struct arena *a,
+		       struct resources_change *change, struct err *err)
 {
 	int r = o->resources ? read_resources(o->resources, a, &change->limits, err) : 0;
 
@@ -214,5 +228,12 @@ static int run(char **args, size_t count, void *opts)
 	return r < 0 ? fail(&err) : 0;
 }
 
-const struct verb verb_update = { "update", "ID", "change the resource limits of a container", &table, 1, 1, run,
-				  sizeof(struct update_options), 0 };
+const struct verb verb_update = { "update",
+				  "ID",
+				  "change the resource limits of a container",
+				  &table,
+				  1,
+				  1,
+				  run,
+				  sizeof(struct update_options),
+				  0 };

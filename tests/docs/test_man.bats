@@ -96,7 +96,7 @@ page_options() {
 
 @test "make install-man installs pages and completion" {
 	command -v scdoc >/dev/null || skip "scdoc is missing"
-	make -C "$TOP" --no-print-directory -s BUILD="$BATS_TEST_TMPDIR/build" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/usr install-man
+	env -u MAKEFLAGS make -C "$TOP" --no-print-directory -s BUILD="$BATS_TEST_TMPDIR/build" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/usr install-man
 	share=$BATS_TEST_TMPDIR/root/usr/share
 	for page in "$MAN"/*.scd; do
 		[ -s "$share/man/man8/$(basename "$page" .scd)" ] || { echo "not installed: $page"; return 1; }
@@ -106,7 +106,7 @@ page_options() {
 }
 
 @test "make man without scdoc says so and succeeds" {
-	run -0 make -C "$TOP" --no-print-directory -s BUILD="$BATS_TEST_TMPDIR/build" SCDOC= man
+	run -0 env -u MAKEFLAGS make -C "$TOP" --no-print-directory -s BUILD="$BATS_TEST_TMPDIR/build" SCDOC= man
 	[[ $output == *"scdoc is missing"* ]]
 	[ ! -e "$BATS_TEST_TMPDIR/build/man" ]
 }
