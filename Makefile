@@ -20,6 +20,10 @@ PKG_CONFIG ?= pkg-config
 
 WARN := -Wall -Wextra -Wformat=2 -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wno-missing-field-initializers \
 	$(if $(WERROR),-Werror)
+# V=1 shows whole commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)' $@)
+
 ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 HARDEN := -fstack-protector-strong -fstack-clash-protection $(if $(filter x86_64,$(ARCH)),-fcf-protection) \
 	$(if $(SAN),,-D_FORTIFY_SOURCE=3) -ftrivial-auto-var-init=zero
@@ -44,20 +48,24 @@ all: $(PROGRAMS:%=$(BUILD)/%) $(BUILD)/tote-init $(BUILD)/libtote.a
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC  )
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # libcore.a: everything but what is generated with its help. libtote.a: all of it, for programs that embed tote.
 $(BUILD)/libcore.a: $(LIB_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR  )
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/libtote.a: $(LIB_OBJ) $(GEN_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR  )
+	$(Q)$(AR) rcs $@ $^
 
 define program_rules
 $(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$(wildcard cmd/$(1)/*.c)) $(if $(LIBS_$(1)_CORE),$(BUILD)/libcore.a,$(BUILD)/libtote.a)
-	$(CC) $(ALL_CFLAGS) $(if $(STATIC_$(1)),$(filter-out no,$(STATIC_$(1))),$(STATIC)) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBS_$(1)) $(LIBS)
+	$$(call say,LINK)
+	$$(Q)$(CC) $(ALL_CFLAGS) $(if $(STATIC_$(1)),$(filter-out no,$(STATIC_$(1))),$(STATIC)) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBS_$(1)) $(LIBS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
 
@@ -70,19 +78,23 @@ INIT_CFLAGS := $(filter-out -fcf-protection=none,$(INIT_CFLAGS))
 endif
 $(BUILD)/tote-init: $(wildcard cmd/tote-init/*.c) $(wildcard cmd/tote-init/*.h) lib/sys.h oci/plan_format.h oci/sync.h
 	@mkdir -p $(@D)
-	$(CC) -I. $(INIT_CFLAGS) -o $@.debug $(filter %.c,$^) -lgcc
-	$(CROSS)objcopy --strip-all $@.debug $@
+	$(call say,INIT)
+	$(Q)$(CC) -I. $(INIT_CFLAGS) -o $@.debug $(filter %.c,$^) -lgcc
+	$(Q)$(CROSS)objcopy --strip-all $@.debug $@
 
 $(BUILD)/obj/gen/tote_init_blob.o: oci/tote_init_blob.S $(BUILD)/tote-init
 	@mkdir -p $(@D)
-	$(CC) -DTOTE_INIT_FILE='"$(BUILD)/tote-init"' -c -o $@ $<
+	$(call say,AS  )
+	$(Q)$(CC) -DTOTE_INIT_FILE='"$(BUILD)/tote-init"' -c -o $@ $<
 
 $(BUILD)/gen/seccomp_builtin.c: $(BUILD)/gen-seccomp
 	@mkdir -p $(@D)
-	$(BUILD)/gen-seccomp > $@.tmp && mv $@.tmp $@
+	$(call say,GEN )
+	$(Q)$(BUILD)/gen-seccomp > $@.tmp && mv $@.tmp $@
 $(BUILD)/obj/gen/seccomp_builtin.o: $(BUILD)/gen/seccomp_builtin.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC  )
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 # The commit is in one object only, so that a commit does not rebuild the rest.
 $(BUILD)/obj/cmd/tote/version.o: CPPFLAGS += -DTOTE_COMMIT='"$(COMMIT)"'

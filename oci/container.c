@@ -54,6 +54,8 @@ void container_close(struct container *c)
 {
 	if (c->dir_fd >= 0)
 		close(c->dir_fd);
+	if (c->notify_fd >= 0)
+		close(c->notify_fd);
 	arena_done(&c->arena);
 	*c = (struct container)CONTAINER_INIT;
 }

@@ -25,6 +25,7 @@ struct container {
 	struct spec *spec;	/* loaded on demand: container_spec() */
 	struct arena arena;
 	LIST(char *) warnings;	/* to be logged by the caller */
+	int notify_fd;		/* the socket of oci/notify.h after start or run, -1: none */
 };
 
 struct create_opts {
@@ -56,7 +57,7 @@ int container_plan(const struct create_opts *opts, struct buf *ret_text, struct 
 int container_open(int root_fd, const char *id, bool lock, struct container *ret_c, struct err *err);
 void container_close(struct container *c);
 #define autocontainer __attribute__((cleanup(container_close))) struct container
-#define CONTAINER_INIT { .root_fd = -1, .dir_fd = -1 }
+#define CONTAINER_INIT { .root_fd = -1, .dir_fd = -1, .notify_fd = -1 }
 
 enum status container_status(const struct container *c);
 /* Its config as it was created with; owned by c. */

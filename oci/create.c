@@ -12,9 +12,11 @@
 #include "lib/file.h"
 #include "oci/caps.h"
 #include "oci/hooks.h"
+#include "oci/idmap.h"
 #include "oci/launch.h"
 #include "oci/listener.h"
 #include "oci/netdev.h"
+#include "oci/notify.h"
 #include "oci/probe.h"
 #include "oci/rdt.h"
 
@@ -162,6 +164,7 @@ static int build_plan(struct making *mk, struct err *err)
 		.no_new_keyring = o->no_new_keyring,
 		.preserve_fds = o->preserve_fds,
 		.seccomp_cache = open_cache(mk),
+		.no_setgroups = spec_new_namespace(spec, NS_USER) && idmap_denies_setgroups(&spec->linux_.gid_mappings),
 		.cgroup_path = mk->c->st.cgroup_path,
 		.notify_dir = o->notify_socket ? arena_printf(&mk->c->arena, "%s/%s/" STATE_NOTIFY_DIR, o->root, o->id) : NULL,
 		.cgroup_root = mk->tree.hybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup",
@@ -207,7 +210,11 @@ static int make_notify_dir(struct making *mk, struct err *err)
 	/* Seen from inside under whatever user the program runs as. */
 	if (mkdirat(mk->c->dir_fd, STATE_NOTIFY_DIR, 0755) < 0)
 		return err_errno(err, "make the directory of the notify socket");
-	return fchmodat(mk->c->dir_fd, STATE_NOTIFY_DIR, 0755, 0) < 0 ? err_errno(err, "set its mode") : 0;
+	if (fchmodat(mk->c->dir_fd, STATE_NOTIFY_DIR, 0755, 0) < 0)
+		return err_errno(err, "set the mode of the directory of the notify socket");
+	if (mk->opts->run)
+		mk->c->notify_fd = notify_open(mk->c, err);
+	return mk->c->notify_fd < -1 ? mk->c->notify_fd : 0;
 }
 
 static int attach_devices(struct making *mk, struct err *err)

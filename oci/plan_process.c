@@ -198,14 +198,20 @@ static void plan_labels(const struct spec_process *p, struct arena *a, struct pl
 		plan_add_data(plan, a, STEP_LABEL, p->selinux_label)->path = "exec";
 }
 
-static void plan_user(const struct spec_process *p, struct arena *a, struct plan *plan)
+static int plan_user(const struct spec_process *p, const struct plan_opts *opts, struct arena *a, struct plan *plan,
+		     struct err *err)
 {
 	struct step *s = plan_add(plan, a, STEP_USER);
+
+	if (opts->no_setgroups && p->user.additional_gids.count)
+		return err_set(err, EPERM, "process.user.additionalGids: without subordinate ids there are no groups to set");
+	s->flags = opts->no_setgroups ? STEP_NO_GROUPS : 0;
 
 	s->arg[0] = p->user.uid;
 	s->arg[1] = p->user.gid;
 	s->data = p->user.additional_gids.items;
 	s->data_len = p->user.additional_gids.count * sizeof(uint32_t);
+	return 0;
 }
 
 static int plan_seccomp(const struct plan_process_opts *pp, const struct plan_opts *opts, struct arena *a,
@@ -264,7 +270,9 @@ int plan_process_late(const struct plan_process_opts *pp, const struct plan_opts
 		return r;
 	plan_add(plan, a, STEP_UMASK)->arg[0] = p->user.umask.set ? p->user.umask.value : 022;
 	plan_add(plan, a, STEP_BOUNDING)->arg[0] = sets.bounding;
-	plan_user(p, a, plan);
+	r = plan_user(p, opts, a, plan, err);
+	if (r < 0)
+		return r;
 	plan_add_path(plan, a, STEP_CWD, p->cwd);
 	s = plan_add_data(plan, a, STEP_FIND_PROGRAM, search_path(&p->env));
 	s->path = p->args.items[0];

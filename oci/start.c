@@ -4,6 +4,7 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "oci/hooks.h"
+#include "oci/notify.h"
 #include "oci/plan.h"
 #include "oci/sync.h"
 
@@ -97,6 +98,9 @@ int container_start(struct container *c, struct err *err)
 		return err_set(err, ESRCH, "container %s: cannot start: container not running (it has stopped)", c->st.id);
 	if (status != STATUS_CREATED)
 		return err_set(err, EBUSY, "container %s: cannot start: it is %s", c->st.id, status_name(status));
+	c->notify_fd = notify_open(c, err);
+	if (c->notify_fd < -1)
+		return c->notify_fd;
 	r = run_program(c, err);
 	return r < 0 ? r : poststart(c, err);
 }

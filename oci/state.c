@@ -103,10 +103,20 @@ int state_root_open(const char *path, bool create, bool sticky, struct err *err)
 	}
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(err, "open state directory %s", path);
+	/* Not EPERM, as callers know -1 as "there is none". */
 	if (st.st_uid != geteuid() || st.st_mode & 022)
-		return err_set(err, EPERM, "state directory %s: must be owned by user %u and writable by no one else", path,
+		return err_set(err, EACCES, "state directory %s: must be owned by user %u and writable by no one else", path,
 			       geteuid());
 	return take_fd(&fd);
+}
+
+/* A lock waited for may be that of a directory deleted since: then the name means another one, or none. */
+static bool still_there(int root_fd, const char *id, int fd)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && fstatat(root_fd, id, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_ino == b.st_ino &&
+	       a.st_dev == b.st_dev;
 }
 
 int state_claim(int root_fd, const char *id, struct err *err)
@@ -124,16 +134,10 @@ int state_claim(int root_fd, const char *id, struct err *err)
 	while (flock(fd, LOCK_EX) < 0)
 		if (errno != EINTR)
 			return err_errno(err, "lock %s", id);
+	/* A "delete --force" before the lock: the name may be another's claim by now, which no undo of ours may touch. */
+	if (!still_there(root_fd, id, fd))
+		return err_set(err, EBUSY, "container %s was deleted while it was being made", id);
 	return take_fd(&fd);
-}
-
-/* A lock waited for may be that of a directory deleted since: then the name means another one, or none. */
-static bool still_there(int root_fd, const char *id, int fd)
-{
-	struct stat a, b;
-
-	return fstat(fd, &a) == 0 && fstatat(root_fd, id, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_ino == b.st_ino &&
-	       a.st_dev == b.st_dev;
 }
 
 int state_open(int root_fd, const char *id, bool lock, struct err *err)

@@ -25,12 +25,14 @@ TEST_CFLAGS = $(CPPFLAGS) -std=gnu11 $(WARN) -g -O1 $(if $(SAN),-fsanitize=$(SAN
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libtote.a
 	@mkdir -p $(@D)
-	$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libtote.a -lcmocka -lcap -lseccomp -lyajl
+	$(call say,TEST)
+	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libtote.a -lcmocka -lcap -lseccomp -lyajl
 -include $(UNIT:=.d)
 
 $(BUILD)/tests/fault/fault: $(wildcard tests/fault/*.c tests/fault/*.h)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -I. -o $@ $(filter %.c,$^)
+	$(call say,TEST)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -I. -o $@ $(filter %.c,$^)
 
 BENCH_TOOLS := $(addprefix $(BUILD)/tests/bench/,bench floor memlock nothing)
 $(BUILD)/tests/bench/bench: tests/bench/bench.c tests/bench/report.c
@@ -39,15 +41,18 @@ $(BUILD)/tests/bench/memlock: tests/bench/memlock.c
 $(BUILD)/tests/bench/nothing: tests/bench/nothing.c
 $(BENCH_TOOLS): tests/bench/bench.h
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -I. -static -o $@ $(filter %.c,$^)
+	$(call say,TEST)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -I. -static -o $@ $(filter %.c,$^)
 # The same program with shared libraries, to show what linking costs.
 $(BUILD)/tote-shared: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmd/tote/*.c)) $(BUILD)/libtote.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcap -lseccomp -lyajl
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcap -lseccomp -lyajl
 
 # Only clang has libFuzzer.
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(BUILD)/gen/seccomp_builtin.c
 	@mkdir -p $(@D)
-	clang $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $< \
+	$(call say,TEST)
+	$(Q)clang $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $< \
 		$(filter-out netns/% oci/spawn.c oci/launch.c oci/create.c oci/exec.c,$(LIB_SRC)) $(BUILD)/gen/seccomp_builtin.c \
 		-lcap -lseccomp -lyajl
 

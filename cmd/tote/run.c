@@ -42,9 +42,12 @@ static int run(char **args, size_t count, void *opts)
 	r = make_container(args[0], o, true, &c, &root, &pidfd, &terminal, &err);
 	if (r < 0)
 		return fail(&err);
-	if (o->detach)
-		return 0;
 	flock(c.dir_fd, LOCK_UN);
+	r = relay_notify(&c, o->detach, &err);
+	if (r < 0)
+		fail(&err);
+	if (o->detach)
+		return r < 0;
 	code = attend(pidfd, terminal, &err);
 	if (code < 0)
 		fail(&err);

@@ -3,6 +3,8 @@
 
 #include "lib/cleanup.h"
 
+#include <sys/file.h>
+
 static const struct option_table table = { NULL, 0, false };
 
 static int run(char **args, size_t count, void *opts)
@@ -16,6 +18,11 @@ static int run(char **args, size_t count, void *opts)
 	(void)opts;
 	if (r == 0)
 		r = container_start(&c, &err);
+	if (r == 0) {
+		/* It may take its time to be ready, and may be killed or deleted meanwhile. */
+		flock(c.dir_fd, LOCK_UN);
+		r = relay_notify(&c, true, &err);
+	}
 	return r < 0 ? fail(&err) : 0;
 }
 

@@ -47,6 +47,12 @@ char *absolute(const char *path);
 /* How many descriptors from 3 on are passed: those asked for and those of LISTEN_FDS; checks that they are open. */
 int inherited_fds(unsigned int preserve, unsigned int *ret_listen, unsigned int *ret_all, struct err *err);
 
+/*
+ * sd_notify for a container that was just started: waits for READY=1 and passes it on, in a process of its own unless
+ * wait is set. No-op without NOTIFY_SOCKET.
+ */
+int relay_notify(struct container *c, bool wait, struct err *err);
+
 /* For `run` and `exec` in the foreground: passes signals and terminal data on until the process ends; its exit code. */
 int attend(int pidfd, int terminal, struct err *err);
 

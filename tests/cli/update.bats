@@ -20,15 +20,15 @@ needs() {
 	grep -qw "$1" "$(cgroup2_mount)/cgroup.controllers" || skip "the cgroup v2 tree has no $1 controller"
 }
 
+is_stopped() {
+	[ "$(status_of "$ID")" = stopped ]
+}
+
 # A resources object on stdin of update.
 resources() {
 	local json=$1
 	shift
 	printf '%s' "$json" | tote update "$@"
-}
-
-can_read_device() {
-	tote exec "$ID" dd if="$1" of=/dev/null bs=1 count=1
 }
 
 @test "memory, with suffixes, -1, and swap counted together with it" {
@@ -83,25 +83,26 @@ can_read_device() {
 @test "block I/O" {
 	needs io
 	background
-	tote update --blkio-weight 1000 "$ID"
+	# BFQ or the cost model: a kernel may have neither.
+	run --separate-stderr tote update --blkio-weight 1000 "$ID"
+	[[ $stderr != *"kernel lacks"* ]] || skip "no weights for block I/O in this kernel"
+	[ "$status" -eq 0 ]
 	grep -q 'default 1000' "$(cgroup2_mount)/tote-$ID"/io*.weight
 }
 
 @test "resources from a file, and from stdin in both ways of writing it" {
 	needs hugetlb
-	size=2MB
+	[ -e /sys/kernel/mm/hugepages/hugepages-2048kB ] || skip "no huge pages of 2 MB"
 	background
-	[ -e "$(cgroup2_mount)/tote-$ID/hugetlb.$size.max" ] || tote update -r - "$ID" \
-		<<<'{"hugepageLimits": [{"pageSize": "2MB", "limit": 0}]}'
 	resources '{"hugepageLimits": [{"pageSize": "2MB", "limit": 2097152}]}' --resources=- "$ID"
-	[ "$(group_file hugetlb.$size.max)" = 2097152 ]
+	[ "$(group_file hugetlb.2MB.max)" = 2097152 ]
 	resources '{"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]}' --resources - "$ID"
-	[ "$(group_file hugetlb.$size.max)" = 4194304 ]
+	[ "$(group_file hugetlb.2MB.max)" = 4194304 ]
 	echo '{"hugepageLimits": [{"pageSize": "2MB", "limit": 6291456}]}' >r.json
 	tote update -r r.json "$ID"
-	[ "$(group_file hugetlb.$size.max)" = 6291456 ]
+	[ "$(group_file hugetlb.2MB.max)" = 6291456 ]
 	resources '{"unified": {"hugetlb.2MB.max": "8388608"}}' -r=- "$ID"
-	[ "$(group_file hugetlb.$size.max)" = 8388608 ]
+	[ "$(group_file hugetlb.2MB.max)" = 8388608 ]
 }
 
 @test "options come on top of the file" {
@@ -114,11 +115,12 @@ can_read_device() {
 @test "a limit whose controller is not on v2 names it and the remedy" {
 	background
 	refused=0
-	for option in "memory --memory=64m" "cpu --cpu-share=512" "pids --pids-limit=10" "cpuset --cpuset-cpus=0"; do
-		controller=${option%% *}
+	for option in "memory --memory=64m memory.limit" "cpu --cpu-share=512 cpu.shares" "pids --pids-limit=10 pids.limit" \
+		"cpuset --cpuset-cpus=0 cpu.cpus"; do
+		read -r controller flag field <<<"$option"
 		if ! grep -qw "$controller" "$(cgroup2_mount)/cgroup.controllers"; then
-			refuses 1 "$controller" update "${option#* }" "$ID"
-			[[ $stderr == *"update container $ID: linux.resources.$controller"* ]]
+			refuses 1 "update container $ID: linux.resources.$field: " update "$flag" "$ID"
+			[[ $stderr == *"the $controller controller is not on the v2 tree"* ]]
 			[[ $stderr == *cgroup_no_v1* || $stderr == *systemd.unified_cgroup_hierarchy* ]]
 			refused=1
 		fi
@@ -128,11 +130,19 @@ can_read_device() {
 }
 
 @test "new device rules replace the old ones, the default devices stay" {
+	# The kernel's log, which anyone may open for writing who is let through to it.
+	config '.linux.devices = [{"path": "/dev/log0", "type": "c", "major": 1, "minor": 11}]'
 	background
-	run ! can_read_device /dev/null
-	config . # the container of `tote spec` may not open the loop control device: make it, as a file of its own
-	tote exec "$ID" mknod /dev/urandom2 c 1 9
-	tote exec "$ID" true
+	refuses 1 "Operation not permitted" exec "$ID" sh -c ': >/dev/log0'
+	resources '{"devices": [{"allow": false}, {"allow": true, "type": "c", "major": 1, "minor": 11, "access": "w"}]}' -r - "$ID"
+	tote exec "$ID" sh -c ': >/dev/log0 >/dev/null'
+	refuses 1 "Operation not permitted" exec "$ID" sh -c ': </dev/log0'
+	resources '{"devices": [{"allow": false, "access": "rwm"}]}' -r - "$ID"
+	refuses 1 "Operation not permitted" exec "$ID" sh -c ': >/dev/log0'
+	tote exec "$ID" sh -c ': >/dev/null </dev/zero'
+	# No rules given: those in force stay.
+	resources '{"devices": []}' -r - "$ID"
+	refuses 1 "Operation not permitted" exec "$ID" sh -c ': >/dev/log0'
 }
 
 @test "what only cgroup v1 has is refused" {
@@ -155,6 +165,7 @@ can_read_device() {
 
 @test "created and paused containers can be updated, stopped and unknown ones cannot" {
 	needs hugetlb
+	[ -e /sys/kernel/mm/hugepages/hugepages-2048kB ] || skip "no huge pages of 2 MB"
 	command_is sleep 1000
 	quietly tote create "$ID"
 	resources '{"hugepageLimits": [{"pageSize": "2MB", "limit": 2097152}]}' -r - "$ID"
@@ -166,7 +177,7 @@ can_read_device() {
 	[ "$(status_of "$ID")" = paused ]
 	tote resume "$ID"
 	tote kill "$ID" KILL
-	eventually test "$(status_of "$ID")" = stopped
+	eventually is_stopped
 	refuses 1 "container not running" update --pids-limit 10 "$ID"
 	refuses 1 "container does not exist" update --pids-limit 10 nobody
 }
