@@ -164,7 +164,8 @@ static int build_plan(struct making *mk, struct err *err)
 		.no_new_keyring = o->no_new_keyring,
 		.preserve_fds = o->preserve_fds,
 		.seccomp_cache = open_cache(mk),
-		.no_setgroups = spec_new_namespace(spec, NS_USER) && idmap_denies_setgroups(&spec->linux_.gid_mappings),
+		.no_setgroups = idmap_setgroups_denied("self") || (spec_new_namespace(spec, NS_USER) &&
+								   idmap_denies_setgroups(&spec->linux_.gid_mappings)),
 		.cgroup_path = mk->c->st.cgroup_path,
 		.notify_dir = o->notify_socket ? arena_printf(&mk->c->arena, "%s/%s/" STATE_NOTIFY_DIR, o->root, o->id) : NULL,
 		.cgroup_root = mk->tree.hybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup",

@@ -9,6 +9,9 @@
 
 enum { ROOTFUL_ONLY = 1, ROOTLESS_ONLY = 2 };
 
+/* The first version that has all we write: other runtimes refuse files of a version newer than they know. */
+#define LEAST_VERSION "1.0.2"
+
 static const char *const capabilities[] = { "CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE",
 					    NULL };
 
@@ -276,7 +279,7 @@ void default_spec_write(struct buf *ret_json, unsigned int flags)
 
 	json_writer_init(&w, ret_json, true);
 	json_begin_object(&w);
-	json_pair_string(&w, "ociVersion", SPEC_VERSION);
+	json_pair_string(&w, "ociVersion", LEAST_VERSION);
 	write_process(&w);
 	json_key(&w, "root");
 	json_begin_object(&w);

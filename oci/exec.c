@@ -4,8 +4,8 @@
 #include "lib/bitlist.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
-#include "lib/file.h"
 #include "oci/caps.h"
+#include "oci/idmap.h"
 #include "oci/launch.h"
 #include "oci/listener.h"
 #include "oci/probe.h"
@@ -82,14 +82,6 @@ static int open_cgroup(struct entering *en, struct err *err)
 	return r;
 }
 
-static bool denies_setgroups(const struct container *c)
-{
-	char path[64], value[8];
-
-	snprintf(path, sizeof(path), "/proc/%d/setgroups", c->st.init.pid);
-	return spec_namespace(c->spec, NS_USER) && file_peek(AT_FDCWD, path, value, sizeof(value)) > 0 && value[0] == 'd';
-}
-
 static int build(struct entering *en, struct err *err)
 {
 	struct spec *spec = en->c->spec;
@@ -99,7 +91,7 @@ static int build(struct entering *en, struct err *err)
 		.bundle = en->c->st.bundle,
 		.preserve_fds = en->opts->preserve_fds,
 		.user_ns_joined = spec_namespace(spec, NS_USER),
-		.no_setgroups = denies_setgroups(en->c),
+		.no_setgroups = idmap_setgroups_denied(number),
 		.seccomp_cache = -1,
 	};
 	autofd root = -1, cache = -1;

@@ -37,6 +37,14 @@ bool idmap_denies_setgroups(const struct spec_id_mappings *gids)
 	return !privileged(CAP_SETGID) && only_own(gids, getegid());
 }
 
+bool idmap_setgroups_denied(const char *pid)
+{
+	char path[64], value[8];
+
+	snprintf(path, sizeof(path), "/proc/%s/setgroups", pid);
+	return file_peek(AT_FDCWD, path, value, sizeof(value)) > 0 && value[0] == 'd';
+}
+
 static void map_text(const struct spec_id_mappings *maps, uint32_t own, char sep, struct buf *out)
 {
 	if (!maps->count)

@@ -18,6 +18,9 @@ int idmap_write(pid_t pid, const struct spec_id_mappings *uids, const struct spe
 /* True when these gid mappings can only be written after setgroups was denied: one's own gid, without privilege. */
 bool idmap_denies_setgroups(const struct spec_id_mappings *gids);
 
+/* True when the kernel refuses setgroups(2) in the user namespace of a process: its pid in decimal, or "self". */
+bool idmap_setgroups_denied(const char *pid);
+
 /* A user namespace with these mappings, for MOUNT_ATTR_IDMAP (Linux 5.12). Returns its descriptor or -errno. */
 int idmap_namespace(const struct spec_id_mappings *uids, const struct spec_id_mappings *gids, struct err *err);
 

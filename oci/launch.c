@@ -140,6 +140,11 @@ static int open_bind(const struct launch *l, struct step *s, struct err *err)
 
 	tree = open_tree(AT_FDCWD, s->source,
 			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (s->flags & STEP_RECURSIVE ? AT_RECURSIVE : 0));
+	/* Root of a user namespace may not do this in its parent's mount namespace; tote-init can, in one of its own. */
+	if (tree < 0 && errno == EPERM && !m) {
+		s->flags &= ~(unsigned int)STEP_ON_HOST;
+		return 0;
+	}
 	if (tree < 0)
 		return err_errno(err, "bind %s on %s", s->source, s->path);
 	if (m) {
@@ -175,7 +180,8 @@ static int open_steps(struct launch *l, struct err *err)
 			r = open_bind(l, s, err);
 			if (r < 0)
 				return r;
-			keep(l, s->fd);
+			if (s->fd >= 0)
+				keep(l, s->fd);
 		} else if (s->op == STEP_CLOSE) {
 			l->sp.close_from = (unsigned int)s->arg[0];
 		} else if (s->op == STEP_START) {

@@ -19,7 +19,8 @@ int open_root(bool create, struct err *err)
 		err->code = 0;
 		return -1;
 	}
-	return fd;
+	/* -EPERM, that of somebody else's directory, is -1 as well. */
+	return fd == -1 ? -EACCES : fd;
 }
 
 int fail(const struct err *err)

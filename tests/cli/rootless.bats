@@ -152,8 +152,10 @@ subordinate() {
 }
 
 @test "--rootless=true and false decide where containers are recorded" {
-	RUNTIME= run tote --rootless=false list -q
-	[ "$status" = 0 ]
+	command_is true
+	run tote --rootless=false run "$ID"
+	[ "$status" = 1 ]
+	[[ $output == *"state directory /run/tote: Permission denied"* ]]
 	run tote --rootless=perhaps list
 	[ "$status" = 1 ]
 	[[ $output == *"--rootless: expected true, false or auto"* ]]
