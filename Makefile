@@ -28,13 +28,14 @@ ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 HARDEN := -fstack-protector-strong -fstack-clash-protection $(if $(filter x86_64,$(ARCH)),-fcf-protection) \
 	$(if $(SAN),,-D_FORTIFY_SOURCE=3) -ftrivial-auto-var-init=zero
 CPPFLAGS += -I. -I$(BUILD)/gen -D_GNU_SOURCE -DTOTE_VERSION='"$(VERSION)"'
-CFLAGS ?= -O2 -g
-ALL_CFLAGS := -std=gnu11 $(WARN) $(HARDEN) -ffunction-sections -fdata-sections $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+# Small: all of it is mapped at every start, and none of it is hot next to what the kernel does.
+CFLAGS ?= -Os -g
+ALL_CFLAGS := -std=gnu11 $(WARN) $(HARDEN) -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
 ALL_LDFLAGS := -Wl,--as-needed,-z,relro,-z,now,-z,noexecstack,--gc-sections $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN))
 
 # A static program starts in half the time of a shared one (make bench prints both). Sanitizers need shared libraries.
 STATIC := $(if $(SAN),,-static)
-LIBS := -lcap -lseccomp $(if $(SAN),-lyajl,-lyajl_s)
+LIBS := -lcap $(if $(SAN),-lyajl,-lyajl_s)
 
 LIB_SRC := $(wildcard lib/*.c cgroups/*.c oci/*.c netns/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
@@ -87,10 +88,10 @@ $(BUILD)/obj/gen/tote_init_blob.o: oci/tote_init_blob.S $(BUILD)/tote-init
 	$(call say,AS  )
 	$(Q)$(CC) -DTOTE_INIT_FILE='"$(BUILD)/tote-init"' -c -o $@ $<
 
-$(BUILD)/gen/seccomp_builtin.c: $(BUILD)/gen-seccomp
+$(BUILD)/gen/seccomp_builtin.c: $(BUILD)/tote-seccomp
 	@mkdir -p $(@D)
 	$(call say,GEN )
-	$(Q)$(BUILD)/gen-seccomp > $@.tmp && mv $@.tmp $@
+	$(Q)$(BUILD)/tote-seccomp builtin > $@.tmp && mv $@.tmp $@
 $(BUILD)/obj/gen/seccomp_builtin.o: $(BUILD)/gen/seccomp_builtin.c
 	@mkdir -p $(@D)
 	$(call say,CC  )

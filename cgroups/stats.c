@@ -5,6 +5,7 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
+#include "lib/number.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -224,8 +225,12 @@ static uint64_t io_value(const char *line, const char *key)
 
 static bool parse_io_line(const char *line, struct cg_io_device *d)
 {
-	if (sscanf(line, "%u:%u ", &d->major, &d->minor) != 2)
+	uint64_t major, minor;
+
+	if (!number_scan(&line, &major) || *line++ != ':' || !number_scan(&line, &minor) || *line != ' ')
 		return false;
+	d->major = (unsigned int)major;
+	d->minor = (unsigned int)minor;
 	d->rbytes = io_value(line, " rbytes=");
 	d->wbytes = io_value(line, " wbytes=");
 	d->rios = io_value(line, " rios=");

@@ -144,18 +144,18 @@ static int input_fd(const char *input)
 	return fd;
 }
 
-_Noreturn static void run_child(const char *path, char *const argv[], char *const envp[], int in, int err_fd)
+struct stdio {
+	int in, out, err;
+};
+
+_Noreturn static void run_child(const char *path, char *const argv[], char *const envp[], const struct stdio *io)
 {
-	/* Our stdout is the container's, or holds the data that was asked for: no place for helpers and hooks to chat. */
-	int out = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 || dup2(err_fd, STDERR_FILENO) < 0)
+	if (dup2(io->in, STDIN_FILENO) < 0 || dup2(io->out, STDOUT_FILENO) < 0 || dup2(io->err, STDERR_FILENO) < 0)
 		_exit(127);
-	/* What our caller left open is none of the program's business. */
-	close_range(3, ~0U, 0);
 	execve(path, argv, envp ? envp : environ);
 	_exit(127);
 }
@@ -168,31 +168,76 @@ static void first_line(int fd, char *text, size_t size)
 	text[strcspn(text, "\n")] = '\0';
 }
 
-int proc_run(const char *path, char *const argv[], char *const envp[], const char *input, int timeout_ms,
-	     struct err *err)
+static int take_output(int fd, struct buf *ret_out)
 {
-	autofd in = input_fd(input), out = memfd_create("stderr", MFD_CLOEXEC), pidfd = -1;
+	off_t size = lseek(fd, 0, SEEK_END);
+	ssize_t n;
+
+	if (size < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return -errno;
+	n = fd_read_full(fd, buf_reserve(ret_out, (size_t)size), (size_t)size);
+	if (n > 0)
+		ret_out->len += (size_t)n;
+	return n < 0 ? (int)n : 0;
+}
+
+/* Its end as an exit code; killed when it takes longer than it may. */
+static int wait_in_time(pid_t pid, int timeout_ms)
+{
+	autofd pidfd = pidfd_open(pid, 0);
+
+	if (pidfd < 0)
+		return -errno;
+	if (timeout_ms >= 0 && fd_wait_readable(pidfd, timeout_ms) == 0) {
+		kill(pid, SIGKILL);
+		proc_wait(pidfd);
+		return -ETIMEDOUT;
+	}
+	return proc_wait(pidfd);
+}
+
+int proc_run(const char *path, char *const argv[], char *const envp[], const char *input, int timeout_ms,
+	     struct buf *ret_out, struct err *err)
+{
+	/* Our stdout is the container's, or holds the data that was asked for: no place for helpers and hooks to chat. */
+	autofd in = input_fd(input), said_fd = memfd_create("stderr", MFD_CLOEXEC);
+	autofd out = ret_out ? memfd_create("stdout", MFD_CLOEXEC) : fd_open(AT_FDCWD, "/dev/null", O_WRONLY);
+	struct stdio io = { in, out, said_fd };
 	char said[256];
 	pid_t pid;
 	int r;
 
-	if (in < 0 || out < 0)
+	if (in < 0 || out < 0 || said_fd < 0)
 		return err_errno(err, "run %s", path);
 	pid = fork();
 	if (pid < 0)
 		return err_errno(err, "run %s", path);
 	if (pid == 0)
-		run_child(path, argv, envp, in, out);
-	pidfd = pidfd_open(pid, 0);
-	if (timeout_ms >= 0 && fd_wait_readable(pidfd, timeout_ms) == 0) {
-		kill(pid, SIGKILL);
-		proc_wait(pidfd);
+		run_child(path, argv, envp, &io);
+	r = wait_in_time(pid, timeout_ms);
+	if (r == -ETIMEDOUT)
 		return err_set(err, ETIMEDOUT, "run %s: timed out after %d ms", path, timeout_ms);
-	}
-	r = proc_wait(pidfd);
+	if (r == 0 && ret_out)
+		r = take_output(out, ret_out);
 	if (r <= 0)
-		return r < 0 ? err_code(err, r, "wait for %s", path) : 0;
-	first_line(out, said, sizeof(said));
+		return r < 0 ? err_code(err, r, "run %s", path) : 0;
+	first_line(said_fd, said, sizeof(said));
 	err_set(err, EIO, "%s ended with code %d%s%s", path, r, said[0] ? ": " : "", said);
 	return r;
+}
+
+int proc_sibling(const char *name, char *ret_path, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", ret_path, size - 1);
+	char *slash;
+
+	if (n < 0)
+		return -errno;
+	ret_path[n] = '\0';
+	slash = strrchr(ret_path, '/');
+	slash = slash ? slash + 1 : ret_path;
+	if (strlen(name) >= size - (size_t)(slash - ret_path))
+		return -ENAMETOOLONG;
+	strcpy(slash, name);
+	return 0;
 }

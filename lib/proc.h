@@ -6,6 +6,7 @@
 #ifndef LIB_PROC_H
 #define LIB_PROC_H
 
+#include "lib/buf.h"
 #include "lib/err.h"
 
 #include <stdbool.h>
@@ -41,12 +42,15 @@ int proc_wait_gone(int pidfd, int timeout_ms);
 
 /*
  * Runs the program at path and waits; envp NULL means ours. input goes to its stdin (NULL: /dev/null).
- * Its stdout is /dev/null.
+ * Its stdout is appended to ret_out (NULL: /dev/null).
  * timeout_ms -1: no limit. With an exit code other than 0, err says so (-EIO) with
  * the first line of its stderr. Returns the exit code (127: it could not be executed), or -errno; -ETIMEDOUT after it was
  * killed.
  */
 int proc_run(const char *path, char *const argv[], char *const envp[], const char *input, int timeout_ms,
-	     struct err *err);
+	     struct buf *ret_out, struct err *err);
+
+/* The path of another of our programs: it lies next to the running one. 0 or -errno. */
+int proc_sibling(const char *name, char *ret_path, size_t size);
 
 #endif

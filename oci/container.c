@@ -41,7 +41,10 @@ int container_open(int root_fd, const char *id, bool lock, struct container *ret
 	if (r >= 0)
 		r = state_load(c.dir_fd, &c.arena, &c.st, err);
 	if (r < 0) {
-		if (c.dir_fd >= 0)
+		/* Claimed a moment ago, or being removed: not yet, or no longer, a container. */
+		if (r == -ENOENT)
+			err_set(err, ENOENT, "container \"%s\": container does not exist", id);
+		else if (c.dir_fd >= 0)
 			err_prefix(err, "container \"%s\"", id);
 		container_close(&c);
 		return r;
@@ -62,7 +65,15 @@ void container_close(struct container *c)
 
 int container_spec(struct container *c, struct err *err)
 {
-	return c->spec ? 0 : spec_load(c->dir_fd, STATE_CONFIG, &c->arena, &c->spec, err);
+	size_t len;
+	int r;
+
+	if (c->spec)
+		return 0;
+	r = file_read(c->dir_fd, STATE_CONFIG, JSON_MAX_SIZE, &c->arena, &c->config, &len, err);
+	if (r == 0)
+		r = spec_parse(c->config, len, &c->arena, &c->spec, err);
+	return r < 0 ? err_prefix(err, "container %s", c->st.id) : 0;
 }
 
 int container_cgroup(const struct container *c, struct cg_tree *ret_tree, struct cg *ret_cg, struct err *err)

@@ -23,6 +23,7 @@ struct container {
 	int dir_fd;		/* its directory, locked when opened so */
 	struct state st;
 	struct spec *spec;	/* loaded on demand: container_spec() */
+	char *config;		/* the text it was read from */
 	struct arena arena;
 	LIST(char *) warnings;	/* to be logged by the caller */
 	int notify_fd;		/* the socket of oci/notify.h after start or run, -1: none */

@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
+#include "lib/number.h"
 #include "oci/caps.h"
 #include "oci/hooks.h"
 #include "oci/idmap.h"
@@ -52,13 +53,11 @@ struct making {
 static char *timestamp(struct arena *a)
 {
 	struct timespec t;
-	struct tm tm;
-	char day[32];
+	char text[TIME_TEXT_SIZE];
 
 	clock_gettime(CLOCK_REALTIME, &t);
-	gmtime_r(&t.tv_sec, &tm);
-	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
-	return arena_printf(a, "%s.%09ldZ", day, t.tv_nsec);
+	time_text(&t, true, text, sizeof(text));
+	return arena_strdup(a, text);
 }
 
 /* The text is kept, as the state directory gets a copy: later commands must not depend on a bundle that may change. */
@@ -163,6 +162,7 @@ static int build_plan(struct making *mk, struct err *err)
 		.no_pivot = o->no_pivot,
 		.no_new_keyring = o->no_new_keyring,
 		.preserve_fds = o->preserve_fds,
+		.config = mk->config,
 		.seccomp_cache = open_cache(mk),
 		.no_setgroups = idmap_setgroups_denied("self") || (spec_new_namespace(spec, NS_USER) &&
 								   idmap_denies_setgroups(&spec->linux_.gid_mappings)),
@@ -324,7 +324,8 @@ static int take_ready(struct making *mk, struct err *err)
 	else if (mk->plan.terminal)
 		r = launch_until(&mk->launch, SYNC_TERMINAL, err);
 	if (r == 0)
-		r = listener_hand_over(mk->c->spec->linux_.seccomp, &mk->c->st, mk->launch.pid, mk->launch.listener, err);
+		r = listener_hand_over(mk->c->spec->linux_.seccomp, &mk->c->st, STATUS_CREATING, mk->launch.pid,
+				       mk->launch.listener, err);
 	if (r == 0 && o->console_socket && mk->launch.terminal >= 0) {
 		r = send_fd_to_socket(o->console_socket, "/dev/pts/ptmx", mk->launch.terminal, err);
 		close(mk->launch.terminal);

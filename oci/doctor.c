@@ -48,11 +48,13 @@ static const char *const symbols[] = {
 static int read_symbols(void)
 {
 	FILE *f = fopen("/proc/kallsyms", "re");
-	char line[1024], name[512];
+	char line[1024];
 	int found = 0;
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%*s %*s %511s", name) != 1)
+		const char *name = strrchr(strtok(line, "\t\n"), ' ');
+
+		if (!name++)
 			continue;
 		for (size_t i = 0; i < ARRAY_SIZE(symbols); i++)
 			if (strcmp(name, symbols[i]) == 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/doctor_parse.h"
 
+#include "lib/number.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,11 +72,12 @@ uint64_t doctor_subids(const char *text, const char *user, uid_t uid)
 	snprintf(number, sizeof(number), "%u", uid);
 	for (const char *s = text; s; s = next_line(s)) {
 		size_t len = strcspn(s, ":\n");
-		unsigned long first, count;
+		const char *rest = s + len;
+		uint64_t first, count;
 
 		if (!(user && same(s, len, user)) && !same(s, len, number))
 			continue;
-		if (sscanf(s + len, ":%lu:%lu", &first, &count) == 2)
+		if (*rest++ == ':' && number_scan(&rest, &first) && *rest++ == ':' && number_scan(&rest, &count))
 			sum += count;
 	}
 	return sum;
@@ -84,9 +87,11 @@ bool doctor_user_name(const char *passwd, uid_t uid, char *ret_name, size_t size
 {
 	for (const char *s = passwd; s; s = next_line(s)) {
 		size_t len = strcspn(s, ":\n");
-		unsigned int id;
+		const char *rest = s + len + (s[len] == ':');
+		uint64_t id;
 
-		if (len && len < size && sscanf(s + len, ":%*[^:\n]:%u:", &id) == 1 && id == uid) {
+		rest += strcspn(rest, ":\n");
+		if (len && len < size && *rest++ == ':' && number_scan(&rest, &id) && *rest == ':' && id == uid) {
 			memcpy(ret_name, s, len);
 			ret_name[len] = '\0';
 			return true;
@@ -123,10 +128,11 @@ enum doctor_controller doctor_controller(const char *proc_cgroups, const char *n
 		name = "blkio";
 	for (const char *s = proc_cgroups; s; s = next_line(s)) {
 		size_t len = strcspn(s, " \t\n");
-		unsigned int hierarchy, groups, enabled;
+		const char *rest = s + len;
+		uint64_t hierarchy, groups, enabled;
 
-		if (!same(s, len, name) ||
-		    sscanf(s + len, "%u %u %u", &hierarchy, &groups, &enabled) != 3)
+		if (!same(s, len, name) || !number_scan(&rest, &hierarchy) || !number_scan(&rest, &groups) ||
+		    !number_scan(&rest, &enabled))
 			continue;
 		if (!enabled)
 			return DOCTOR_CONTROLLER_DISABLED;

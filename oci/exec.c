@@ -91,7 +91,7 @@ static int build(struct entering *en, struct err *err)
 		.bundle = en->c->st.bundle,
 		.preserve_fds = en->opts->preserve_fds,
 		.user_ns_joined = spec_namespace(spec, NS_USER),
-		.no_setgroups = idmap_setgroups_denied(number),
+		.config = en->c->config,
 		.seccomp_cache = -1,
 	};
 	autofd root = -1, cache = -1;
@@ -100,6 +100,8 @@ static int build(struct entering *en, struct err *err)
 
 	if (r < 0)
 		return r;
+	snprintf(path, sizeof(path), "%d", en->c->st.init.pid);
+	opts.no_setgroups = idmap_setgroups_denied(path);
 	snprintf(path, sizeof(path), "/proc/%d/root", en->c->st.init.pid);
 	root = fd_open(AT_FDCWD, path, O_PATH | O_DIRECTORY);
 	process_add_home(p, root, &en->c->arena);
@@ -137,7 +139,8 @@ static int run(struct entering *en, struct err *err)
 	if (r == 0 && en->plan.listener)
 		r = launch_until(l, SYNC_LISTENER, err);
 	if (r == 0)
-		r = listener_hand_over(en->c->spec->linux_.seccomp, &en->c->st, l->pid, l->listener, err);
+		r = listener_hand_over(en->c->spec->linux_.seccomp, &en->c->st, container_status(en->c), l->pid, l->listener,
+				       err);
 	if (r == 0 && o->console_socket) {
 		r = send_fd_to_socket(o->console_socket, "/dev/pts/ptmx", l->terminal, err);
 		close(l->terminal);

@@ -142,12 +142,7 @@ static void write_seccomp(struct json_writer *w)
 	json_pair_bool(w, "enabled", true);
 	write_names(w, "actions", seccomp_action_names);
 	write_names(w, "operators", seccomp_op_names);
-	json_key(w, "archs");
-	json_begin_array(w);
-	for (const char *const *arch = seccomp_arch_names; *arch; arch++)
-		if (seccomp_arch_token(*arch))
-			json_put_string(w, *arch);
-	json_end_array(w);
+	write_names(w, "archs", seccomp_arch_names);
 	write_names(w, "knownFlags", seccomp_flag_names);
 	write_supported_flags(w);
 	json_end_object(w);
@@ -194,10 +189,9 @@ static void write_linux(struct json_writer *w)
 
 static void write_annotations(struct json_writer *w)
 {
-	const struct scmp_version *version = seccomp_version();
 	char text[3 * sizeof("4294967295")];
 
-	snprintf(text, sizeof(text), "%u.%u.%u", version->major, version->minor, version->micro);
+	snprintf(text, sizeof(text), "%u.%u.%u", SCMP_VER_MAJOR, SCMP_VER_MINOR, SCMP_VER_MICRO);
 	json_key(w, "annotations");
 	json_begin_object(w);
 	json_pair_string(w, "io.github.seccomp.libseccomp.version", text);

@@ -13,7 +13,7 @@ static int run(const struct spec_hook *h, const char *state_json, struct err *er
 	char **argv = h->args.count ? h->args.items : path_only;
 	int timeout = h->timeout.set ? (h->timeout.value > INT_MAX / 1000 ? INT_MAX : (int)h->timeout.value * 1000) : -1;
 
-	return proc_run(h->path, argv, h->env.count ? h->env.items : none, state_json, timeout, err);
+	return proc_run(h->path, argv, h->env.count ? h->env.items : none, state_json, timeout, NULL, err);
 }
 
 int hooks_run(const struct spec *spec, enum hook_kind kind, const char *state_json, struct err *err)

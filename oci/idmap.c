@@ -80,7 +80,7 @@ static int run_helper(const char *program, pid_t pid, const struct spec_id_mappi
 	for (char *w = strtok_r(words.data, " ", &save); w && n < MAP_ARGS - 1; w = strtok_r(NULL, " ", &save))
 		argv[n++] = w;
 	argv[n] = NULL;
-	r = proc_run(path, argv, NULL, NULL, HELPER_TIMEOUT_MS, err);
+	r = proc_run(path, argv, NULL, NULL, HELPER_TIMEOUT_MS, NULL, err);
 	if (r == 127)
 		return err_set(err, ENOENT, "%s is needed for these id mappings (Debian package uidmap)", program);
 	return r < 0 ? r : r > 0 ? err_prefix(err, "map ids") : 0;

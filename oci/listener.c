@@ -3,7 +3,8 @@
 
 #include "oci/container.h"
 
-int listener_hand_over(const struct spec_seccomp *seccomp, const struct state *st, pid_t pid, int fd, struct err *err)
+int listener_hand_over(const struct spec_seccomp *seccomp, const struct state *st, enum status status, pid_t pid, int fd,
+		       struct err *err)
 {
 	autobuf text = BUF_INIT;
 	struct json_writer w;
@@ -22,7 +23,7 @@ int listener_hand_over(const struct spec_seccomp *seccomp, const struct state *s
 	if (seccomp->listener_metadata)
 		json_pair_string(&w, "metadata", seccomp->listener_metadata);
 	json_key(&w, "state");
-	state_write_oci(st, STATUS_CREATING, st->init.pid, &w);
+	state_write_oci(st, status, st->init.pid, &w);
 	json_end_object(&w);
 	json_writer_done(&w);
 	r = send_fd_to_socket(seccomp->listener_path, buf_str(&text), fd, err);

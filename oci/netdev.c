@@ -20,24 +20,11 @@ void netdev_names(const struct spec *spec, struct arena *a, struct state *st)
 			arena_printf(a, "%s=%s", d->name ? d->name : d->host_name, d->host_name);
 }
 
-static int helper_path(char *path, size_t size)
-{
-	ssize_t n = readlink("/proc/self/exe", path, size - sizeof("tote-net"));
-	char *slash;
-
-	if (n < 0)
-		return -errno;
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	strcpy(slash ? slash + 1 : path, "tote-net");
-	return 0;
-}
-
 static int run(const char *verb, pid_t pid, char *const *devices, size_t count, struct err *err)
 {
 	char path[PATH_MAX], pid_text[16];
 	autofree char **argv = calloc(count + 5, sizeof(*argv));
-	int r = helper_path(path, sizeof(path));
+	int r = proc_sibling("tote-net", path, sizeof(path));
 
 	if (r < 0 || !argv)
 		return err_code(err, r < 0 ? r : ENOMEM, "find tote-net");
@@ -47,7 +34,7 @@ static int run(const char *verb, pid_t pid, char *const *devices, size_t count, 
 	argv[2] = (char *)"--pid";
 	argv[3] = pid_text;
 	memcpy(argv + 4, devices, count * sizeof(*argv));
-	r = proc_run(path, argv, NULL, NULL, TIMEOUT_MS, err);
+	r = proc_run(path, argv, NULL, NULL, TIMEOUT_MS, NULL, err);
 	return r ? err_prefix(err, "linux.netDevices") : 0;
 }
 

@@ -70,6 +70,7 @@ struct plan_opts {
 	unsigned int preserve_fds;	/* descriptors from 3 on that the program inherits */
 	bool user_ns_joined;		/* exec: the container has a user namespace */
 	bool no_setgroups;		/* the user namespace has setgroups(2) denied */
+	const char *config;		/* the text the spec was read from, for tote-seccomp */
 	int seccomp_cache;		/* directory descriptor for compiled filters, -1: none */
 	const char *cgroup_path;	/* below the cgroup2 mount; for a cgroup mount without a cgroup namespace */
 	const char *cgroup_root;	/* where cgroup2 is mounted on the host */

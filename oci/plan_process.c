@@ -220,7 +220,8 @@ static int plan_seccomp(const struct plan_process_opts *pp, const struct plan_op
 	const void *bpf;
 	struct step *s;
 	size_t len;
-	int r = seccomp_find(opts->seccomp_cache, pp->seccomp, a, &bpf, &len, err);
+	int r = seccomp_find(opts->seccomp_cache, pp->seccomp, seccomp_compile_elsewhere, opts->config, a, &bpf, &len,
+			     err);
 
 	if (r < 0)
 		return r;

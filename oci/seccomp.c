@@ -2,37 +2,17 @@
 #include "oci/seccomp.h"
 
 #include "lib/cleanup.h"
-#include "lib/fd.h"
 #include "oci/seccomp_names.h"
+#include "oci/seccomp_private.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #define FORMAT_VERSION 1
-#define MAX_ARGS 6
 /* The kernel cuts larger ones down to this (MAX_ERRNO), libseccomp refuses it. */
 #define ERRNO_END 4095
-
-/*
- * A binary tree over system call numbers. The kernel runs a new filter once for each number to
- * learn which calls are always allowed (Linux 5.11), so a tree also loads several times faster than
- * libseccomp's default, a linear list.
- */
-#define OPTIMIZE 2
-
-/*
- * Everything up to NOTIFY with TSYNC, without asking the kernel: what a filter is must not depend
- * on the machine that builds it, and a kernel too old for an action says so when the filter is
- * loaded.
- */
-#define API_LEVEL 6
-
-/* Killing one thread of several leaves a process with locks nobody holds (seccomp(2)). */
-#define BAD_ARCH_ACTION SCMP_ACT_KILL_PROCESS
 
 static const uint32_t scmp_actions[] = {
 	[SPEC_ACT_KILL] = SCMP_ACT_KILL_THREAD,
@@ -51,22 +31,21 @@ static bool takes_errno(int action)
 	return action == SPEC_ACT_ERRNO || action == SPEC_ACT_TRACE;
 }
 
-static uint32_t scmp_action(int action, struct opt_u32 errno_ret)
+uint32_t seccomp_scmp_action(int action, struct opt_u32 errno_ret)
 {
 	uint32_t data = errno_ret.set ? errno_ret.value : EPERM;
 
 	return scmp_actions[action] | (takes_errno(action) ? data & SECCOMP_RET_DATA : 0);
 }
 
-static uint32_t default_action(const struct spec_seccomp *seccomp)
+uint32_t seccomp_default_action(const struct spec_seccomp *seccomp)
 {
-	return scmp_action(seccomp->default_action, seccomp->default_errno_ret);
+	return seccomp_scmp_action(seccomp->default_action, seccomp->default_errno_ret);
 }
 
-/* libseccomp refuses a rule that says what happens anyway; it decides nothing. */
-static bool rule_counts(const struct spec_seccomp *seccomp, const struct spec_seccomp_rule *rule)
+bool seccomp_rule_counts(const struct spec_seccomp *seccomp, const struct spec_seccomp_rule *rule)
 {
-	return scmp_action(rule->action, rule->errno_ret) != default_action(seccomp);
+	return seccomp_scmp_action(rule->action, rule->errno_ret) != seccomp_default_action(seccomp);
 }
 
 static int check_errno(int action, struct opt_u32 errno_ret, const char *path, struct err *err)
@@ -189,7 +168,7 @@ static void put_strv(struct buf *b, const struct strv *v)
 
 static void put_rule(struct buf *b, const struct spec_seccomp_rule *rule)
 {
-	put_u32(b, scmp_action(rule->action, rule->errno_ret));
+	put_u32(b, seccomp_scmp_action(rule->action, rule->errno_ret));
 	put_strv(b, &rule->names);
 	put_u32(b, (uint32_t)rule->args.count);
 	for_each (arg, &rule->args) {
@@ -203,165 +182,23 @@ static void put_rule(struct buf *b, const struct spec_seccomp_rule *rule)
 
 void seccomp_canonical(const struct spec_seccomp *seccomp, struct buf *ret_form)
 {
-	const struct scmp_version *version = seccomp_version();
 	uint32_t rules = 0;
 
 	put_u32(ret_form, FORMAT_VERSION);
-	put_u32(ret_form, version->major);
-	put_u32(ret_form, version->minor);
-	put_u32(ret_form, version->micro);
-	put_u32(ret_form, seccomp_arch_native());
+	put_u32(ret_form, SCMP_VER_MAJOR);
+	put_u32(ret_form, SCMP_VER_MINOR);
+	put_u32(ret_form, SCMP_VER_MICRO);
+	put_u32(ret_form, seccomp_native_arch());
 	put_u32(ret_form, OPTIMIZE);
 	put_u32(ret_form, BAD_ARCH_ACTION);
 	put_u32(ret_form, seccomp_flags(seccomp));
-	put_u32(ret_form, default_action(seccomp));
+	put_u32(ret_form, seccomp_default_action(seccomp));
 	put_strv(ret_form, &seccomp->architectures);
 	for_each (rule, &seccomp->syscalls)
-		rules += rule_counts(seccomp, rule);
+		rules += seccomp_rule_counts(seccomp, rule);
 	put_u32(ret_form, rules);
 	for_each (rule, &seccomp->syscalls) {
-		if (rule_counts(seccomp, rule))
+		if (seccomp_rule_counts(seccomp, rule))
 			put_rule(ret_form, rule);
 	}
-}
-
-static void cleanup_ctx(scmp_filter_ctx *ctx)
-{
-	if (*ctx)
-		seccomp_release(*ctx);
-}
-
-static struct scmp_arg_cmp scmp_arg(const struct spec_seccomp_arg *arg)
-{
-	return (struct scmp_arg_cmp){
-		.arg = arg->index,
-		.op = (enum scmp_compare)arg->op,
-		.datum_a = arg->value,
-		.datum_b = arg->op == SCMP_CMP_MASKED_EQ ? arg->value_two : 0,
-	};
-}
-
-static bool repeats_an_index(const struct spec_seccomp_rule *rule)
-{
-	unsigned int seen = 0;
-
-	for_each (arg, &rule->args) {
-		if (seen & 1U << arg->index)
-			return true;
-		seen |= 1U << arg->index;
-	}
-	return false;
-}
-
-static int add_rule_by_arg(scmp_filter_ctx ctx, uint32_t action, int nr,
-			   const struct spec_seccomp_rule *rule)
-{
-	for_each (arg, &rule->args) {
-		struct scmp_arg_cmp cmp = scmp_arg(arg);
-		int r = seccomp_rule_add_array(ctx, action, nr, 1, &cmp);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int add_name(scmp_filter_ctx ctx, const struct spec_seccomp_rule *rule, bool by_arg,
-		    const char *name)
-{
-	uint32_t action = scmp_action(rule->action, rule->errno_ret);
-	int nr = seccomp_syscall_resolve_name(name);
-	struct scmp_arg_cmp cmps[MAX_ARGS];
-	unsigned int n = 0;
-
-	if (nr == __NR_SCMP_ERROR)
-		return 0;
-	if (by_arg)
-		return add_rule_by_arg(ctx, action, nr, rule);
-	for_each (arg, &rule->args)
-		cmps[n++] = scmp_arg(arg);
-	return seccomp_rule_add_array(ctx, action, nr, n, cmps);
-}
-
-static int add_rules(scmp_filter_ctx ctx, const struct spec_seccomp *seccomp, struct err *err)
-{
-	for_each (rule, &seccomp->syscalls) {
-		bool by_arg = repeats_an_index(rule);
-
-		if (!rule_counts(seccomp, rule))
-			continue;
-		for_each (name, &rule->names) {
-			int r = add_name(ctx, rule, by_arg, *name);
-
-			if (r < 0)
-				return err_code(err, r, "syscalls[%zu]: add a rule for %s",
-						(size_t)(rule - seccomp->syscalls.items), *name);
-		}
-	}
-	return 0;
-}
-
-static int add_architectures(scmp_filter_ctx ctx, const struct spec_seccomp *seccomp,
-			     struct err *err)
-{
-	for_each (arch, &seccomp->architectures) {
-		int r = seccomp_arch_add(ctx, seccomp_arch_token(*arch));
-
-		/* -EEXIST: the native one, or named twice. */
-		if (r < 0 && r != -EEXIST)
-			return err_code(err, r, "architectures: filter %s together with %s", *arch,
-					seccomp_native_arch_name());
-	}
-	return 0;
-}
-
-/* libseccomp 2.5 exports to a descriptor only. */
-static int export_bpf(scmp_filter_ctx ctx, struct buf *ret_bpf, struct err *err)
-{
-	autofd fd = memfd_create("seccomp", MFD_CLOEXEC);
-	struct stat st;
-	ssize_t n;
-	int r;
-
-	if (fd < 0)
-		return err_errno(err, "make a memfd for the filter");
-	r = seccomp_export_bpf(ctx, fd);
-	if (r < 0)
-		return err_code(err, r, "export the filter");
-	if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_SET) < 0)
-		return err_errno(err, "read the filter back");
-	if ((size_t)st.st_size > BPF_MAXINSNS * sizeof(struct sock_filter))
-		return err_set(err, E2BIG, "the filter has %zu instructions, the kernel takes %d",
-			       (size_t)st.st_size / sizeof(struct sock_filter), BPF_MAXINSNS);
-	n = fd_read_full(fd, buf_reserve(ret_bpf, (size_t)st.st_size), (size_t)st.st_size);
-	if (n != st.st_size)
-		return err_code(err, n < 0 ? (int)n : EIO, "read the filter back");
-	ret_bpf->len += (size_t)n;
-	return 0;
-}
-
-int seccomp_compile(const struct spec_seccomp *seccomp, struct buf *ret_bpf, struct err *err)
-{
-	__attribute__((cleanup(cleanup_ctx))) scmp_filter_ctx ctx = NULL;
-	int r = seccomp_check(seccomp, err);
-
-	if (r < 0)
-		return r;
-	r = seccomp_api_set(API_LEVEL);
-	if (r < 0)
-		return err_code(err, r, "libseccomp: set API level %d", API_LEVEL);
-	ctx = seccomp_init(default_action(seccomp));
-	if (!ctx)
-		return err_set(err, ENOMEM, "libseccomp: start a filter");
-	r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, OPTIMIZE);
-	if (r == 0)
-		r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, BAD_ARCH_ACTION);
-	if (r < 0)
-		return err_code(err, r, "libseccomp: set an attribute");
-	r = add_architectures(ctx, seccomp, err);
-	if (r == 0)
-		r = add_rules(ctx, seccomp, err);
-	if (r == 0)
-		r = export_bpf(ctx, ret_bpf, err);
-	return r;
 }

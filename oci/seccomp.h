@@ -2,7 +2,7 @@
 /*
  * linux.seccomp into a BPF program (runtime-spec config-linux.md, "Seccomp"; seccomp(2)). Only
  * seccomp.c builds filters with libseccomp; nothing is loaded here. oci/plan.c asks through
- * oci/seccomp_cache.h, which spares the building where it can; cmd/gen-seccomp builds the built-in
+ * oci/seccomp_cache.h, which spares the building where it can; cmd/tote-seccomp builds the built-in
  * profile with it.
  */
 #ifndef OCI_SECCOMP_H

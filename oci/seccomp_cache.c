@@ -4,10 +4,13 @@
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
+#include "lib/proc.h"
 #include "lib/file.h"
 #include "oci/seccomp.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <inttypes.h>
 #include <linux/filter.h>
 #include <stdio.h>
@@ -27,6 +30,8 @@ struct header {
 };
 
 /* FNV-1a with 64 bits (www.isthe.com/chongo/tech/comp/fnv). */
+#define COMPILE_TIMEOUT_MS 10000
+
 static uint64_t fnv(const void *data, size_t len)
 {
 	const unsigned char *p = data;
@@ -114,8 +119,24 @@ static void write_cached(int dirfd, const struct buf *form, const struct buf *bp
 	file_replace(dirfd, name, file.data, file.len, 0600, &ignored);
 }
 
-int seccomp_find(int cache_dirfd, const struct spec_seccomp *seccomp, struct arena *a,
-		 const void **ret_bpf, size_t *ret_len, struct err *err)
+int seccomp_compile_elsewhere(const struct spec_seccomp *seccomp, const char *config, struct buf *ret_bpf,
+			      struct err *err)
+{
+	char path[PATH_MAX], name[] = "tote-seccomp", verb[] = "compile";
+	char *argv[] = { name, verb, NULL };
+	int r = proc_sibling(name, path, sizeof(path));
+
+	(void)seccomp;
+	if (r < 0)
+		return err_code(err, r, "find %s", name);
+	r = proc_run(path, argv, NULL, config, COMPILE_TIMEOUT_MS, ret_bpf, err);
+	if (r == 127)
+		return err_set(err, ENOENT, "linux.seccomp: %s, which compiles it, is missing", path);
+	return r > 0 ? err_prefix(err, "linux.seccomp") : r;
+}
+
+int seccomp_find(int cache_dirfd, const struct spec_seccomp *seccomp, seccomp_compiler *compile, const char *config,
+		 struct arena *a, const void **ret_bpf, size_t *ret_len, struct err *err)
 {
 	autobuf form = BUF_INIT, bpf = BUF_INIT;
 	/* First: a wrong profile has no canonical form of its own, and must not pass as the right
@@ -133,7 +154,7 @@ int seccomp_find(int cache_dirfd, const struct spec_seccomp *seccomp, struct are
 	}
 	if (cache_dirfd >= 0 && read_cached(cache_dirfd, &form, a, ret_bpf, ret_len))
 		return 0;
-	r = seccomp_compile(seccomp, &bpf, err);
+	r = compile(seccomp, config, &bpf, err);
 	if (r < 0)
 		return r;
 	if (cache_dirfd >= 0)

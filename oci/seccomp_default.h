@@ -2,7 +2,7 @@
 /*
  * The built-in seccomp profile: an allow-list for ordinary programs in a container without
  * dangerous capabilities. `tote spec --seccomp` writes it into config.json, containers from images
- * run under it, and cmd/gen-seccomp compiles it when tote is built.
+ * run under it, and cmd/tote-seccomp compiles it when tote is built.
  */
 #ifndef OCI_SECCOMP_DEFAULT_H
 #define OCI_SECCOMP_DEFAULT_H

@@ -44,13 +44,39 @@ const struct json_enum_value seccomp_flag_names[] = {
 	{ NULL, 0 },
 };
 
-const char *const seccomp_arch_names[] = {
-	"SCMP_ARCH_X86",     "SCMP_ARCH_X86_64",   "SCMP_ARCH_X32",	    "SCMP_ARCH_ARM",
-	"SCMP_ARCH_AARCH64", "SCMP_ARCH_MIPS",	   "SCMP_ARCH_MIPS64",	    "SCMP_ARCH_MIPS64N32",
-	"SCMP_ARCH_MIPSEL",  "SCMP_ARCH_MIPSEL64", "SCMP_ARCH_MIPSEL64N32", "SCMP_ARCH_PPC",
-	"SCMP_ARCH_PPC64",   "SCMP_ARCH_PPC64LE",  "SCMP_ARCH_S390",	    "SCMP_ARCH_S390X",
-	"SCMP_ARCH_PARISC",  "SCMP_ARCH_PARISC64", "SCMP_ARCH_RISCV64",	    "SCMP_ARCH_LOONGARCH64",
-	"SCMP_ARCH_M68K",    "SCMP_ARCH_SH",	   "SCMP_ARCH_SHEB",	    NULL,
+const struct json_enum_value seccomp_arch_names[] = {
+	{ "SCMP_ARCH_X86", (long)SCMP_ARCH_X86 },
+	{ "SCMP_ARCH_X86_64", (long)SCMP_ARCH_X86_64 },
+	{ "SCMP_ARCH_X32", (long)SCMP_ARCH_X32 },
+	{ "SCMP_ARCH_ARM", (long)SCMP_ARCH_ARM },
+	{ "SCMP_ARCH_AARCH64", (long)SCMP_ARCH_AARCH64 },
+	{ "SCMP_ARCH_MIPS", (long)SCMP_ARCH_MIPS },
+	{ "SCMP_ARCH_MIPS64", (long)SCMP_ARCH_MIPS64 },
+	{ "SCMP_ARCH_MIPS64N32", (long)SCMP_ARCH_MIPS64N32 },
+	{ "SCMP_ARCH_MIPSEL", (long)SCMP_ARCH_MIPSEL },
+	{ "SCMP_ARCH_MIPSEL64", (long)SCMP_ARCH_MIPSEL64 },
+	{ "SCMP_ARCH_MIPSEL64N32", (long)SCMP_ARCH_MIPSEL64N32 },
+	{ "SCMP_ARCH_PPC", (long)SCMP_ARCH_PPC },
+	{ "SCMP_ARCH_PPC64", (long)SCMP_ARCH_PPC64 },
+	{ "SCMP_ARCH_PPC64LE", (long)SCMP_ARCH_PPC64LE },
+	{ "SCMP_ARCH_S390", (long)SCMP_ARCH_S390 },
+	{ "SCMP_ARCH_S390X", (long)SCMP_ARCH_S390X },
+	{ "SCMP_ARCH_PARISC", (long)SCMP_ARCH_PARISC },
+	{ "SCMP_ARCH_PARISC64", (long)SCMP_ARCH_PARISC64 },
+	{ "SCMP_ARCH_RISCV64", (long)SCMP_ARCH_RISCV64 },
+#ifdef SCMP_ARCH_LOONGARCH64
+	{ "SCMP_ARCH_LOONGARCH64", (long)SCMP_ARCH_LOONGARCH64 },
+#endif
+#ifdef SCMP_ARCH_M68K
+	{ "SCMP_ARCH_M68K", (long)SCMP_ARCH_M68K },
+#endif
+#ifdef SCMP_ARCH_SH
+	{ "SCMP_ARCH_SH", (long)SCMP_ARCH_SH },
+#endif
+#ifdef SCMP_ARCH_SHEB
+	{ "SCMP_ARCH_SHEB", (long)SCMP_ARCH_SHEB },
+#endif
+	{ NULL, 0 },
 };
 
 const char *seccomp_name(const struct json_enum_value *names, long value)
@@ -61,33 +87,30 @@ const char *seccomp_name(const struct json_enum_value *names, long value)
 	return NULL;
 }
 
-/* Asked by libseccomp's own word ("x86_64"), so that a newer library brings its newer processors
- * with it. */
 uint32_t seccomp_arch_token(const char *name)
 {
-	static const char prefix[] = "SCMP_ARCH_";
-	char word[32];
-	size_t i;
+	for (const struct json_enum_value *arch = seccomp_arch_names; arch->name; arch++)
+		if (strcmp(arch->name, name) == 0)
+			return (uint32_t)arch->value;
+	return 0;
+}
 
-	if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
-		return 0;
-	name += sizeof(prefix) - 1;
-	for (i = 0; name[i]; i++) {
-		if (i == sizeof(word) - 1)
-			return 0;
-		/* Not tolower(): no locale decides what a filter is. */
-		word[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
-	}
-	word[i] = '\0';
-	return seccomp_arch_resolve_name(word);
+uint32_t seccomp_native_arch(void)
+{
+#if defined(__x86_64__)
+	return SCMP_ARCH_X86_64;
+#elif defined(__aarch64__)
+	return SCMP_ARCH_AARCH64;
+#elif defined(__arm__)
+	return SCMP_ARCH_ARM;
+#elif defined(__riscv)
+	return SCMP_ARCH_RISCV64;
+#else
+#error "which SCMP_ARCH_* is this processor?"
+#endif
 }
 
 const char *seccomp_native_arch_name(void)
 {
-	uint32_t native = seccomp_arch_native();
-
-	for (const char *const *name = seccomp_arch_names; *name; name++)
-		if (seccomp_arch_token(*name) == native)
-			return *name;
-	return NULL;
+	return seccomp_name(seccomp_arch_names, (long)seccomp_native_arch());
 }

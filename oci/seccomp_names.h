@@ -13,7 +13,7 @@
 extern const struct json_enum_value seccomp_action_names[]; /* enum spec_seccomp_action */
 extern const struct json_enum_value seccomp_op_names[];	    /* enum scmp_compare */
 extern const struct json_enum_value seccomp_flag_names[];   /* SECCOMP_FILTER_FLAG_* */
-extern const char *const seccomp_arch_names[];		    /* NULL ends the list */
+extern const struct json_enum_value seccomp_arch_names[];   /* libseccomp's SCMP_ARCH_* */
 
 /* The first name of a value, or NULL. */
 const char *seccomp_name(const struct json_enum_value *names, long value);
@@ -22,6 +22,8 @@ const char *seccomp_name(const struct json_enum_value *names, long value);
  * it. */
 uint32_t seccomp_arch_token(const char *name);
 
+/* The token of the processor this program was built for. */
+uint32_t seccomp_native_arch(void);
 /* The name of the processor this program was built for; NULL when the runtime-spec has none. */
 const char *seccomp_native_arch_name(void);
 

@@ -187,6 +187,26 @@ int step_remount(struct init *in, const struct wire_step *s)
 	return r;
 }
 
+/* Where the whole container runs in a user namespace that somebody else made, nodes cannot be made: the host's is used. */
+static int bind_device(struct init *in, const struct wire_step *s)
+{
+	const char *path = plan_string(in, s->path);
+	int tree = clone_tree(AT_FDCWD, path, false), target;
+	struct statx st;
+	sys_t r = tree;
+
+	if (r >= 0)
+		r = sys(__NR_statx, tree, "", AT_EMPTY_PATH, STATX_TYPE, &st);
+	if (r >= 0 && ((st.stx_mode & S_IFMT) != (s->arg[0] & S_IFMT) ||
+		       s->arg[1] != ((st.stx_rdev_minor & 0xff) | st.stx_rdev_major << 8 | (st.stx_rdev_minor & ~0xffU) << 12)))
+		r = -ENODEV;
+	target = r < 0 ? (int)r : target_open(in, path, false, 0);
+	r = target < 0 ? target : attach(tree, target);
+	sys(__NR_close, target);
+	sys(__NR_close, tree);
+	return (int)r;
+}
+
 int step_device(struct init *in, const struct wire_step *s)
 {
 	const char *leaf;
@@ -198,6 +218,8 @@ int step_device(struct init *in, const struct wire_step *s)
 	r = sys(__NR_mknodat, dir, leaf, (unsigned int)s->arg[0], (unsigned int)s->arg[1]);
 	if (r == -EEXIST && s->flags & STEP_IF_MISSING)
 		return 0;
+	if (r == -EPERM)
+		return bind_device(in, s);
 	if (r == 0 && (s->arg[2] || s->arg[3]))
 		r = sys(__NR_fchownat, dir, leaf, (unsigned int)s->arg[2], (unsigned int)s->arg[3], AT_SYMLINK_NOFOLLOW);
 	return (int)r;

@@ -74,9 +74,13 @@ int inherited_fds(unsigned int preserve, unsigned int *ret_listen, unsigned int 
 	/* sd_listen_fds(3): LISTEN_PID may name our caller's child or be missing, as with containerd; it is not checked. */
 	if (listen > INT_MAX - 3 - preserve)
 		return err_set(err, EINVAL, "LISTEN_FDS: \"%s\" is no number of descriptors", text);
-	for (unsigned int i = 0; i < preserve + listen; i++)
-		if (fcntl(3 + (int)i, F_GETFD) < 0)
+	for (unsigned int i = 0; i < preserve + listen; i++) {
+		int flags = fcntl(3 + (int)i, F_GETFD);
+
+		/* Close-on-exec: one of our own, as it would not have come to us through execve. */
+		if (flags < 0 || flags & FD_CLOEXEC)
 			return err_set(err, EBADF, "descriptor %u is to be preserved but is not open", 3 + i);
+	}
 	*ret_listen = (unsigned int)listen;
 	*ret_all = preserve + (unsigned int)listen;
 	return 0;

@@ -33,8 +33,10 @@ int make_container(const char *id, const struct make_options *o, bool run, struc
 		r = *ret_root = open_root(true, err);
 	if (r >= 0)
 		r = container_create(*ret_root, &opts, ret_c, ret_pidfd, ret_terminal, err);
-	if (r >= 0)
+	if (r >= 0) {
 		log_warnings(ret_c);
+		ret_c->warnings.count = 0;
+	}
 	free((char *)opts.bundle);
 	free((char *)opts.config);
 	return r;

@@ -4,6 +4,7 @@
 #include "cmd/tote/tote.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
+#include "lib/number.h"
 #include "lib/file.h"
 
 #include <errno.h>
@@ -48,22 +49,22 @@ static const struct {
 	unsigned int ms;
 } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
 
-/* One number and unit, "1.5s"; moves *text behind it. 0 when it is none. */
-static double read_part(const char **text)
+/* One number with at most a fraction, and its unit, "1.5s", in milliseconds; moves *text behind it. 0 when it is none. */
+static uint64_t read_part(const char **text)
 {
-	char *end;
-	double n;
+	uint64_t whole, n, scale = 1;
+	const char *p = *text;
 
-	n = strtod(*text, &end);
-	/* strtod() takes more than we want: signs, "inf", hexadecimal, exponents. */
-	if (end == *text || end != *text + strspn(*text, "0123456789."))
+	if (!number_scan(&p, &whole) || whole > INT_MAX)
 		return 0;
+	for (n = whole, p += *p == '.'; *p >= '0' && *p <= '9' && scale < 1000000; p++, scale *= 10)
+		n = n * 10 + (uint64_t)(*p - '0');
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
 		size_t len = strlen(units[i].unit);
 
-		if (strncmp(end, units[i].unit, len) == 0) {
-			*text = end + len;
-			return n * units[i].ms;
+		if (strncmp(p, units[i].unit, len) == 0) {
+			*text = p + len;
+			return n * units[i].ms / scale;
 		}
 	}
 	return 0;
@@ -73,13 +74,13 @@ static double read_part(const char **text)
 static int read_interval(const char *text, struct err *err)
 {
 	const char *rest = text;
-	double ms = 0, part;
+	uint64_t ms = 0, part;
 
 	do {
 		part = read_part(&rest);
 		ms += part;
-	} while (part > 0 && *rest);
-	if (part <= 0 || ms < 1 || ms > INT_MAX)
+	} while (part && *rest);
+	if (!part || ms > INT_MAX)
 		return err_set(err, EINVAL,
 			       "events: --interval: expected a duration like 500ms, 5s or 1m, "
 			       "found \"%s\"",

@@ -3,7 +3,9 @@
 
 #include "lib/fd.h"
 #include "lib/json.h"
+#include "lib/number.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -51,17 +53,16 @@ int log_open(const char *target, bool json, enum log_level level, struct err *er
 
 static void timestamp(char *out, size_t size)
 {
-	time_t now = time(NULL);
-	struct tm tm;
+	struct timespec now;
 
-	gmtime_r(&now, &tm);
-	strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	clock_gettime(CLOCK_REALTIME, &now);
+	time_text(&now, false, out, size);
 }
 
 static void write_json(enum log_level level, const char *msg, struct buf *out)
 {
 	struct json_writer w;
-	char when[32];
+	char when[TIME_TEXT_SIZE];
 
 	timestamp(when, sizeof(when));
 	json_writer_init(&w, out, false);
@@ -76,7 +77,7 @@ static void write_json(enum log_level level, const char *msg, struct buf *out)
 
 static void write_text(enum log_level level, const char *msg, struct buf *out)
 {
-	char when[32];
+	char when[TIME_TEXT_SIZE];
 
 	timestamp(when, sizeof(when));
 	buf_addf(out, "%s: %s: %s\n", when, level_names[level], msg);
@@ -91,8 +92,9 @@ static void emit(enum log_level level, const char *fmt, va_list ap)
 	if (level > logger.level)
 		return;
 	vsnprintf(msg, sizeof(msg), fmt, ap);
+	/* An id or a path in it may come from anywhere, and a terminal obeys control characters. */
 	for (char *p = msg; *p; p++)
-		if (*p == '\n')
+		if (iscntrl((unsigned char)*p))
 			*p = ' ';
 	dprintf(STDERR_FILENO, "tote: %s%s\n", level == LOG_LEVEL_WARNING ? "warning: " : "", msg);
 	if (logger.fd < 0)

@@ -215,7 +215,8 @@ bundle_refused() {
 		for verb in create run start state kill delete pause resume ps; do
 			refuses 1 "" "$verb" -- "$id"
 		done
-		refuses 0 "" delete --force -- "$id" || refuses 1 "" delete --force -- "$id"
+		run tote delete --force -- "$id"
+		[ "$status" -le 1 ]
 		refuses 255 "" exec -- "$id" true
 	done
 	[ -z "$(find "$ROOT" -mindepth 1 2>/dev/null)" ]

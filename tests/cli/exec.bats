@@ -37,7 +37,6 @@ process_json() {
 	background
 	run -0 tote exec "$ID" echo -t --user -p --bogus
 	[ "$output" = "-t --user -p --bogus" ]
-	run -0 tote exec "$ID" -- echo x || run -255 tote exec "$ID" -- echo x
 	run -0 tote exec -- "$ID" echo -n y
 	[ "$output" = y ]
 }

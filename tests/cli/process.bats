@@ -278,7 +278,7 @@ run_status() {
 
 @test "signals are as a program expects them: none blocked, none ignored" {
 	command_is cat /proc/self/status
-	run -0 env --block-signal=USR1 --ignore-signal=USR2 "$TOTE" --root "$ROOT" run "$ID"
+	run -0 env --block-signal=USR1 --ignore-signal=HUP,INT,QUIT,PIPE "$TOTE" --root "$ROOT" run "$ID"
 	[ "$((0x$(status_line SigBlk)))" = 0 ]
 	[ "$((0x$(status_line SigIgn)))" = 0 ]
 }
@@ -389,6 +389,17 @@ run_status() {
 	grep -q '^READY=1' "$RECEIVED"
 	eventually grep -q "^MAINPID=$(tote state "$ID" | jq .pid)" "$RECEIVED"
 	kill "$UNIXSOCK_PID" 2>/dev/null || true
+}
+
+@test "NOTIFY_SOCKET: run in the foreground, as a service of Type=notify" {
+	cp -a "$ROOTFS" "$BATS_TEST_TMPDIR/rootfs"
+	"${CC:-cc}" -static -O1 -o "$BATS_TEST_TMPDIR/rootfs/bin/notify" "$BATS_TEST_DIRNAME/notify.c"
+	config '.root.path = $p' --arg p "$BATS_TEST_TMPDIR/rootfs"
+	command_is sh -c 'notify READY=1; sleep 0.2; exit 3'
+	listen_on_socket notify 1
+	NOTIFY_SOCKET=$SOCKET run -3 timeout 10 "$TOTE" --root "$ROOT" run "$ID"
+	wait "$UNIXSOCK_PID"
+	grep -q '^READY=1' "$RECEIVED"
 }
 
 @test "NOTIFY_SOCKET: a program that ends without READY does not hang start" {

@@ -164,8 +164,8 @@ subordinate() {
 @test "root of a user namespace that is not root by name keeps to the user's directory" {
 	command_is sleep 120
 	config 'del(.linux.uidMappings, .linux.gidMappings) | .linux.namespaces |= map(select(.type != "user"))'
-	run user unshare --user --map-root-user "$HOME_DIR/tote" create "$ID" </dev/null >"$HOME_DIR/out" 2>&1
-	[ -e "$RUNTIME/tote/$ID/state.json" ] || { cat "$HOME_DIR/out"; return 1; }
+	run user unshare --user --map-root-user sh -c "exec $HOME_DIR/tote create $ID >$BUNDLE/out 2>&1"
+	[ -e "$RUNTIME/tote/$ID/state.json" ] || { echo "$output"; return 1; }
 	has_status created
 	tote delete --force "$ID"
 }
@@ -219,13 +219,14 @@ subordinate() {
 @test "a terminal" {
 	config '.process.terminal = true'
 	command_is sh -c 'tty; stat -c %u $(tty); exit 4'
-	run user env SHELL=/bin/sh script -qec "$HOME_DIR/tote run $ID" /dev/null </dev/null
+	mkfifo "$BUNDLE/keys"
+	run user env SHELL=/bin/sh script -qec "$HOME_DIR/tote run $ID" /dev/null <>"$BUNDLE/keys"
 	[ "$status" = 4 ] || { echo "$output"; return 1; }
 	[[ ${lines[0]} == /dev/pts/0* ]]
 	[[ ${lines[1]} == 0* ]]
 	config '.process.terminal = false'
 	start_sleeper
-	run user env SHELL=/bin/sh script -qec "$HOME_DIR/tote exec -t $ID tty" /dev/null </dev/null
+	run user env SHELL=/bin/sh script -qec "$HOME_DIR/tote exec -t $ID tty" /dev/null <>"$BUNDLE/keys"
 	[ "$status" = 0 ]
 	[[ ${lines[0]} == /dev/pts/0* ]]
 }

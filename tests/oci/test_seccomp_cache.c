@@ -30,6 +30,12 @@ struct sample {
 	char *archs[2];
 };
 
+static int compile_here(const struct spec_seccomp *seccomp, const char *config, struct buf *ret_bpf, struct err *err)
+{
+	(void)config;
+	return seccomp_compile(seccomp, ret_bpf, err);
+}
+
 static char *const call_names[] = {
 	(char *)"getpid",   (char *)"getppid",	   (char *)"mkdirat", (char *)"read",
 	(char *)"write",    (char *)"kill",	   (char *)"socket",  (char *)"futex",
@@ -255,7 +261,7 @@ static void find_equals(const struct spec_seccomp *s, const struct buf *want)
 	const void *bpf;
 	size_t len;
 
-	assert_int_equal(seccomp_find(dir, s, &arena, &bpf, &len, &err), 0);
+	assert_int_equal(seccomp_find(dir, s, compile_here, NULL, &arena, &bpf, &len, &err), 0);
 	assert_int_equal(len, want->len);
 	assert_memory_equal(bpf, want->data, len);
 }
@@ -375,7 +381,7 @@ static void test_collision(void **state)
 	find_equals(&strict.s, &strict_bpf);
 	cached_file(strict_name, &st);
 	assert_int_equal(remove_all(), 0);
-	assert_int_equal(seccomp_find(dir, &weak.s, &arena, &bpf, &len, &err), 0);
+	assert_int_equal(seccomp_find(dir, &weak.s, compile_here, NULL, &arena, &bpf, &len, &err), 0);
 	cached_file(weak_name, &st);
 	assert_string_not_equal(strict_name, weak_name);
 	assert_int_equal(renameat(dir, weak_name, dir, strict_name), 0);
@@ -468,7 +474,7 @@ static void test_unwritable_directory(void **state)
 	assert_true(proc >= 0);
 	sample_init(&p, 5);
 	assert_int_equal(seccomp_compile(&p.s, &bpf, &err), 0);
-	assert_int_equal(seccomp_find(proc, &p.s, &arena, &found, &len, &err), 0);
+	assert_int_equal(seccomp_find(proc, &p.s, compile_here, NULL, &arena, &found, &len, &err), 0);
 	assert_int_equal(len, bpf.len);
 	assert_memory_equal(found, bpf.data, len);
 }

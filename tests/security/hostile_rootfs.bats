@@ -149,14 +149,14 @@ run_once() {
 
 # A container that came to be is then turned hostile from the inside: exec meets what its root has become.
 live_once() {
-	attempt create "$ID" || { cat $BATS_TEST_TMPDIR/err; return 1; }
+	attempt create "$ID" || return 1
 	attempt start "$ID"
 	attempt exec "$ID" true
 	attempt exec -t "$ID" true
 	attempt delete --force "$ID"
 }
 
-@test "create, start, exec, exec with a terminal, delete" {
+@test "create, start, exec, exec -t, delete" {
 	command_is sleep 100
 	kinds=(absolute dangling-relative root fifo)
 	each live_once 20
