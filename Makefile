@@ -73,7 +73,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
 # tote-init: no libc at all. -nostdlib and --fatal-warnings make anything else fail to link.
 INIT_CFLAGS := -std=gnu11 $(WARN) -Os -g -ffreestanding -nostdlib -static -fno-stack-protector -fno-pie -no-pie \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -fno-builtin -ftrivial-auto-var-init=uninitialized \
-	-Wl,-z,noexecstack,--fatal-warnings,--build-id=none,--gc-sections -ffunction-sections
+	-Wl,-z,noexecstack,-z,separate-code,--fatal-warnings,--build-id=none,--gc-sections -ffunction-sections
 ifneq ($(ARCH),x86_64)
 INIT_CFLAGS := $(filter-out -fcf-protection=none,$(INIT_CFLAGS))
 endif

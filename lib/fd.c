@@ -123,7 +123,8 @@ ssize_t fd_recv(int sock, void *data, size_t len, int *ret_fd)
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.space,
-		.msg_controllen = sizeof(control.space),
+		/* Not sizeof: its padding has room for a second descriptor, which the kernel would open for us to lose. */
+		.msg_controllen = CMSG_LEN(sizeof(int)),
 	};
 	int fd = -1;
 	ssize_t n;

@@ -94,7 +94,10 @@ int file_replace(int dirfd, const char *name, const void *data, size_t len, mode
 
 	if (snprintf(tmp, sizeof(tmp), ".%s.tmp", name) >= (int)sizeof(tmp))
 		return err_code(err, ENAMETOOLONG, "write %s", name);
-	fd = fd_create(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
+	fd = fd_create(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL, mode);
+	/* What a killed writer left, or somebody put there: a fifo would block us, a link lead elsewhere. */
+	if (fd < 0 && errno == EEXIST && unlinkat(dirfd, tmp, 0) == 0)
+		fd = fd_create(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL, mode);
 	if (fd < 0)
 		return err_errno(err, "create %s", name);
 	r = fd_write_full(fd, data, len);

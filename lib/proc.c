@@ -186,8 +186,14 @@ static int wait_in_time(pid_t pid, int timeout_ms)
 {
 	autofd pidfd = pidfd_open(pid, 0);
 
-	if (pidfd < 0)
-		return -errno;
+	if (pidfd < 0) {
+		int code = -errno;
+
+		kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		return code;
+	}
 	if (timeout_ms >= 0 && fd_wait_readable(pidfd, timeout_ms) == 0) {
 		kill(pid, SIGKILL);
 		proc_wait(pidfd);

@@ -142,7 +142,7 @@ static int run_verb(const struct verb *v, char **argv)
 	autofree void *opts = calloc(1, v->opts_size ? v->opts_size : 1);
 	bool help = false;
 	struct err err;
-	size_t count;
+	size_t count = 0;
 	int r = opts ? options_parse(v->options, argv, opts, &count, &help, &err) : err_code(&err, ENOMEM, "options");
 
 	if (help) {
@@ -167,7 +167,7 @@ int main(int argc, char **argv)
 	const struct verb *v;
 	bool help = false;
 	struct err err;
-	size_t count;
+	size_t count = 0;
 	int r;
 
 	(void)argc;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/tote/options.h"
 
+#include "lib/arena.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,11 +53,24 @@ static int store_uint(const struct option *o, const char *value, unsigned int *o
 	return 0;
 }
 
+/* Lists are read until the program ends. */
+static void store_item(struct option_list *list, const char *value)
+{
+	static struct arena memory;
+	const char **items = arena_calloc(&memory, list->count + 1, sizeof(*items));
+
+	if (list->count)
+		memcpy(items, list->items, list->count * sizeof(*items));
+	items[list->count++] = value;
+	list->items = items;
+}
+
 static int store(const struct option *o, const char *value, void *out, struct err *err)
 {
 	char *at = (char *)out + o->offset;
-	struct option_list *list;
 
+	if (takes_value(o) && !value)
+		return err_set(err, EINVAL, "option --%s requires an argument", o->name);
 	switch (o->kind) {
 	case OPT_FLAG:
 		return store_flag(o, value, (bool *)at, err);
@@ -65,11 +80,7 @@ static int store(const struct option *o, const char *value, void *out, struct er
 	case OPT_UINT:
 		return store_uint(o, value, (unsigned int *)at, err);
 	case OPT_LIST:
-		list = (struct option_list *)at;
-		list->items = realloc(list->items, (list->count + 1) * sizeof(*list->items));
-		if (!list->items)
-			return err_code(err, ENOMEM, "--%s", o->name);
-		list->items[list->count++] = value;
+		store_item((struct option_list *)at, value);
 		return 0;
 	default:
 		return 0;
@@ -94,8 +105,6 @@ static int parse_long(const struct option_table *t, char **argv, const char *nam
 	if (takes_value(o) && !value) {
 		value = argv[1];
 		words = 2;
-		if (!value)
-			return err_set(err, EINVAL, "option --%s requires an argument", o->name);
 	}
 	r = store(o, value, out, err);
 	return r < 0 ? r : words;

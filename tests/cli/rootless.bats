@@ -13,7 +13,11 @@ setup_file() {
 	export HOME_DIR
 	HOME_DIR=$(mktemp -d /tmp/tote-rootless.XXXXXX)
 	chmod 755 "$HOME_DIR"
-	cp "$TOTE" "$HOME_DIR/tote"
+	local program
+	for program in "$(dirname "$TOTE")"/tote{,-net,-seccomp}; do
+		[ ! -x "$program" ] || cp "$program" "$HOME_DIR/"
+	done
+	[ "$(basename "$TOTE")" = tote ] || cp "$TOTE" "$HOME_DIR/tote"
 	(make_rootfs "$HOME_DIR/rootfs" && mkdir "$HOME_DIR/rootfs/mnt")
 	chown -Rh $USER_ID:$USER_ID "$HOME_DIR/rootfs"
 	mkdir "$HOME_DIR/etc"
@@ -78,6 +82,10 @@ start_sleeper() {
 	command_is sleep 120
 	tote run -d "$ID" </dev/null >"$HOME_DIR/out" 2>&1
 	PID=$(tote state "$ID" | jq .pid)
+}
+
+gone() { # PID: ended, though perhaps not waited for yet
+	[ ! -d "/proc/$1" ] || [ "$(awk '/^State:/ {print $2}' "/proc/$1/status")" = Z ]
 }
 
 has_status() { [ "$(status_of "$ID")" = "$1" ]; }
@@ -294,7 +302,7 @@ subordinate() {
 	run tote ps -f json "$ID"
 	[ "$status" = 0 ] || [[ $output == *cgroup* ]]
 	tote delete --force "$ID"
-	eventually eval '[ ! -d /proc/$PID ]'
+	eventually gone "$PID"
 	config '.linux.resources = {pids: {limit: 10}}'
 	refused '*cgroup*'
 	run tote --cgroup-manager disabled run "$ID"

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests/cli/seccomp.bats, one program in two roles:
+ * For tests/cli/seccomp.bats, one program in two roles.
  *
- *   seccomp_agent listen PATH	takes a listener from the runtime, prints the JSON that came with it, and answers every
- *				call with errno 77 (EBADFD, which nothing else gives) until the container is gone;
- *				then waits for the next listener
- *   seccomp_agent call NR [ARG...]	makes a system call, prints its result or -errno
+ * "listen PATH" takes a listener from the runtime, prints the JSON that came with it, and answers
+ * every call with errno 77 (EBADFD, which nothing else gives) until the container is gone; then it
+ * waits for the next listener.
  *
- * Gives up after 20 seconds.
+ * "call NR [ARG...]" makes a system call and prints its result or -errno.
+ *
+ * Both give up after 20 seconds.
  */
 #include <errno.h>
 #include <linux/seccomp.h>

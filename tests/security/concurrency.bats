@@ -7,7 +7,7 @@ load attack
 
 setup() {
 	make_bundle
-	rounds=${ROUNDS:-50}
+	rounds=${ROUNDS:-20}
 	command_is sleep 100
 }
 
@@ -62,6 +62,7 @@ state_was_whole() {
 }
 
 @test "two creates of one id: one winner" {
+	rounds=${ROUNDS:-50}
 	start_watching
 	for ((i = 0; i < rounds; i++)); do
 		bg a create "$ID"

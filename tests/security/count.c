@@ -91,7 +91,7 @@ int main(void)
 	unsigned int netns, zombies;
 
 	walk_proc(&netns, &zombies);
-	printf("mounts %u\nnetns %u\nzombies %u\nbpf %u\n", count_lines("/proc/self/mountinfo"), netns, zombies,
-	       count_programs());
+	printf("mounts %u\nnetns %u\nzombies %u\nbpf %u\n", count_lines("/proc/self/mountinfo"),
+	       netns, zombies, count_programs());
 	return 0;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The hostile process of a container: it looks at every new process through /proc, ptrace and pidfds, and says what it
-// got hold of that is the host's.
+// The hostile process of a container: it looks at every new process through /proc, ptrace and
+// pidfds, and says what it got hold of that is the host's.
 //   exec_attack SECONDS
-// Prints "GOT what" for each thing it should not have, "SEEN n" processes and "LOOKED n" times at the end.
+// Prints "GOT what" for each thing it should not have, "SEEN n" processes and "LOOKED n" times at
+// the end.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -42,7 +43,8 @@ static int join(char *out, size_t size, int pid, const char *rest)
 	return snprintf(out, size, "/proc/%d/%s", pid, rest);
 }
 
-/* A file that is the container's own, or nobody's: a link of procfs shows "/" and names for what is within reach. */
+/* A file that is the container's own, or nobody's: a link of procfs shows "/" and names for what is
+ * within reach. */
 static int is_ours(const char *target)
 {
 	struct stat st;
@@ -203,7 +205,8 @@ int main(int argc, char **argv)
 		return 2;
 	printf("READY\n");
 	while (!stop && now() < end) {
-		/* Pids are handed out in order: the next ones are where a new process appears first. */
+		/* Pids are handed out in order: the next ones are where a new process appears
+		 * first. */
 		for (int pid = last + 1; pid <= last + 8; pid++) {
 			if (kill(pid, 0) < 0 && errno == ESRCH)
 				continue;

@@ -168,6 +168,8 @@ live_once() {
 	# More than any container should have, so that it can replace what is mounted.
 	config '.process.capabilities[] += ["CAP_SYS_ADMIN"]'
 	background sleep 100
+	attempt exec "$ID" /bin/busybox mkfifo /etc/passwd
+	attempt exec "$ID" /bin/busybox true
 	for path in /dev/pts /dev/ptmx /dev/console /dev/null /dev/tty /etc /etc/passwd /tmp /bin/true; do
 		for link in "$CANARY" "/proc/1/root$CANARY/null" /proc/self/root loop; do
 			quietly tote exec "$ID" /bin/busybox sh -c "
@@ -179,9 +181,6 @@ live_once() {
 		done
 		host_unchanged "$BEFORE"
 	done
-	attempt exec "$ID" /bin/busybox rm -rf /etc/passwd
-	attempt exec "$ID" /bin/busybox mkfifo /etc/passwd
-	attempt exec "$ID" /bin/busybox true
 	attempt delete --force "$ID"
 	host_unchanged "$BEFORE"
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Swaps pairs of paths with RENAME_EXCHANGE, as fast as it can, until it is killed or its parent ends.
+// Swaps pairs of paths with RENAME_EXCHANGE, as fast as it can, until it is killed or its parent
+// ends.
 //   race A B [A B...]
 // On SIGTERM it prints how often it swapped.
 #define _GNU_SOURCE
@@ -27,7 +28,8 @@ int main(int argc, char **argv)
 		return 2;
 	while (!stop)
 		for (int i = 1; i < argc; i += 2)
-			swaps += renameat2(AT_FDCWD, argv[i], AT_FDCWD, argv[i + 1], RENAME_EXCHANGE) == 0;
+			swaps += renameat2(AT_FDCWD, argv[i], AT_FDCWD, argv[i + 1],
+					   RENAME_EXCHANGE) == 0;
 	printf("%lu\n", swaps);
 	return 0;
 }
