@@ -105,8 +105,8 @@ LINTED := $(wildcard lib/*.c cgroups/*.c netns/*.c oci/*.c cmd/*/*.c)
 lint:
 	@mkdir -p $(BUILD)/lint
 	@echo "gcc -fanalyzer"
-	@for f in $(filter-out cmd/tote-init/%,$(LINTED)); do \
-		$(CC) $(CPPFLAGS) -DTOTE_COMMIT='""' -std=gnu11 $(WARN) -O1 -fanalyzer -Werror -c -o $(BUILD)/lint/x.o $$f || exit 1; done
+	@printf '%s\n' $(filter-out cmd/tote-init/%,$(LINTED)) | \
+		xargs -P 2 -n 1 $(CC) $(CPPFLAGS) -DTOTE_COMMIT='""' -std=gnu11 $(WARN) -O1 -fanalyzer -Werror -c -o /dev/null
 	@echo "cppcheck"
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr --suppressions-list=tests/cppcheck.txt \
 		-I. -D_GNU_SOURCE -D__x86_64__ -DTOTE_VERSION='""' -DTOTE_COMMIT='""' $(filter-out cmd/tote-init/start.c,$(LINTED))

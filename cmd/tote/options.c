@@ -45,6 +45,8 @@ static int store_uint(const struct option *o, const char *value, unsigned int *o
 	char *end;
 	unsigned long n;
 
+	if (!value)
+		return err_set(err, EINVAL, "option --%s requires an argument", o->name);
 	errno = 0;
 	n = strtoul(value, &end, 10);
 	if (!*value || *end || errno || n > 0x7fffffff || *value == '-')
@@ -69,8 +71,6 @@ static int store(const struct option *o, const char *value, void *out, struct er
 {
 	char *at = (char *)out + o->offset;
 
-	if (takes_value(o) && !value)
-		return err_set(err, EINVAL, "option --%s requires an argument", o->name);
 	switch (o->kind) {
 	case OPT_FLAG:
 		return store_flag(o, value, (bool *)at, err);
@@ -105,6 +105,8 @@ static int parse_long(const struct option_table *t, char **argv, const char *nam
 	if (takes_value(o) && !value) {
 		value = argv[1];
 		words = 2;
+		if (!value)
+			return err_set(err, EINVAL, "option --%s requires an argument", o->name);
 	}
 	r = store(o, value, out, err);
 	return r < 0 ? r : words;
