@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 
 #define STAT_START_TIME 22	/* proc(5) counts from 1 */
 
-static int read_boot_id(char *ret)
+int proc_boot_id(char ret[37])
 {
 	char text[64];
 	ssize_t n = file_peek(AT_FDCWD, "/proc/sys/kernel/random/boot_id", text, sizeof(text));
@@ -61,7 +62,7 @@ int proc_identify(pid_t pid, struct proc_id *ret_id)
 	int r = read_start_time(pid, &id.start_time, &state);
 
 	if (r == 0)
-		r = read_boot_id(id.boot_id);
+		r = proc_boot_id(id.boot_id);
 	if (r == 0)
 		*ret_id = id;
 	return r;
@@ -81,9 +82,16 @@ static int check(const struct proc_id *id)
 static int check_boot(const struct proc_id *id)
 {
 	char boot_id[37];
-	int r = id->pid > 0 ? read_boot_id(boot_id) : -ESRCH;
+	int r = id->pid > 0 ? proc_boot_id(boot_id) : -ESRCH;
 
 	return r < 0 ? r : strcmp(boot_id, id->boot_id) == 0 ? 0 : -ESRCH;
+}
+
+bool proc_other_boot(const struct proc_id *id)
+{
+	char boot_id[37];
+
+	return id->boot_id[0] && proc_boot_id(boot_id) == 0 && strcmp(boot_id, id->boot_id) != 0;
 }
 
 bool proc_alive(const struct proc_id *id)
@@ -156,6 +164,10 @@ _Noreturn static void run_child(const char *path, char *const argv[], char *cons
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (dup2(io->in, STDIN_FILENO) < 0 || dup2(io->out, STDOUT_FILENO) < 0 || dup2(io->err, STDERR_FILENO) < 0)
 		_exit(127);
+	/* What our caller left open is none of the program's business. */
+	close_range(3, ~0U, 0);
+	/* Whatever our caller left open is not for helpers and hooks. */
+	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	execve(path, argv, envp ? envp : environ);
 	_exit(127);
 }

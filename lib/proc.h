@@ -19,8 +19,14 @@ struct proc_id {
 	char boot_id[37];
 };
 
+/* The running kernel's boot id. 0 or -errno. */
+int proc_boot_id(char ret[37]);
+
 /* Identifies a living process. -ESRCH when there is none. */
 int proc_identify(pid_t pid, struct proc_id *ret_id);
+
+/* True when it was of another boot: then nothing of what was noted with it exists any more. */
+bool proc_other_boot(const struct proc_id *id);
 
 /*
  * Opens the process that was identified, and only that one. -ESRCH when it is gone, a zombie, or of another boot.

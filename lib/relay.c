@@ -19,10 +19,13 @@ enum { POLL_CHILD, POLL_SIGNAL, POLL_STDIN, POLL_TERMINAL, POLL_COUNT };
 
 #define CHUNK 16384
 
-/* All but those that are about ourselves: our children, our own terminal's job control, our own faults. */
+/*
+ * All but those that are about ourselves: our children, our own terminal's job control, our own faults. SIGPIPE is
+ * blocked, so that we live to clean up, and not passed on.
+ */
 static int open_signals(struct err *err)
 {
-	static const int ours[] = { SIGCHLD, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGURG, SIGPIPE };
+	static const int ours[] = { SIGCHLD, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGURG };
 	sigset_t set;
 	int fd;
 
@@ -50,7 +53,7 @@ static void forward_signals(int signals, int pidfd, int terminal)
 	while (read(signals, &si, sizeof(si)) == sizeof(si)) {
 		if (si.ssi_signo == SIGWINCH && terminal >= 0)
 			copy_size(terminal);
-		else
+		else if (si.ssi_signo != SIGPIPE)
 			proc_signal(pidfd, (int)si.ssi_signo);
 	}
 }
@@ -113,18 +116,24 @@ static int relay_loop(int pidfd, int terminal, int signals, struct err *err)
 		if (r < 0)
 			return err_code(err, r, "relay the terminal");
 		if (p[POLL_SIGNAL].revents)
-			forward_signals(signals, pidfd, terminal);
-		if (p[POLL_TERMINAL].revents && !pump(terminal, STDOUT_FILENO))
-			p[POLL_TERMINAL].fd = -1;
+			forward_signals(signals, pidfd, p[POLL_TERMINAL].fd);
+		if (p[POLL_TERMINAL].revents && !pump(terminal, STDOUT_FILENO)) {
+			/* Closed, so that a program that goes on writing gets an error as it would from a pipe. */
+			p[POLL_TERMINAL].fd = p[POLL_STDIN].fd = -1;
+			close(terminal);
+		}
 		if (p[POLL_STDIN].revents && !pump(STDIN_FILENO, terminal)) {
 			p[POLL_STDIN].fd = -1;
 			fd_write_full(terminal, &end_of_file, 1);
 		}
 	}
 	/* What it wrote last is still in the terminal. */
-	if (p[POLL_TERMINAL].fd >= 0 && fcntl(terminal, F_SETFL, O_NONBLOCK) == 0)
+	if (p[POLL_TERMINAL].fd < 0)
+		return 0;
+	if (fcntl(terminal, F_SETFL, O_NONBLOCK) == 0)
 		while (fd_wait_readable(terminal, 0) == 1 && pump(terminal, STDOUT_FILENO))
 			;
+	close(terminal);
 	return 0;
 }
 

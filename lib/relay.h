@@ -12,7 +12,7 @@
 int relay_signals(int pidfd, struct err *err);
 
 /*
- * terminal is the master. When stdin is a terminal it is made raw meanwhile, and changes of its size are passed on; it is
+ * terminal is the master, which is closed at the end, or before when nobody reads our stdout any more. When stdin is a terminal it is made raw meanwhile, and changes of its size are passed on; it is
  * restored before this returns.
  */
 int relay_terminal(int pidfd, int terminal, struct err *err);

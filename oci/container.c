@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 
 #define FREEZE_TIMEOUT_MS 10000
+#define LOCK_TRY_MS 100
+#define LOCK_FORCED_MS 8000
 
 void container_warn(struct container *c, const char *fmt, ...)
 {
@@ -29,7 +31,7 @@ void container_warn(struct container *c, const char *fmt, ...)
 	c->warnings.items = items;
 }
 
-int container_open(int root_fd, const char *id, bool lock, struct container *ret_c, struct err *err)
+static int open_locked(int root_fd, const char *id, int lock_ms, struct container *ret_c, struct err *err)
 {
 	struct container c = CONTAINER_INIT;
 	int r;
@@ -37,7 +39,7 @@ int container_open(int root_fd, const char *id, bool lock, struct container *ret
 	c.root_fd = root_fd;
 	if (root_fd < 0)
 		return err_set(err, ENOENT, "container \"%s\": container does not exist", id);
-	c.dir_fd = r = state_open(root_fd, id, lock, err);
+	c.dir_fd = r = state_open(root_fd, id, lock_ms, err);
 	if (r >= 0)
 		r = state_load(c.dir_fd, &c.arena, &c.st, err);
 	if (r < 0) {
@@ -51,6 +53,23 @@ int container_open(int root_fd, const char *id, bool lock, struct container *ret
 	}
 	*ret_c = c;
 	return 0;
+}
+
+int container_open(int root_fd, const char *id, bool lock, struct container *ret_c, struct err *err)
+{
+	return open_locked(root_fd, id, lock ? -1 : 0, ret_c, err);
+}
+
+int container_open_forced(int root_fd, const char *id, struct container *ret_c, struct err *err)
+{
+	autocontainer c = CONTAINER_INIT;
+	int r = open_locked(root_fd, id, LOCK_TRY_MS, ret_c, err);
+
+	if (r != -EBUSY)
+		return r;
+	if (open_locked(root_fd, id, 0, &c, err) == 0)
+		container_kill(&c, SIGKILL, false, err);
+	return open_locked(root_fd, id, LOCK_FORCED_MS, ret_c, err);
 }
 
 void container_close(struct container *c)
@@ -145,7 +164,7 @@ int container_kill(struct container *c, int sig, bool all, struct err *err)
 	enum status status = container_status(c);
 	int pidfd, r;
 
-	if (all && c->st.cgroup_path)
+	if (all && c->st.cgroup_path && !proc_other_boot(&c->st.init))
 		return kill_all(c, sig, err);
 	if (status == STATUS_STOPPED)
 		return all ? 0 : err_set(err, ESRCH, "container %s: container not running", c->st.id);

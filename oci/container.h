@@ -33,6 +33,7 @@ struct create_opts {
 	const char *id, *bundle;	/* bundle: absolute */
 	const char *config;		/* file name in the bundle or absolute path; NULL: config.json */
 	bool run;			/* go straight on to the program */
+	bool attended;			/* the caller stays and serves a terminal that goes to no console socket */
 	bool no_pivot, no_new_keyring;
 	unsigned int preserve_fds;	/* from descriptor 3 on */
 	const char *console_socket;	/* where the terminal goes; NULL: kept, see ret_terminal */
@@ -56,6 +57,11 @@ int container_plan(const struct create_opts *opts, struct buf *ret_text, struct 
 
 /* Opens an existing one; -ENOENT: "container does not exist". Without lock only for looking at it. */
 int container_open(int root_fd, const char *id, bool lock, struct container *ret_c, struct err *err);
+/*
+ * For a forced delete: a command that holds the lock, waiting for a container that does not come to an end (a hook that
+ * hangs, a frozen init), is helped by killing init; then the lock is waited for, eight seconds at most.
+ */
+int container_open_forced(int root_fd, const char *id, struct container *ret_c, struct err *err);
 void container_close(struct container *c);
 #define autocontainer __attribute__((cleanup(container_close))) struct container
 #define CONTAINER_INIT { .root_fd = -1, .dir_fd = -1, .notify_fd = -1 }

@@ -47,7 +47,7 @@ struct making {
 	size_t config_len;
 	struct spawn_netns netns;	/* made ahead, while we decide */
 	int start_fd;
-	bool hooks_ran;		/* createRuntime hooks have begun: poststop hooks are owed */
+	bool began;		/* there was a process: poststop hooks are owed */
 };
 
 static char *timestamp(struct arena *a)
@@ -304,7 +304,6 @@ static int host_work(struct making *mk, struct err *err)
 	if (r < 0)
 		return r;
 	oci_state(mk->c, STATUS_CREATING, mk->launch.pid, &text);
-	mk->hooks_ran = true;
 	r = hooks_run(mk->c->spec, HOOK_PRESTART, buf_str(&text), err);
 	if (r == 0)
 		r = hooks_run(mk->c->spec, HOOK_CREATE_RUNTIME, buf_str(&text), err);
@@ -366,6 +365,7 @@ static int run_process(struct making *mk, struct err *err)
 
 	mk->launch.netns_fd = spawn_netns_end(&mk->netns);
 	r = launch_begin(&mk->launch, err);
+	mk->began = r == 0;
 	if (r == 0)
 		r = identify(mk, err);
 	/* Loading takes the kernel longer than anything else we ask of it, and the child has its mounts to make meanwhile. */
@@ -405,7 +405,7 @@ static void undo(struct making *mk)
 	struct err ignored;
 
 	launch_kill(&mk->launch);
-	if (mk->hooks_ran) {
+	if (mk->began) {
 		autobuf text = BUF_INIT;
 
 		netdev_take_back(&c->st, &ignored);
@@ -434,6 +434,10 @@ static int make(struct making *mk, struct err *err)
 			return err_code(err, r, "look for cgroup %s", c->st.cgroup_path);
 		c->st.cgroup_levels = (uint32_t)r;
 	}
+	/* Even before there is a process: what is named was made in this boot or not at all. */
+	r = proc_boot_id(c->st.init.boot_id);
+	if (r < 0)
+		return err_code(err, r, "read the boot id");
 	netdev_names(c->spec, &c->arena, &c->st);
 	rdt_name(c->spec, &c->st, &c->arena);
 	r = state_save(c->dir_fd, &c->st, err);
@@ -457,7 +461,7 @@ static int check_terminal(const struct create_opts *o, const struct spec *spec, 
 
 	if (o->console_socket && !terminal)
 		return err_set(err, EINVAL, "--console-socket: process.terminal is false, so there is no terminal to send");
-	if (terminal && !o->console_socket && !o->run)
+	if (terminal && !o->console_socket && !o->attended)
 		return err_set(err, EINVAL, "process.terminal is true: a console socket is needed (--console-socket)");
 	return 0;
 }

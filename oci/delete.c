@@ -38,7 +38,8 @@ static int end_cgroup(const struct container *c, struct err *err)
 	autocg cg = CG_INIT;
 	int r;
 
-	if (!c->st.cgroup_path)
+	/* After a reboot the name is free for anybody. */
+	if (!c->st.cgroup_path || proc_other_boot(&c->st.init))
 		return 0;
 	r = cg_tree_find(&tree, err);
 	if (r < 0)
@@ -95,7 +96,7 @@ int container_delete(struct container *c, bool force, struct err *err)
 
 int container_delete_remains(int root_fd, const char *id, struct err *err)
 {
-	autofd dir = root_fd < 0 ? -1 : state_open(root_fd, id, true, err);
+	autofd dir = root_fd < 0 ? -1 : state_open(root_fd, id, -1, err);
 
 	if (dir < 0)
 		return root_fd < 0 ? err_set(err, ENOENT, "container \"%s\": container does not exist", id) : err->code;

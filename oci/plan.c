@@ -159,6 +159,8 @@ int plan_build(const struct spec *spec, const struct plan_opts *opts, struct are
 		r = plan_process_early(&pp, opts, a, &plan, err);
 	if (r < 0)
 		return r;
+	if (plan.dev_later)
+		plan_add_path(&plan, a, STEP_REMOUNT, "/dev")->arg[0] = plan.dev_later;
 	plan_sysctls(spec, a, &plan);
 	for (size_t i = 0; i < spec->linux_.masked_paths.count; i++)
 		plan_add_path(&plan, a, STEP_MASK, spec->linux_.masked_paths.items[i]);

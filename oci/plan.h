@@ -54,6 +54,7 @@ struct plan {
 	struct opt_i32 oom_score_adj;
 	const struct spec_process *host_rlimits;	/* NULL: they are steps */
 	bool terminal;
+	uint64_t dev_later;		/* attributes /dev gets when it is filled: devices and the terminal's /dev/console */
 	bool listener;			/* a seccomp listener will be fetched */
 	bool host_work;			/* there is a STEP_HOST: the host's hooks, devices and oom_score_adj */
 	bool ready;			/* there is a STEP_READY: `create` reports, or limits are set from outside */

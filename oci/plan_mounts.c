@@ -100,10 +100,29 @@ static void apply_option(struct mount_plan *mp, const struct mount_option *o, co
 	}
 }
 
+/* "/dev" for "dev", "//dev/" and "/./dev": what a mount is taken for must not hang on how it is spelled. */
+static char *clean_path(const char *path, struct arena *a)
+{
+	char *clean = arena_alloc(a, strlen(path) + 2), *end = clean;
+
+	while (*(path += strspn(path, "/"))) {
+		size_t len = strcspn(path, "/");
+
+		if (len != 1 || path[0] != '.') {
+			*end++ = '/';
+			end = mempcpy(end, path, len);
+		}
+		path += len;
+	}
+	if (end == clean)
+		*end = '/';
+	return clean;
+}
+
 static void sort_options(struct mount_plan *mp, const struct spec_mount *m, struct arena *a)
 {
 	*mp = (struct mount_plan){ .m = m, .data = BUF_INIT };
-	mp->destination = m->destination[0] == '/' ? m->destination : arena_printf(a, "/%s", m->destination);
+	mp->destination = clean_path(m->destination, a);
 	mp->bind = m->type && strcmp(m->type, "bind") == 0;
 	mp->recursive = mp->bind;
 	mp->idmap = m->uid_mappings.count > 0;
@@ -293,7 +312,6 @@ int plan_mounts(const struct spec *spec, const struct plan_opts *opts, struct ar
 		struct err *err)
 {
 	bool own_dev = true;	/* /dev is the container's own and not a view of the host's */
-	uint64_t dev_later = 0;
 
 	for_each(m, &spec->mounts) {
 		struct mount_plan mp;
@@ -302,9 +320,8 @@ int plan_mounts(const struct spec *spec, const struct plan_opts *opts, struct ar
 		sort_options(&mp, m, a);
 		if (strcmp(mp.destination, "/dev") == 0) {
 			own_dev = !mp.bind;
-			/* A read-only /dev is filled first. */
-			dev_later = own_dev ? mp.set & MOUNT_ATTR_RDONLY : 0;
-			mp.set &= ~dev_later;
+			plan->dev_later = own_dev ? mp.set & MOUNT_ATTR_RDONLY : 0;
+			mp.set &= ~plan->dev_later;
 		}
 		r = plan_mount(spec, opts, &mp, a, plan, err);
 		buf_done(&mp.data);
@@ -314,7 +331,5 @@ int plan_mounts(const struct spec *spec, const struct plan_opts *opts, struct ar
 	plan_notify(opts, a, plan);
 	if (own_dev)
 		plan_devices(spec, opts, a, plan);
-	if (dev_later)
-		plan_add_path(plan, a, STEP_REMOUNT, "/dev")->arg[0] = dev_later;
 	return 0;
 }

@@ -202,6 +202,8 @@ static int plan_user(const struct spec_process *p, const struct plan_opts *opts,
 		     struct err *err)
 {
 	struct step *s = plan_add(plan, a, STEP_USER);
+	uint32_t *gids;
+	size_t n = 0;
 
 	if (opts->no_setgroups && p->user.additional_gids.count)
 		return err_set(err, EPERM, "process.user.additionalGids: without subordinate ids there are no groups to set");
@@ -209,8 +211,14 @@ static int plan_user(const struct spec_process *p, const struct plan_opts *opts,
 
 	s->arg[0] = p->user.uid;
 	s->arg[1] = p->user.gid;
-	s->data = p->user.additional_gids.items;
-	s->data_len = p->user.additional_gids.count * sizeof(uint32_t);
+	/* The primary group is listed as well, or a set-group-id program could shed it (CVE-2022-29162 and kin). */
+	gids = arena_calloc(a, p->user.additional_gids.count + 1, sizeof(*gids));
+	gids[n++] = p->user.gid;
+	for_each(gid, &p->user.additional_gids)
+		if (*gid != p->user.gid)
+			gids[n++] = *gid;
+	s->data = gids;
+	s->data_len = n * sizeof(*gids);
 	return 0;
 }
 

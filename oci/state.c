@@ -14,7 +14,10 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOCK_NAP_MS 10
 
 #define FIELD(key, reader, member) { key, reader, offsetof(struct state, member), 0, NULL }
 
@@ -119,9 +122,26 @@ static bool still_there(int root_fd, const char *id, int fd)
 	       a.st_dev == b.st_dev;
 }
 
+/* wait_ms -1: as long as it takes. 0, -EWOULDBLOCK when the time is over, or what flock(2) says. */
+static int lock(int fd, int wait_ms)
+{
+	const struct timespec nap = { .tv_nsec = LOCK_NAP_MS * 1000000L };
+
+	while (flock(fd, LOCK_EX | (wait_ms < 0 ? 0 : LOCK_NB)) < 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK || wait_ms <= 0)
+			return -errno;
+		nanosleep(&nap, NULL);
+		wait_ms = wait_ms > LOCK_NAP_MS ? wait_ms - LOCK_NAP_MS : 0;
+	}
+	return 0;
+}
+
 int state_claim(int root_fd, const char *id, struct err *err)
 {
 	autofd fd = -1;
+	int r;
 
 	if (mkdirat(root_fd, id, 0700) < 0) {
 		if (errno == EEXIST)
@@ -131,16 +151,16 @@ int state_claim(int root_fd, const char *id, struct err *err)
 	fd = fd_open(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	if (fd < 0)
 		return err_errno(err, "open state directory of %s", id);
-	while (flock(fd, LOCK_EX) < 0)
-		if (errno != EINTR)
-			return err_errno(err, "lock %s", id);
+	r = lock(fd, -1);
+	if (r < 0)
+		return err_code(err, r, "lock %s", id);
 	/* A "delete --force" before the lock: the name may be another's claim by now, which no undo of ours may touch. */
 	if (!still_there(root_fd, id, fd))
 		return err_set(err, EBUSY, "container %s was deleted while it was being made", id);
 	return take_fd(&fd);
 }
 
-int state_open(int root_fd, const char *id, bool lock, struct err *err)
+int state_open(int root_fd, const char *id, int lock_ms, struct err *err)
 {
 	int r = state_check_id(id, err);
 
@@ -153,10 +173,13 @@ int state_open(int root_fd, const char *id, bool lock, struct err *err)
 			return err_set(err, ENOENT, "container \"%s\": container does not exist", id);
 		if (fd < 0)
 			return err_errno(err, "open state directory of %s", id);
-		if (!lock)
+		if (!lock_ms)
 			return take_fd(&fd);
-		if (flock(fd, LOCK_EX) < 0 && errno != EINTR)
-			return err_errno(err, "lock %s", id);
+		r = lock(fd, lock_ms);
+		if (r == -EWOULDBLOCK)
+			return err_set(err, EBUSY, "container %s: another command is at work on it", id);
+		if (r < 0)
+			return err_code(err, r, "lock %s", id);
 		if (still_there(root_fd, id, fd))
 			return take_fd(&fd);
 	}

@@ -48,10 +48,10 @@ int state_root_open(const char *path, bool create, bool sticky, struct err *err)
 int state_claim(int root_fd, const char *id, struct err *err);
 
 /*
- * Opens the directory of a container; -ENOENT "container does not exist". lock: waits for its flock, and looks again if
- * it was deleted meanwhile.
+ * Opens the directory of a container; -ENOENT "container does not exist". lock_ms: waits so long for its flock (-1: for
+ * ever, 0: does not lock) and looks again if it was deleted meanwhile; -EBUSY when another command keeps it.
  */
-int state_open(int root_fd, const char *id, bool lock, struct err *err);
+int state_open(int root_fd, const char *id, int lock_ms, struct err *err);
 
 /* Reads state.json. -ENOENT when create died before it wrote one. */
 int state_load(int dir_fd, struct arena *a, struct state *ret_state, struct err *err);

@@ -17,6 +17,7 @@ int make_container(const char *id, const struct make_options *o, bool run, struc
 		.bundle = absolute(o->bundle),
 		.config = o->config ? absolute(o->config) : NULL,
 		.run = run,
+		.attended = run && !o->detach,
 		.no_pivot = o->no_pivot,
 		.no_new_keyring = o->no_new_keyring,
 		.console_socket = o->console_socket,

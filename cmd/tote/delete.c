@@ -20,7 +20,7 @@ static int delete_one(int root, const char *id, bool force, struct err *err)
 {
 	autocontainer c = CONTAINER_INIT;
 	autofd dir = -1;
-	int r = container_open(root, id, true, &c, err);
+	int r = force ? container_open_forced(root, id, &c, err) : container_open(root, id, true, &c, err);
 
 	if (r == 0) {
 		r = container_delete(&c, force, err);
@@ -30,7 +30,7 @@ static int delete_one(int root, const char *id, bool force, struct err *err)
 	if (!force || (r != -ENOENT && r != -EINVAL))
 		return r;
 	/* Without its state, or with a torn one, create never came so far as to make anything that it would name. */
-	dir = root < 0 ? -1 : state_open(root, id, false, &(struct err){ 0 });
+	dir = root < 0 ? -1 : state_open(root, id, 0, &(struct err){ 0 });
 	return dir < 0 ? (r == -ENOENT ? 0 : r) : container_delete_remains(root, id, err);
 }
 

@@ -200,7 +200,7 @@ static int run(char **args, size_t count, void *opts)
 		r = start(&c, o, args + 1, &pidfd, &terminal, &err);
 	log_warnings(&c);
 	if (r == 0 && !o->detach)
-		r = attend(pidfd, terminal, &err);
+		r = attend(pidfd, take_fd(&terminal), &err);
 	if (r < 0) {
 		fail(&err);
 		return EXIT_EXEC_FAILED;

@@ -161,6 +161,16 @@ static int run_verb(const struct verb *v, char **argv)
 	return v->run(argv, count, opts);
 }
 
+/*
+ * A caller may start us with stdio closed: then our own first descriptors would be the container's stdin and stdout.
+ */
+static void open_stdio(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			_exit(1);
+}
+
 int main(int argc, char **argv)
 {
 	struct global_options o = { 0 };
@@ -171,6 +181,7 @@ int main(int argc, char **argv)
 	int r;
 
 	(void)argc;
+	open_stdio();
 	r = options_parse(&global_options, ++argv, &o, &count, &help, &err);
 	if (r == 0)
 		r = set_log(&o, &err);

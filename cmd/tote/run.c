@@ -48,7 +48,7 @@ static int run(char **args, size_t count, void *opts)
 		fail(&err);
 	if (o->detach)
 		return r < 0;
-	code = attend(pidfd, terminal, &err);
+	code = attend(pidfd, take_fd(&terminal), &err);
 	if (code < 0)
 		fail(&err);
 	r = finish(&c, o->keep, &err);

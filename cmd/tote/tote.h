@@ -53,7 +53,10 @@ int inherited_fds(unsigned int preserve, unsigned int *ret_listen, unsigned int 
  */
 int relay_notify(struct container *c, bool wait, struct err *err);
 
-/* For `run` and `exec` in the foreground: passes signals and terminal data on until the process ends; its exit code. */
+/*
+ * For `run` and `exec` in the foreground: passes signals and terminal data on until the process ends; its exit code.
+ * terminal (-1: none) is taken over.
+ */
 int attend(int pidfd, int terminal, struct err *err);
 
 #endif

@@ -57,7 +57,7 @@ cgroup2_mount() {
 
 # Waits (at most 5 s) until a command succeeds.
 eventually() {
-	for _ in $(seq 3); do
+	for _ in $(seq 100); do
 		"$@" && return 0
 		sleep 0.05
 	done

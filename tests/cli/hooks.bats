@@ -280,6 +280,7 @@ state_of_hook() {
 	hook createRuntime 'exec <&-; exit 0'
 	config '.annotations.big = ("x" * 100000)'
 	quietly tote create "$ID"
+	[ "$(status_of "$ID")" = created ]
 }
 
 @test "startContainer hooks run with the program's root" {

@@ -134,6 +134,7 @@ TRAP='trap "exit 3" TERM; echo ready; while :; do sleep 0.02; done'
 @test "delete of a created one ends its process" {
 	command_is sleep 1000
 	quietly tote create --pid-file "$PID_FILE" "$ID"
+	kill -0 "$(cat "$PID_FILE")"
 	run -0 tote delete "$ID"
 	nothing_left
 	! kill -0 "$(cat "$PID_FILE")" 2>/dev/null || [ "$(awk '{print $3}' "/proc/$(cat "$PID_FILE")/stat")" = Z ]

@@ -16,6 +16,11 @@ status_line() {
 	sed -n "s/^$1:[[:space:]]*//p" <<<"$output"
 }
 
+# mask_is LINE NUMBER
+mask_is() {
+	[ -n "$(status_line "$1")" ] && [ "$((0x$(status_line "$1")))" = "$2" ]
+}
+
 run_status() {
 	command_is cat /proc/self/status
 	run -0 --separate-stderr tote run "$ID"
@@ -167,24 +172,24 @@ run_status() {
 		"inheritable": ["CAP_KILL", "CAP_SYS_CHROOT"],
 		"ambient": ["CAP_KILL"]} | .process.user = {"uid": 1000, "gid": 1000}'
 	run_status
-	[ "$((0x$(status_line CapBnd)))" = $((1 << 0 | 1 << 5 | 1 << 18 | 1 << 27)) ]
+	mask_is CapBnd $((1 << 0 | 1 << 5 | 1 << 18 | 1 << 27))
 	# An ordinary user's execve keeps of permitted and effective what is ambient.
-	[ "$((0x$(status_line CapPrm)))" = $((1 << 5)) ]
-	[ "$((0x$(status_line CapEff)))" = $((1 << 5)) ]
-	[ "$((0x$(status_line CapInh)))" = $((1 << 5 | 1 << 18)) ]
-	[ "$((0x$(status_line CapAmb)))" = $((1 << 5)) ]
+	mask_is CapPrm $((1 << 5))
+	mask_is CapEff $((1 << 5))
+	mask_is CapInh $((1 << 5 | 1 << 18))
+	mask_is CapAmb $((1 << 5))
 }
 
 @test "capabilities: none, and no object at all" {
 	config '.process.capabilities = {}'
 	run_status
 	for set in CapBnd CapPrm CapEff CapInh CapAmb; do
-		[ "$((0x$(status_line $set)))" = 0 ]
+		mask_is $set 0
 	done
 	config 'del(.process.capabilities)'
 	run_status
 	for set in CapBnd CapPrm CapEff CapInh CapAmb; do
-		[ "$((0x$(status_line $set)))" = 0 ]
+		mask_is $set 0
 	done
 }
 
@@ -279,8 +284,8 @@ run_status() {
 @test "signals are as a program expects them: none blocked, none ignored" {
 	command_is cat /proc/self/status
 	run -0 env --block-signal=USR1 --ignore-signal=HUP,INT,QUIT,PIPE "$TOTE" --root "$ROOT" run "$ID"
-	[ "$((0x$(status_line SigBlk)))" = 0 ]
-	[ "$((0x$(status_line SigIgn)))" = 0 ]
+	mask_is SigBlk 0
+	mask_is SigIgn 0
 }
 
 @test "it leads its session" {
@@ -410,5 +415,6 @@ run_status() {
 	code=0
 	timeout 10 "$TOTE" --root "$ROOT" start "$ID" 3>&- || code=$?
 	[ "$code" -ne 124 ]
+	eventually eval '[ "$(status_of "$ID")" = stopped ]'
 	kill "$UNIXSOCK_PID"
 }
