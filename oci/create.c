@@ -298,8 +298,6 @@ static int host_work(struct making *mk, struct err *err)
 	int r = launch_until(&mk->launch, SYNC_HOST, err);
 
 	if (r == 0)
-		r = launch_host_settings(&mk->launch, err);
-	if (r == 0)
 		r = netdev_lend(mk->c->spec, mk->launch.pid, err);
 	if (r < 0)
 		return r;
@@ -466,13 +464,22 @@ static int check_terminal(const struct create_opts *o, const struct spec *spec, 
 	return 0;
 }
 
+/* Only where it is made by the first clone: a user namespace has to own it, and a staged plan clones later. */
+static bool wants_early_netns(const struct spec *spec)
+{
+	for_each(ns, &spec->linux_.namespaces)
+		if (ns->path || ns->type == NS_USER || ns->type == NS_TIME)
+			return false;
+	return spec_new_namespace(spec, NS_NETWORK);
+}
+
 static int decide(struct making *mk, struct err *err)
 {
 	int r = load(mk, err);
 
 	if (r == 0)
 		r = check_terminal(mk->opts, mk->c->spec, err);
-	if (r == 0 && spec_new_namespace(mk->c->spec, NS_NETWORK) && !spec_namespace(mk->c->spec, NS_USER))
+	if (r == 0 && wants_early_netns(mk->c->spec))
 		spawn_netns_begin(&mk->netns);
 	if (r == 0)
 		r = choose_cgroup(mk, err);

@@ -23,7 +23,7 @@ struct entering {
 	const struct exec_opts *opts;
 	struct plan plan;
 	struct launch launch;
-	struct spawn_join joins[NS_KINDS];
+	struct plan_join joins[NS_KINDS];
 	size_t join_count;
 	struct cg_tree tree;
 	struct cg cg;
@@ -41,26 +41,24 @@ static int check_status(struct container *c, const struct exec_opts *o, struct e
 	return container_spec(c, err);
 }
 
-/* The namespaces that the container has of its own; those of init, whose identity is checked around it. */
-static int open_namespaces(struct entering *en, struct err *err)
+/*
+ * The namespaces that the container has of its own are those of init. They are opened by its number, so its identity is
+ * held here and looked at again after that.
+ */
+static int name_namespaces(struct entering *en, struct err *err)
 {
-	autofd pidfd = proc_open(&en->c->st.init);
-	char path[64];
+	struct container *c = en->c;
 
-	if (pidfd < 0)
-		return err_set(err, ESRCH, "container %s: container not running", en->c->st.id);
-	for_each(ns, &en->c->spec->linux_.namespaces) {
+	en->launch.identity = proc_open(&c->st.init);
+	if (en->launch.identity < 0)
+		return err_set(err, ESRCH, "container %s: container not running", c->st.id);
+	for_each(ns, &c->spec->linux_.namespaces) {
 		enum ns_kind kind = (enum ns_kind)ns->type;
-		int fd;
 
-		snprintf(path, sizeof(path), "/proc/%d/ns/%s", en->c->st.init.pid, ns_kind_file(kind));
-		fd = fd_open(AT_FDCWD, path, O_RDONLY);
-		if (fd < 0)
-			return err_errno(err, "open the %s namespace of container %s", ns_kind_name(kind), en->c->st.id);
-		en->joins[en->join_count++] = (struct spawn_join){ kind, fd };
+		en->joins[en->join_count++] = (struct plan_join){
+			kind, arena_printf(&c->arena, "/proc/%d/ns/%s", c->st.init.pid, ns_kind_file(kind)) };
 	}
-	/* Still the same process: its pid was not reused while we looked it up by number. */
-	return proc_signal(pidfd, 0) == 0 ? 0 : err_set(err, ESRCH, "container %s: container not running", en->c->st.id);
+	return 0;
 }
 
 static int open_cgroup(struct entering *en, struct err *err)
@@ -90,7 +88,8 @@ static int build(struct entering *en, struct err *err)
 		.id = en->c->st.id,
 		.bundle = en->c->st.bundle,
 		.preserve_fds = en->opts->preserve_fds,
-		.user_ns_joined = spec_namespace(spec, NS_USER),
+		.joins = en->joins,
+		.join_count = en->join_count,
 		.config = en->c->config,
 		.seccomp_cache = -1,
 	};
@@ -129,8 +128,6 @@ static int run(struct entering *en, struct err *err)
 
 	if (r == 0 && en->plan.host_work) {
 		r = launch_until(l, SYNC_HOST, err);
-		if (r == 0)
-			r = launch_host_settings(l, err);
 		if (r == 0)
 			r = launch_tell(l, SYNC_HOST_DONE, err);
 	}
@@ -172,14 +169,12 @@ int container_exec(struct container *c, const struct exec_opts *opts, int *ret_p
 	if (r == 0 && opts->console_socket && !opts->process->terminal)
 		r = err_set(err, EINVAL, "--console-socket: there is no terminal to send (--tty)");
 	if (r == 0)
-		r = open_namespaces(&en, err);
+		r = name_namespaces(&en, err);
 	if (r == 0)
 		r = open_cgroup(&en, err);
 	if (r == 0)
 		r = build(&en, err);
 	if (r == 0) {
-		en.launch.joins = en.joins;
-		en.launch.join_count = en.join_count;
 		set_initial_affinity(opts->process);
 		r = run(&en, err);
 	}
@@ -189,8 +184,6 @@ int container_exec(struct container *c, const struct exec_opts *opts, int *ret_p
 		for_each(w, &en.plan.warnings)
 			container_warn(c, "%s", *w);
 	}
-	for (size_t i = 0; i < en.join_count; i++)
-		close(en.joins[i].fd);
 	launch_done(&en.launch);
 	cg_done(&en.cg);
 	cg_tree_close(&en.tree);

@@ -12,10 +12,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,6 +23,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#define OOM_UNCHANGED 9999
 #define LISTENER_TRIES 2000	/* at a millisecond each: loading a filter takes far less */
 
 void launch_init(struct launch *l, const struct plan *plan)
@@ -31,6 +32,8 @@ void launch_init(struct launch *l, const struct plan *plan)
 		.plan = plan,
 		.cgroup_fd = -1,
 		.start_fd = -1,
+		.identity = -1,
+		.oom_score_adj = OOM_UNCHANGED,
 		.netns_fd = -1,
 		.pidfd = -1,
 		.sync = -1,
@@ -52,10 +55,8 @@ static void close_fd(int *fd)
 /* What the child has got is of no more use to us. */
 static void close_child_fds(struct launch *l)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(l->own_joins) && l->joins == l->own_joins && i < l->join_count; i++)
-		close_fd(&l->own_joins[i].fd);
 	for_each(s, &l->plan->steps)
-		if (s->op == STEP_BIND)
+		if (s->op == STEP_BIND || s->op == STEP_ENTER)
 			close_fd(&s->fd);
 	close_fd(&l->sp.root_fd);
 	close_fd(&l->sp.init_fd);
@@ -63,12 +64,16 @@ static void close_child_fds(struct launch *l)
 	close_fd(&l->child_sync);
 }
 
+static void restore_oom_score(struct launch *l);
+
 void launch_done(struct launch *l)
 {
+	restore_oom_score(l);
 	close_child_fds(l);
 	close_fd(&l->netns_fd);
 	close_fd(&l->pidfd);
 	close_fd(&l->sync);
+	close_fd(&l->identity);
 	close_fd(&l->hook_state);
 	close_fd(&l->terminal);
 	close_fd(&l->listener);
@@ -108,9 +113,9 @@ static int mapping_namespace(const struct launch *l, const struct spec_mount *m,
 {
 	if (m->uid_mappings.count)
 		return idmap_namespace(&m->uid_mappings, &m->gid_mappings, err);
-	for (size_t i = 0; i < l->join_count; i++) {
-		if (l->joins[i].kind == NS_USER) {
-			int fd = fcntl(l->joins[i].fd, F_DUPFD_CLOEXEC, 0);
+	for_each(s, &l->plan->steps) {
+		if (s->op == STEP_ENTER && s->arg[0] == CLONE_NEWUSER) {
+			int fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
 
 			return fd < 0 ? err_errno(err, "duplicate a descriptor") : fd;
 		}
@@ -182,6 +187,11 @@ static int open_steps(struct launch *l, struct err *err)
 				return r;
 			if (s->fd >= 0)
 				keep(l, s->fd);
+		} else if (s->op == STEP_ENTER) {
+			s->fd = fd_open(AT_FDCWD, s->path, O_RDONLY);
+			if (s->fd < 0)
+				return err_errno(err, "open the %s namespace %s", s->type, s->path);
+			keep(l, s->fd);
 		} else if (s->op == STEP_CLOSE) {
 			l->sp.close_from = (unsigned int)s->arg[0];
 		} else if (s->op == STEP_START) {
@@ -200,23 +210,6 @@ static int open_steps(struct launch *l, struct err *err)
 	return 0;
 }
 
-static int open_joins(struct launch *l, struct err *err)
-{
-	if (!l->joins) {
-		l->joins = l->own_joins;
-		for_each(j, &l->plan->joins) {
-			int fd = fd_open(AT_FDCWD, j->path, O_RDONLY);
-
-			if (fd < 0)
-				return err_errno(err, "open the %s namespace %s", ns_kind_name(j->kind), j->path);
-			l->own_joins[l->join_count++] = (struct spawn_join){ j->kind, fd };
-		}
-	}
-	l->sp.joins = l->joins;
-	l->sp.join_count = l->join_count;
-	return 0;
-}
-
 static int open_root(struct launch *l, struct err *err)
 {
 	if (!l->plan->root)
@@ -224,12 +217,6 @@ static int open_root(struct launch *l, struct err *err)
 	l->sp.root_fd = fd_open(AT_FDCWD, l->plan->root, O_PATH | O_DIRECTORY);
 	if (l->sp.root_fd < 0)
 		return err_errno(err, "open root file system %s", l->plan->root);
-	for (size_t i = 0; i < l->join_count; i++) {
-		if (l->joins[i].kind == NS_MOUNT) {
-			l->sp.root = l->plan->root;
-			close_fd(&l->sp.root_fd);
-		}
-	}
 	return 0;
 }
 
@@ -256,9 +243,7 @@ static int open_all(struct launch *l, struct err *err)
 		return err_errno(err, "make a socket pair");
 	l->sync = pair[0];
 	l->sp.sync_fd = l->child_sync = pair[1];
-	r = open_joins(l, err);
-	if (r == 0)
-		r = open_root(l, err);
+	r = open_root(l, err);
 	if (r == 0)
 		r = open_steps(l, err);
 	if (r == 0)
@@ -268,17 +253,38 @@ static int open_all(struct launch *l, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-static int write_oom_score(const struct launch *l, struct err *err)
+/*
+ * Inherited, not written for the child: that may be in a user namespace without the privilege, and its files in /proc are
+ * not its user's. Ours is restored at the end, when the child no longer shares our memory: the kernel gives a new score
+ * to all that do.
+ */
+static int set_oom_score(struct launch *l, struct err *err)
 {
-	char path[64], text[16];
+	char text[16];
 	int r;
 
 	if (!l->plan->oom_score_adj.set)
 		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", l->pid);
+	if (file_peek(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)) < 0)
+		return err_errno(err, "read oom_score_adj");
+	r = (int)strtol(text, NULL, 10);
+	if (r == l->plan->oom_score_adj.value)
+		return 0;
+	l->oom_score_adj = r;
 	snprintf(text, sizeof(text), "%d", l->plan->oom_score_adj.value);
-	r = file_poke(AT_FDCWD, path, text);
+	r = file_poke(AT_FDCWD, "/proc/self/oom_score_adj", text);
 	return r < 0 ? err_code(err, r, "set oom_score_adj to %s", text) : 0;
+}
+
+static void restore_oom_score(struct launch *l)
+{
+	char text[16];
+
+	if (l->oom_score_adj == OOM_UNCHANGED)
+		return;
+	snprintf(text, sizeof(text), "%d", l->oom_score_adj);
+	file_poke(AT_FDCWD, "/proc/self/oom_score_adj", text);
+	l->oom_score_adj = OOM_UNCHANGED;
 }
 
 static int set_rlimits(const struct launch *l, struct err *err)
@@ -294,44 +300,52 @@ static int set_rlimits(const struct launch *l, struct err *err)
 	return 0;
 }
 
+/* Its successor is our child as well, and the process that is meant from now on. */
+static int take_child(struct launch *l, const struct sync_msg *m, int pidfd)
+{
+	proc_wait(l->pidfd);
+	close_fd(&l->pidfd);
+	l->pid = m->value;
+	l->pidfd = pidfd;
+	return 0;
+}
+
+static int map_ids(struct launch *l, struct err *err)
+{
+	int r = l->plan->new_user_ns ? idmap_write(l->pid, l->plan->uid_mappings, l->plan->gid_mappings, err) : 0;
+
+	return r == 0 && l->plan->new_user_ns ? launch_tell(l, SYNC_MAPPED, err) : r;
+}
+
 int launch_begin(struct launch *l, struct err *err)
 {
 	const struct plan *plan = l->plan;
 	int r = open_all(l, err);
 
+	if (r == 0 && l->identity >= 0 && proc_signal(l->identity, 0) < 0)
+		r = err_set(err, ESRCH, "container not running (it ended meanwhile)");
+	if (r == 0)
+		r = set_oom_score(l, err);
 	if (r < 0)
 		return r;
-	l->sp.clone_flags = plan->clone_flags;
-	l->sp.user_ns = plan->user_ns;
-	l->sp.wait_mapped = plan->new_user_ns;
-	l->sp.new_time_ns = plan->new_time_ns;
-	l->sp.time_offsets = plan->time_offsets;
+	l->sp.clone_flags = plan->staged ? 0 : plan->clone_flags;
+	l->sp.user_ns = plan->new_user_ns && !plan->staged;
 	l->sp.cgroup_fd = l->cgroup_fd;
 	l->sp.netns_fd = l->netns_fd;
 	if (l->netns_fd >= 0)
 		l->sp.clone_flags &= ~(unsigned long)CLONE_NEWNET;
-	/* The child shares our memory while it enters foreign namespaces (CVE-2016-9962). */
-	if (l->join_count)
-		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	r = spawn(&l->sp, &l->pid, &l->pidfd, err);
 	if (r < 0)
 		return r;
 	/* So that the end of the child is the end of the conversation. The number stays, as the child still reads it. */
 	close_fd(&l->child_sync);
-	if (plan->new_user_ns) {
-		r = idmap_write(l->pid, plan->uid_mappings, plan->gid_mappings, err);
-		if (r == 0)
-			r = launch_tell(l, SYNC_MAPPED, err);
-		if (r < 0)
-			launch_kill(l);
-	}
+	if (plan->staged)
+		r = launch_until(l, SYNC_CHILD, err);
+	if (r == 0)
+		r = map_ids(l, err);
+	if (r < 0)
+		launch_kill(l);
 	return r;
-}
-
-/* Not before tote-init runs in memory of its own: the kernel gives the score to all that share memory, us as well. */
-int launch_host_settings(const struct launch *l, struct err *err)
-{
-	return write_oom_score(l, err);
 }
 
 /* The limits come last, so that none of tote-init's own steps meets them. */
@@ -400,6 +414,8 @@ static int fetch_listener(struct launch *l, int number, struct err *err)
 static int take_message(struct launch *l, const struct sync_msg *m, int fd, struct err *err)
 {
 	switch (m->what) {
+	case SYNC_CHILD:
+		return take_child(l, m, fd);
 	case SYNC_TERMINAL:
 		l->terminal = fd;
 		return 0;
@@ -412,14 +428,15 @@ static int take_message(struct launch *l, const struct sync_msg *m, int fd, stru
 	}
 }
 
+/* A message may come before it is asked for: the stage and its successor speak over the same socket. */
 int launch_until(struct launch *l, enum sync_what what, struct err *err)
 {
-	for (;;) {
+	while (!what || !(l->seen & 1u << what)) {
 		struct sync_msg m = { 0 };
 		int fd = -1, r;
 		ssize_t n = fd_recv(l->sync, &m, sizeof(m), &fd);
 
-		/* It ended with a message of ours unread: the kernel says so once, and before its own last words. */
+		/* It ended with a message of ours unread; what it said before is still to be read, then the end. */
 		if (n == -ECONNRESET)
 			continue;
 		if (n < 0)
@@ -429,9 +446,11 @@ int launch_until(struct launch *l, enum sync_what what, struct err *err)
 		if (n == 0)
 			return 0;
 		r = take_message(l, &m, fd, err);
-		if (r < 0 || (what && m.what == what))
+		if (r < 0)
 			return r;
+		l->seen |= m.what < 32 ? 1u << m.what : 0;
 	}
+	return 0;
 }
 
 void launch_kill(struct launch *l)

@@ -4,7 +4,7 @@
  * tote-init until the program runs or a step fails. Straight-line code that may allocate and fails in words. Called by
  * oci/container.c for containers and oci/exec.c for further processes.
  *
- *	launch_begin -> [launch_until(SYNC_HOST) -> launch_host_settings -> launch_tell(SYNC_HOST_DONE)] ->
+ *	launch_begin -> [launch_until(SYNC_HOST) -> launch_tell(SYNC_HOST_DONE)] ->
  *	[launch_until(SYNC_READY)] -> launch_release -> launch_until(0: the program runs)
  */
 #ifndef OCI_LAUNCH_H
@@ -22,8 +22,7 @@ struct launch {
 	const struct plan *plan;
 	int cgroup_fd;		/* -1: none */
 	int start_fd;		/* the socket that `start` connects to; -1: none */
-	const struct spawn_join *joins;	/* exec: the namespaces of the container; else the plan's own are opened */
-	size_t join_count;
+	int identity;		/* exec: a pidfd; the namespaces opened by path are those of this living process; -1: none */
 	int netns_fd;		/* the new network namespace, made ahead; -1: made by the clone. Closed by launch_done() */
 	/* made; -1 until then */
 	pid_t pid;
@@ -33,10 +32,11 @@ struct launch {
 	int terminal;		/* the master, once it arrived */
 	int listener;		/* the seccomp listener, once it was fetched */
 	/* internal */
+	uint32_t seen;		/* 1 << enum sync_what of messages that came */
 	struct spawn sp;	/* read by the child until it executes tote-init: not to be changed meanwhile */
 	int child_sync;
-	struct spawn_join own_joins[NS_KINDS];
 	int *keep;
+	int oom_score_adj;	/* our own, to be restored; OOM_UNCHANGED */
 	struct arena arena;
 };
 
@@ -53,9 +53,6 @@ int launch_begin(struct launch *l, struct err *err);
  * terminal and the listener on the way. A failed step becomes err ("chdir to /x: No such file or directory").
  */
 int launch_until(struct launch *l, enum sync_what what, struct err *err);
-
-/* At SYNC_HOST: what of the plan only the host may set (oom_score_adj). */
-int launch_host_settings(const struct launch *l, struct err *err);
 
 /* Lets the child go on to the wait for start or to its program: everything about it is recorded. */
 int launch_release(struct launch *l, struct err *err);

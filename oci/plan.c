@@ -71,6 +71,7 @@ static void plan_namespaces(const struct spec *spec, struct arena *a, struct pla
 			plan->clone_flags |= ns_kind_flag((enum ns_kind)ns->type);
 	}
 	plan->new_user_ns = plan->clone_flags & CLONE_NEWUSER;
+	plan->staged = plan->joins.count || plan->new_time_ns;
 	plan->uid_mappings = &spec->linux_.uid_mappings;
 	plan->gid_mappings = &spec->linux_.gid_mappings;
 }
@@ -82,6 +83,44 @@ static void plan_time_offsets(const struct spec *spec, struct arena *a, struct p
 	if (m || b)
 		plan->time_offsets = arena_printf(a, "monotonic %lld %u\nboottime %lld %u\n", m ? (long long)m->secs : 0,
 						  m ? m->nanosecs : 0, b ? (long long)b->secs : 0, b ? b->nanosecs : 0);
+}
+
+static void add_enter(struct plan *plan, struct arena *a, const struct plan_join *j, unsigned int flags)
+{
+	struct step *s = plan_add_path(plan, a, STEP_ENTER, j->path);
+
+	s->type = ns_kind_name(j->kind);
+	s->arg[0] = ns_kind_flag(j->kind);
+	s->flags = flags;
+}
+
+/* Entering a user namespace gives privilege in it and takes that of the host: what was refused before is tried after. */
+static void plan_stage(struct plan *plan, struct arena *a)
+{
+	const struct plan_join *user = NULL;
+
+	if (!plan->staged)
+		return;
+	if (plan->new_time_ns) {
+		struct step *s = plan_add(plan, a, STEP_TIME_NAMESPACE);
+
+		s->data = plan->time_offsets;
+		s->data_len = plan->time_offsets ? strlen(plan->time_offsets) : 0;
+	}
+	for_each(j, &plan->joins)
+		if (j->kind == NS_USER)
+			user = j;
+	for_each(j, &plan->joins)
+		if (j != user)
+			add_enter(plan, a, j, user ? STEP_OR_LATER : 0);
+	if (user)
+		add_enter(plan, a, user, 0);
+	for_each(j, &plan->joins)
+		if (user && j != user)
+			add_enter(plan, a, j, 0);
+	plan_add(plan, a, STEP_CLONE)->arg[0] = plan->clone_flags;
+	if (plan->user_ns)
+		plan_add(plan, a, STEP_BECOME_ROOT)->arg[0] = plan->new_user_ns;
 }
 
 static void plan_names(const struct spec *spec, struct arena *a, struct plan *plan)
@@ -125,7 +164,7 @@ void plan_hooks(const struct spec_hook_list *hooks, struct arena *a, struct plan
 static bool needs_host(const struct spec *spec)
 {
 	return spec->hooks.list[HOOK_PRESTART].count || spec->hooks.list[HOOK_CREATE_RUNTIME].count ||
-	       spec->linux_.net_devices.count || spec->process->oom_score_adj.set;
+	       spec->linux_.net_devices.count;
 }
 
 int plan_build(const struct spec *spec, const struct plan_opts *opts, struct arena *a, struct plan *ret_plan,
@@ -146,6 +185,7 @@ int plan_build(const struct spec *spec, const struct plan_opts *opts, struct are
 		return err_set(err, EINVAL, "linux.namespaces: a mount namespace is needed");
 	plan_namespaces(spec, a, &plan);
 	plan_time_offsets(spec, a, &plan);
+	plan_stage(&plan, a);
 	plan.oom_score_adj = spec->process->oom_score_adj;
 	plan.terminal = spec->process->terminal;
 	plan.host_work = needs_host(spec);
@@ -182,15 +222,17 @@ int plan_build(const struct spec *spec, const struct plan_opts *opts, struct are
 int plan_build_exec(const struct spec *spec, const struct spec_process *process, const struct plan_opts *opts,
 		    struct arena *a, struct plan *ret_plan, struct err *err)
 {
-	struct plan plan = { .user_ns = opts->user_ns_joined };
+	struct plan plan = { .staged = true };
 	struct plan_process_opts pp = { .process = process, .seccomp = spec->linux_.seccomp, .exec = true };
 	int r;
 
 	plan.oom_score_adj = process->oom_score_adj;
 	plan.terminal = process->terminal;
-	plan.host_work = process->oom_score_adj.set;
-	if (plan.host_work)
-		plan_add(&plan, a, STEP_HOST);
+	plan.joins.items = arena_memdup(a, opts->joins, opts->join_count * sizeof(*opts->joins));
+	plan.joins.count = opts->join_count;
+	for_each(j, &plan.joins)
+		plan.user_ns |= j->kind == NS_USER;
+	plan_stage(&plan, a);
 	r = plan_process_early(&pp, opts, a, &plan, err);
 	if (r == 0)
 		r = plan_process_late(&pp, opts, a, &plan, err);

@@ -40,7 +40,8 @@ struct plan_join {
 
 struct plan {
 	unsigned long clone_flags;	/* CLONE_NEW* of the namespaces to make; cgroup is a step, time a flag below */
-	LIST(struct plan_join) joins;
+	LIST(struct plan_join) joins;	/* entered by steps */
+	bool staged;			/* tote-init starts in the host's namespaces and clones its successor into others */
 	bool user_ns;			/* new or joined: the process becomes uid 0 there first */
 	bool new_user_ns;
 	const struct spec_id_mappings *uid_mappings, *gid_mappings;	/* of a new user namespace */
@@ -69,7 +70,8 @@ struct plan_opts {
 	bool no_pivot;
 	bool no_new_keyring;
 	unsigned int preserve_fds;	/* descriptors from 3 on that the program inherits */
-	bool user_ns_joined;		/* exec: the container has a user namespace */
+	const struct plan_join *joins;	/* exec: the container's namespaces */
+	size_t join_count;
 	bool no_setgroups;		/* the user namespace has setgroups(2) denied */
 	const char *config;		/* the text the spec was read from, for tote-seccomp */
 	int seccomp_cache;		/* directory descriptor for compiled filters, -1: none */

@@ -11,7 +11,11 @@
 
 /* What a step does. oci/plan_text.c holds the same list in words. */
 enum step_op {
-	STEP_HOST = 1,		/* tells the host that the namespaces are there and waits until it has done its part */
+	STEP_TIME_NAMESPACE = 1,	/* a new one for the children; data: its offsets */
+	STEP_ENTER,		/* fd: a namespace, then closed; path; arg0: its CLONE_NEW* flag */
+	STEP_CLONE,		/* arg0: CLONE_NEW* flags; the child goes on with the plan */
+	STEP_BECOME_ROOT,	/* uid 0 of the user namespace; arg0: once its ids are mapped */
+	STEP_HOST,		/* tells the host that the namespaces are there and waits until it has done its part */
 	STEP_UNSHARE,		/* arg0: CLONE_NEW* flags */
 	STEP_HOSTNAME,		/* data */
 	STEP_DOMAINNAME,	/* data */
@@ -68,6 +72,8 @@ enum {
 	STEP_CONSOLE = 256,	/* TERMINAL: also mounted on /dev/console */
 	STEP_LISTENER = 512,	/* SECCOMP: the host fetches the notify descriptor */
 	STEP_IF_MISSING = 1024,	/* DEVICE, SYMLINK: what exists stays */
+	STEP_OR_LATER = 2048,	/* ENTER: when refused, another step tries it again */
+	STEP_BY_PATH = 4096,	/* ROOT: found by path, in the mount namespace that was entered */
 };
 
 /* A hook that ended with code N fails its step with -(HOOK_FAILED + N); 128 + signal when it was killed. */

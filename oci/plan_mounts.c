@@ -298,13 +298,18 @@ int plan_root(const struct spec *spec, const struct plan_opts *opts, struct aren
 {
 	const char *path = spec->root->path;
 	unsigned int propagation = spec->linux_.rootfs_propagation;
+	struct step *s;
 
 	(void)err;
 	plan->root = path[0] == '/' ? path : arena_printf(a, "%s/%s", opts->bundle, path);
 	/* A shared root is made after pivot_root, which refuses shared mounts. */
 	if (!propagation || propagation & (MS_SHARED | MS_UNBINDABLE))
 		propagation = MS_SLAVE;
-	plan_add_path(plan, a, STEP_ROOT, plan->root)->arg[0] = propagation | MS_REC;
+	s = plan_add_path(plan, a, STEP_ROOT, plan->root);
+	s->arg[0] = propagation | MS_REC;
+	for_each(j, &plan->joins)
+		if (j->kind == NS_MOUNT)
+			s->flags = STEP_BY_PATH;
 	return 0;
 }
 

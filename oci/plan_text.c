@@ -11,6 +11,10 @@
 
 /* What a step is called; %p, %s, %t, %d stand for its path, source, type and data, %0 to %4 for its numbers. */
 static const char *const words[STEP_OPS] = {
+	[STEP_TIME_NAMESPACE] = "make a time namespace and set its offsets",
+	[STEP_ENTER] = "enter the %t namespace %p",
+	[STEP_CLONE] = "clone a child into them",
+	[STEP_BECOME_ROOT] = "become uid 0 of the user namespace (is 0 mapped?)",
 	[STEP_HOST] = "let the host set up hooks and network devices",
 	[STEP_UNSHARE] = "make a new cgroup namespace",
 	[STEP_HOSTNAME] = "set hostname %d",
@@ -182,8 +186,6 @@ static void namespaces_text(const struct plan *plan, struct buf *out)
 		if (plan->clone_flags & ns_kind_flag((enum ns_kind)kind) || (kind == NS_TIME && plan->new_time_ns))
 			buf_addf(out, " %s", ns_kind_name((enum ns_kind)kind));
 	buf_adds(out, "\n");
-	for_each(j, &plan->joins)
-		buf_addf(out, "enter %s namespace %s\n", ns_kind_name(j->kind), j->path);
 }
 
 static void maps_text(const char *what, const struct spec_id_mappings *maps, struct buf *out)

@@ -4,8 +4,6 @@
  * stack of its own and makes raw system calls only, as errno and libc's state are ours. Nobody in the namespaces that
  * it enters can look at it: launch.c has made this process undumpable before.
  *
- * Entering namespaces needs a process in between: a pid namespace holds only later children. That "stage" is vforked,
- * enters one by one, clones the real child as our own (CLONE_PARENT) and ends.
  */
 #include "oci/spawn.h"
 
@@ -40,7 +38,6 @@ enum {
 	SPAWN_MAPPED = SPAWN_STEP_FIRST,
 	SPAWN_ROOT_USER,
 	SPAWN_NETNS,
-	SPAWN_WORKING_DIRECTORY,
 	SPAWN_KEEP,
 	SPAWN_EXEC,
 	SPAWN_STEPS_END
@@ -50,22 +47,11 @@ static const char *const step_words[] = {
 	[SPAWN_MAPPED - SPAWN_STEP_FIRST] = "wait for the id mappings",
 	[SPAWN_ROOT_USER - SPAWN_STEP_FIRST] = "become uid 0 of the user namespace (is 0 mapped?)",
 	[SPAWN_NETNS - SPAWN_STEP_FIRST] = "enter the new network namespace",
-	[SPAWN_WORKING_DIRECTORY - SPAWN_STEP_FIRST] = "chdir to the root file system",
 	[SPAWN_KEEP - SPAWN_STEP_FIRST] = "pass descriptors on",
 	[SPAWN_EXEC - SPAWN_STEP_FIRST] = "execute tote-init",
 };
 
 extern const char tote_init_blob[], tote_init_blob_end[];
-
-/* The stage's answer, in memory that both see even when it has a copy of the rest. */
-struct stage {
-	const struct spawn *sp;
-	sys_t pid;		/* of the child, or -errno */
-	int pidfd;
-	int failed;		/* 0, or what failed: an index into joins + 1, STAGE_TIME or STAGE_CLONE */
-};
-
-enum { STAGE_TIME = -1, STAGE_CLONE = -2 };
 
 static char child_stack[STACK_SIZE] __attribute__((aligned(16)));
 
@@ -108,15 +94,13 @@ IN_CHILD _Noreturn static void child_fail(const struct spawn *sp, int step, sys_
 IN_CHILD static void child_become_root(const struct spawn *sp)
 {
 	struct sync_msg m;
-	sys_t r = 0;
+	sys_t r;
 
-	if (sp->wait_mapped) {
-		do {
-			r = sys(__NR_recvfrom, sp->sync_fd, &m, sizeof(m), 0, 0, 0);
-		} while (r == -EINTR);
-		if (r != sizeof(m) || m.what != SYNC_MAPPED)
-			child_fail(sp, SPAWN_MAPPED, r < 0 ? r : -ECANCELED);
-	}
+	do {
+		r = sys(__NR_recvfrom, sp->sync_fd, &m, sizeof(m), 0, 0, 0);
+	} while (r == -EINTR);
+	if (r != sizeof(m) || m.what != SYNC_MAPPED)
+		child_fail(sp, SPAWN_MAPPED, r < 0 ? r : -ECANCELED);
 #ifdef __NR_setgroups32
 	sys(__NR_setgroups32, 0, 0);	/* the host's groups; EPERM where "setgroups" is denied */
 	r = sys(__NR_setresgid32, 0, 0, 0);
@@ -164,10 +148,6 @@ IN_CHILD _Noreturn static void child_main(const struct spawn *sp)
 		child_become_root(sp);
 	if (sp->netns_fd >= 0 && (r = sys(__NR_setns, sp->netns_fd, CLONE_NEWNET)) < 0)
 		child_fail(sp, SPAWN_NETNS, r);
-	if (sp->root)
-		r = sys(__NR_chdir, sp->root);
-	if (r < 0)
-		child_fail(sp, SPAWN_WORKING_DIRECTORY, r);
 	/* Also what our caller left open dies with the exec: "/proc/self/fd/9/..." as a program or a directory would
 	 * lead to the host (CVE-2024-21626). A kernel that cannot do it is reported by STEP_CLOSE. */
 	sys(__NR_close_range, sp->close_from, ~0U, CLOSE_RANGE_CLOEXEC);
@@ -259,15 +239,16 @@ static sys_t clone_on_stack(struct clone_args *args, int (*entry)(void *), void 
 }
 #endif
 
-IN_CHILD static sys_t clone_child(const struct spawn *sp, uint64_t extra, int *pidfd)
+IN_CHILD static sys_t clone_child(const struct spawn *sp, int *pidfd)
 {
 	struct clone_args args = {
-		.flags = sp->clone_flags | CLONE_VM | CLONE_PIDFD | CLONE_CLEAR_SIGHAND | extra,
+		.flags = sp->clone_flags | CLONE_VM | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
+			 (sp->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
 		.pidfd = (uint64_t)(uintptr_t)pidfd,
-		.exit_signal = extra & CLONE_PARENT ? 0 : SIGCHLD,
+		.exit_signal = SIGCHLD,
 		.stack = (uint64_t)(uintptr_t)child_stack,
 		.stack_size = sizeof(child_stack),
-		.cgroup = sp->cgroup_fd >= 0 && extra & CLONE_INTO_CGROUP ? (uint64_t)sp->cgroup_fd : 0,
+		.cgroup = sp->cgroup_fd >= 0 ? (uint64_t)sp->cgroup_fd : 0,
 	};
 
 	return clone_on_stack(&args, entry_child, (void *)sp);
@@ -314,132 +295,6 @@ int spawn_netns_end(struct spawn_netns *ns)
 	return ns->fd < 0 ? -1 : ns->fd;
 }
 
-IN_CHILD static int stage_time(const struct spawn *sp)
-{
-	sys_t fd, r = sys(__NR_unshare, CLONE_NEWTIME);
-
-	if (r < 0)
-		return (int)r;
-	if (!sp->time_offsets)
-		return 0;
-	fd = sys(__NR_openat, AT_FDCWD, "/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC, 0);
-	if (fd < 0)
-		return (int)fd;
-	r = sys(__NR_write, fd, sp->time_offsets, strlen(sp->time_offsets));
-	sys(__NR_close, fd);
-	return r < 0 ? (int)r : 0;
-}
-
-/*
- * Twice over the list: what the host's privilege opens is entered before the user namespace takes it away, the rest
- * after it, which may give what is needed.
- */
-IN_CHILD static int stage_enter(struct stage *st)
-{
-	const struct spawn *sp = st->sp;
-	uint64_t entered = 0;
-	sys_t r = 0;
-
-	for (int pass = 0; pass < 3; pass++) {
-		for (size_t i = 0; i < sp->join_count; i++) {
-			bool user = sp->joins[i].kind == NS_USER;
-
-			if (entered >> i & 1 || user != (pass == 1))
-				continue;
-			r = sys(__NR_setns, sp->joins[i].fd, ns_kind_flag(sp->joins[i].kind));
-			if (r == 0) {
-				entered |= (uint64_t)1 << i;
-			} else if (r != -EPERM || pass) {
-				st->failed = (int)i + 1;
-				return (int)r;
-			}
-		}
-	}
-	return 0;
-}
-
-IN_CHILD _Noreturn static void stage_main(struct stage *st)
-{
-	const struct spawn *sp = st->sp;
-	int r = 0;
-
-	if (sp->new_time_ns && (r = stage_time(sp)) < 0)
-		st->failed = STAGE_TIME;
-	if (r == 0)
-		r = stage_enter(st);
-	if (r == 0) {
-		st->pid = clone_child(sp, CLONE_PARENT, &st->pidfd);
-		if (st->pid < 0)
-			st->failed = STAGE_CLONE;
-	} else {
-		st->pid = r;
-	}
-	for (;;)
-		sys(__NR_exit_group, 0);
-}
-
-IN_CHILD static int entry_stage(void *arg)
-{
-	stage_main(arg);
-}
-
-static int stage_error(const struct spawn *sp, const struct stage *st, struct err *err)
-{
-	if (st->failed == STAGE_TIME)
-		return err_code(err, (int)st->pid, "make a time namespace and set its offsets");
-	if (st->failed > 0)
-		return err_code(err, (int)st->pid, "enter the %s namespace", ns_kind_name(sp->joins[st->failed - 1].kind));
-	return err_code(err, (int)st->pid, "clone the container's process");
-}
-
-static int spawn_staged(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *err)
-{
-	static char stack[STACK_SIZE] __attribute__((aligned(16)));
-	bool time = sp->new_time_ns;
-	struct stage *st = mmap(NULL, sizeof(*st), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct clone_args args = { .exit_signal = SIGCHLD };
-	sys_t pid;
-	int r = 0;
-
-	if (st == MAP_FAILED)
-		return err_errno(err, "map memory");
-	for (size_t i = 0; i < sp->join_count; i++)
-		time |= sp->joins[i].kind == NS_TIME;
-	*st = (struct stage){ .sp = sp, .pid = -ECANCELED, .pidfd = -1 };
-	/* Descriptors are shared so that the child's pidfd is ours. A time namespace is refused to shared memory. */
-	args.flags = CLONE_VFORK | CLONE_FILES | CLONE_CLEAR_SIGHAND | (time ? 0 : CLONE_VM) | (sp->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0);
-	args.cgroup = sp->cgroup_fd >= 0 ? (uint64_t)sp->cgroup_fd : 0;
-	args.stack = (uint64_t)(uintptr_t)stack;
-	args.stack_size = sizeof(stack);
-	pid = clone_on_stack(&args, entry_stage, st);
-	if (pid < 0) {
-		r = err_code(err, (int)pid, "clone");
-	} else {
-		while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		if (st->pid < 0)
-			r = stage_error(sp, st, err);
-	}
-	if (r == 0) {
-		*ret_pid = (pid_t)st->pid;
-		*ret_pidfd = st->pidfd;
-	}
-	munmap(st, sizeof(*st));
-	return r;
-}
-
-static int spawn_direct(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *err)
-{
-	int pidfd = -1;
-	sys_t pid = clone_child(sp, sp->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0, &pidfd);
-
-	if (pid < 0)
-		return err_code(err, (int)pid, "clone the container's process");
-	*ret_pid = (pid_t)pid;
-	*ret_pidfd = pidfd;
-	return 0;
-}
-
 /*
  * The new mount namespace takes the working directory along: its copy of the root file system is the child's "." without
  * a path to look up, which a mapped user could perhaps not search. A directory entered after the clone would be the
@@ -447,17 +302,21 @@ static int spawn_direct(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, 
  */
 int spawn(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
-	bool staged = sp->join_count || sp->new_time_ns;
 	autofd back = -1;
-	int r;
+	int pidfd = -1;
+	sys_t pid;
 
 	if (sp->root_fd >= 0) {
 		back = fd_open(AT_FDCWD, ".", O_PATH);
 		if (fchdir(sp->root_fd) < 0)
 			return err_errno(err, "chdir to the root file system");
 	}
-	r = staged ? spawn_staged(sp, ret_pid, ret_pidfd, err) : spawn_direct(sp, ret_pid, ret_pidfd, err);
-	if (back >= 0 && fchdir(back) < 0 && r == 0)
+	pid = clone_child(sp, &pidfd);
+	if (back >= 0 && fchdir(back) < 0 && pid > 0)
 		return err_errno(err, "chdir back");
-	return r;
+	if (pid < 0)
+		return err_code(err, (int)pid, "clone the container's process");
+	*ret_pid = (pid_t)pid;
+	*ret_pidfd = pidfd;
+	return 0;
 }

@@ -11,23 +11,13 @@
 
 #include <sys/types.h>
 
-struct spawn_join {
-	enum ns_kind kind;
-	int fd;
-};
-
 struct spawn {
 	unsigned long clone_flags;	/* CLONE_NEW* */
-	const struct spawn_join *joins;
-	size_t join_count;
-	bool user_ns;			/* new or joined: become uid 0 in it before the exec, or that drops all capabilities */
-	bool wait_mapped;		/* a new one: wait for SYNC_MAPPED first */
-	bool new_time_ns;
-	const char *time_offsets;	/* NULL: none */
+	bool user_ns;			/* a new one: wait for SYNC_MAPPED and become uid 0 in it, or the exec drops all
+					   capabilities */
 	int netns_fd;			/* made ahead, to be entered; -1: none */
 	int cgroup_fd;			/* -1: the caller's */
-	int root_fd;			/* becomes the working directory; -1: see root */
-	const char *root;		/* the same by path, where a mount namespace is entered that has its own mounts */
+	int root_fd;			/* becomes the working directory; -1: none */
 	int init_fd;			/* tote-init, see spawn_init_fd() */
 	unsigned int close_from;	/* the first descriptor that is not the program's */
 	int plan_fd, sync_fd;

@@ -10,11 +10,12 @@
 
 enum sync_what {
 	/* host -> child */
-	SYNC_MAPPED = 1,	/* ids are mapped, time offsets set: execute tote-init */
+	SYNC_MAPPED = 1,	/* the ids of the new user namespace are mapped */
 	SYNC_HOST_DONE,		/* the host has done what SYNC_HOST asked for */
 	SYNC_RELEASE,		/* the container is recorded: go on to the wait for start, or to the program */
 	SYNC_START,		/* over the start socket: `tote start` */
 	/* child -> host */
+	SYNC_CHILD,		/* value: the pid of the process that goes on; carries its pidfd. The sender ends */
 	SYNC_HOST,		/* namespaces are there, nothing is mounted: host hooks and network devices now */
 	SYNC_TERMINAL,		/* carries the terminal's master descriptor */
 	SYNC_LISTENER,		/* value: the descriptor that the seccomp listener will have */

@@ -25,6 +25,7 @@ struct init {
 	unsigned char *base;		/* the mapped plan */
 	const struct wire_plan *plan;
 	int sync;			/* to the host */
+	uint64_t entered;		/* CLONE_NEW* of namespaces entered so far */
 	int root;			/* the container's root directory */
 	int proc;			/* a detached procfs of our own, -1 until needed */
 	int null_tree;			/* a mount of /dev/null for masks, -1 until needed */
@@ -38,7 +39,7 @@ struct init {
 /* Every step is one function: 0 or -errno. */
 typedef int step_fn(struct init *in, const struct wire_step *s);
 
-step_fn step_host, step_unshare, step_hostname, step_domainname, step_loopback_up, step_root, step_mount,
+step_fn step_time_namespace, step_enter, step_clone, step_become_root, step_host, step_unshare, step_hostname, step_domainname, step_loopback_up, step_root, step_mount,
 	step_bind, step_remount, step_device, step_symlink, step_sysctl, step_mask, step_readonly,
 	step_terminal, step_hook, step_root_readonly, step_root_propagation, step_pivot, step_setsid, step_keyring,
 	step_rlimit, step_scheduler, step_io_priority, step_personality, step_memory_policy, step_affinity, step_label,
@@ -68,6 +69,8 @@ int parent_open(struct init *in, const char *path, const char **ret_leaf);
 /* sync.c: messages to and from the host. */
 int sync_send(const struct init *in, enum sync_what what, int step, int value);
 int sync_wait(int sock, enum sync_what what);
+/* A message that carries a descriptor. */
+int sync_send_fd(const struct init *in, enum sync_what what, int step, int value, int fd);
 
 /* proc.c: a write to a file of our own procfs. */
 int proc_write(struct init *in, const char *prefix, const char *path, const char *data, size_t len);

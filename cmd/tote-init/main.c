@@ -6,6 +6,10 @@
 #include <linux/prctl.h>
 
 static step_fn *const steps[STEP_OPS] = {
+	[STEP_TIME_NAMESPACE] = step_time_namespace,
+	[STEP_ENTER] = step_enter,
+	[STEP_CLONE] = step_clone,
+	[STEP_BECOME_ROOT] = step_become_root,
 	[STEP_HOST] = step_host,
 	[STEP_UNSHARE] = step_unshare,
 	[STEP_HOSTNAME] = step_hostname,

@@ -53,8 +53,11 @@ static int set_propagation(int fd, uint64_t ms)
 int step_root(struct init *in, const struct wire_step *s)
 {
 	struct mount_attr slave = { .propagation = MS_SLAVE };
-	sys_t tree = sys(__NR_open_tree, AT_FDCWD, ".", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE), r;
+	sys_t tree, r = s->flags & STEP_BY_PATH ? sys(__NR_chdir, plan_string(in, s->path)) : 0;
 
+	if (r < 0)
+		return (int)r;
+	tree = sys(__NR_open_tree, AT_FDCWD, ".", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (tree < 0)
 		return (int)tree;
 	/* Nothing that happens to our copy of the host's mounts, least of all the unmount after pivot, may reach it. */

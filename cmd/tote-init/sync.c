@@ -6,6 +6,8 @@
 
 #define MSG_NOSIGNAL 0x4000
 #define SOCK_CLOEXEC 02000000
+#define SOL_SOCKET 1
+#define SCM_RIGHTS 1
 #define AF_INET 2
 #define SOCK_DGRAM 2
 #define IFF_UP 1
@@ -28,6 +30,34 @@ int sync_send(const struct init *in, enum sync_what what, int step, int value)
 
 	do {
 		r = sys(__NR_sendto, in->sync, &m, sizeof(m), MSG_NOSIGNAL, 0, 0);
+	} while (r == -EINTR);
+	return r < 0 ? (int)r : 0;
+}
+
+int sync_send_fd(const struct init *in, enum sync_what what, int step, int value, int fd)
+{
+	struct sync_msg m = { .what = (uint16_t)what, .step = (uint16_t)step, .value = value };
+	struct {
+		size_t len;
+		int level, type;
+		int fd;
+	} __attribute__((aligned(sizeof(size_t)))) control = {
+		.len = offsetof(__typeof__(control), fd) + sizeof(int), .level = SOL_SOCKET, .type = SCM_RIGHTS, .fd = fd,
+	};
+	struct { void *base; size_t len; } iov = { &m, sizeof(m) };
+	struct {
+		void *name;
+		int name_len;
+		void *iov;
+		size_t iov_len;
+		void *control;
+		size_t control_len;
+		unsigned int flags;
+	} msg = { .iov = &iov, .iov_len = 1, .control = &control, .control_len = control.len };
+	sys_t r;
+
+	do {
+		r = sys(__NR_sendmsg, in->sync, &msg, MSG_NOSIGNAL);
 	} while (r == -EINTR);
 	return r < 0 ? (int)r : 0;
 }

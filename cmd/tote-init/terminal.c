@@ -68,35 +68,6 @@ static int open_ptmx(const struct init *in)
 	return fd;
 }
 
-static int send_master(const struct init *in, int step, int master)
-{
-	struct sync_msg m = { .what = SYNC_TERMINAL, .step = (uint16_t)step };
-	struct {
-		size_t len;
-		int level, type;
-		int fd;
-	} __attribute__((aligned(sizeof(size_t)))) control = {
-		.len = offsetof(__typeof__(control), fd) + sizeof(int), .level = 1 /* SOL_SOCKET */, .type = 1 /* SCM_RIGHTS */,
-		.fd = master,
-	};
-	struct { void *base; size_t len; } iov = { &m, sizeof(m) };
-	struct {
-		void *name;
-		int name_len;
-		void *iov;
-		size_t iov_len;
-		void *control;
-		size_t control_len;
-		unsigned int flags;
-	} msg = { .iov = &iov, .iov_len = 1, .control = &control, .control_len = control.len };
-	sys_t r;
-
-	do {
-		r = sys(__NR_sendmsg, in->sync, &msg, 0x4000 /* MSG_NOSIGNAL */);
-	} while (r == -EINTR);
-	return r < 0 ? (int)r : 0;
-}
-
 static int mount_console(const struct init *in, int peer)
 {
 	sys_t tree = sys(__NR_open_tree, peer, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH), r;
@@ -135,7 +106,7 @@ int step_terminal(struct init *in, const struct wire_step *s)
 	if (r == 0 && s->flags & STEP_CONSOLE)
 		r = mount_console(in, peer);
 	if (r == 0)
-		r = send_master(in, step_index(in, s), master);
+		r = sync_send_fd(in, SYNC_TERMINAL, step_index(in, s), 0, master);
 	for (int fd = 0; r >= 0 && fd < 3; fd++)
 		r = sys(__NR_dup3, peer, fd, 0);
 	if (r >= 0)

@@ -49,7 +49,8 @@ static int store_uint(const struct option *o, const char *value, unsigned int *o
 		return err_set(err, EINVAL, "option --%s requires an argument", o->name);
 	errno = 0;
 	n = strtoul(value, &end, 10);
-	if (!*value || *end || errno || n > 0x7fffffff || *value == '-')
+	/* strtoul(3) also takes blanks and a sign. */
+	if (*value < '0' || *value > '9' || *end || errno || n > 0x7fffffff)
 		return err_set(err, EINVAL, "--%s: expected a number, found \"%s\"", o->name, value);
 	*out = (unsigned int)n;
 	return 0;

@@ -60,7 +60,7 @@ with_writable_root() { # as a root of the container's own, whose files belong to
 	start_sleeper
 	[ "$(awk '/^Uid:/ {print $2, $3, $4, $5}' "/proc/$PID/status")" = "$BASE $BASE $BASE $BASE" ]
 	[ "$(awk '/^Gid:/ {print $2, $3, $4, $5}' "/proc/$PID/status")" = "$BASE $BASE $BASE $BASE" ]
-	[ -z "$(awk '/^Groups:/ {print $2}' "/proc/$PID/status")" ]
+	[ "$(awk '/^Groups:/ {print $2, $3}' "/proc/$PID/status" | xargs)" = "$BASE" ]
 	[ "$(readlink "/proc/$PID/ns/user")" != "$(readlink /proc/self/ns/user)" ]
 	tote delete --force "$ID"
 	nothing_left

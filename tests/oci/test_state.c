@@ -61,8 +61,8 @@ static void ids(void **state)
 	longest[NAME_MAX + 1] = '\0';
 	assert_int_equal(state_check_id(longest, &err), -EINVAL);
 	assert_string_equal(err.msg, "invalid container ID: it must have 1 to 255 characters");
-	assert_int_equal(state_open(root, longest, true, &err), -EINVAL);
-	assert_int_equal(state_open(root, "../x", false, &err), -EINVAL);
+	assert_int_equal(state_open(root, longest, -1, &err), -EINVAL);
+	assert_int_equal(state_open(root, "../x", 0, &err), -EINVAL);
 	longest[NAME_MAX] = '\0';
 	assert_int_equal(state_check_id(longest, &err), 0);
 }
@@ -219,16 +219,18 @@ static void claims_are_exclusive(void **state)
 	assert_int_equal(st.st_mode, S_IFDIR | 0700);
 	assert_int_equal(state_claim(root, "a", &err), -EEXIST);
 	assert_string_equal(err.msg, "container with given ID already exists: a");
-	assert_int_equal(state_open(root, "b", true, &err), -ENOENT);
+	assert_int_equal(state_open(root, "b", -1, &err), -ENOENT);
 	assert_string_equal(err.msg, "container \"b\": container does not exist");
-	again = state_open(root, "a", false, &err);
+	again = state_open(root, "a", 0, &err);
 	assert_true(again >= 0);
 	assert_int_equal(flock(again, LOCK_EX | LOCK_NB), -1);
 	assert_int_equal(errno, EWOULDBLOCK);
+	assert_int_equal(state_open(root, "a", 60, &err), -EBUSY);
+	assert_string_equal(err.msg, "container a: another command is at work on it");
 	drop("a");
 	/* What is no directory is no container. */
 	assert_int_equal(symlinkat("/", root, "link"), 0);
-	assert_int_equal(state_open(root, "link", true, &err), -ENOTDIR);
+	assert_int_equal(state_open(root, "link", -1, &err), -ENOTDIR);
 	assert_int_equal(state_claim(root, "link", &err), -EEXIST);
 	drop("link");
 }
@@ -265,7 +267,8 @@ static void reap(pid_t pid)
 	assert_int_equal(status, 0);
 }
 
-static void locks_are_waited_for(void **state)
+/* How long to wait: for ever, or longer than it takes. */
+static void wait_for_lock(int lock_ms)
 {
 	autofd fd = -1;
 	int said[2];
@@ -273,12 +276,11 @@ static void locks_are_waited_for(void **state)
 	struct err err;
 	char c;
 
-	(void)state;
 	close(claim("a"));
 	assert_int_equal(pipe(said), 0);
 	pid = fork();
 	if (pid == 0) {
-		int held = state_open(root, "a", true, &err);
+		int held = state_open(root, "a", -1, &err);
 
 		if (held < 0 || write(said[1], "l", 1) != 1)
 			_exit(1);
@@ -287,14 +289,22 @@ static void locks_are_waited_for(void **state)
 	}
 	assert_int_equal(read(said[0], &c, 1), 1);
 	interrupt_every_5_ms(true);
-	fd = state_open(root, "a", true, &err);
+	fd = state_open(root, "a", lock_ms, &err);
 	interrupt_every_5_ms(false);
-	assert_true(fd >= 0);
+	if (fd < 0)
+		fail_msg("%s", err.msg);
 	assert_int_equal(fd_wait_readable(said[0], 0), 1);
 	reap(pid);
 	close(said[0]);
 	close(said[1]);
 	drop("a");
+}
+
+static void locks_are_waited_for(void **state)
+{
+	(void)state;
+	wait_for_lock(-1);
+	wait_for_lock(60000);
 }
 
 /* Whoever held the lock deleted it: the name is free, or another's. */
@@ -312,7 +322,7 @@ static void deleted_meanwhile(void **state)
 		assert_int_equal(pipe(said), 0);
 		pid = fork();
 		if (pid == 0) {
-			int mine = state_open(root, "a", true, &err);
+			int mine = state_open(root, "a", -1, &err);
 
 			if (mine < 0 || write(said[1], "l", 1) != 1)
 				_exit(1);
@@ -324,7 +334,7 @@ static void deleted_meanwhile(void **state)
 			_exit(0);
 		}
 		assert_int_equal(read(said[0], &c, 1), 1);
-		fd = state_open(root, "a", true, &err);
+		fd = state_open(root, "a", -1, &err);
 		if (claimed_again) {
 			assert_true(fd >= 0);
 			assert_int_equal(fstat(fd, &held), 0);
@@ -349,7 +359,7 @@ static void removing(void **state)
 	(void)state;
 	put(fd, "{}", 2);
 	assert_int_equal(mkdirat(fd, "notify", 0755), 0);
-	assert_int_equal(mkdirat(fd, "notify/below", 0), 0);
+	assert_int_equal(mkdirat(fd, "notify/below", 0700), 0);
 	assert_int_equal(symlinkat("..", fd, "notify/up"), 0);
 	assert_int_equal(mknodat(fd, "start", S_IFSOCK | 0600, 0), 0);
 	drop("a");
