@@ -9,7 +9,7 @@ CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util
 	strace scdoc cppcheck clang libclang-rt-14-dev bsdutils
 BENCH_DEPS := $(DEMO_DEPS) crun runc strace
 
-UNIT_SRC := $(wildcard tests/lib/test_*.c tests/cgroups/test_*.c tests/netns/test_*.c tests/oci/test_*.c)
+UNIT_SRC := $(wildcard tests/lib/test_*.c tests/cgroups/test_*.c tests/netns/test_*.c tests/oci/test_*.c tests/cmd/test_*.c)
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 BATS := $(wildcard tests/*/*.bats)
 # Those that take long run apart, so that `make check` shows the quick ones first.

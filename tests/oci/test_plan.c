@@ -29,6 +29,7 @@ enum {
 	ROOTLESS = 4,	    /* no privilege on the host, setgroups denied */
 	FROM_TOTE_SPEC = 8, /* the JSON is what `tote spec` writes, and is compared with it */
 	NO_FILE = 16,	    /* the same, too long to keep in a file */
+	NO_USER_NS = 64,    /* EXEC into a container without one of its own */
 	ODD_OPTIONS = 32, /* no pivot_root, no keyring, descriptors to preserve, a notify socket */
 };
 
@@ -40,7 +41,7 @@ struct golden {
 static const struct golden goldens[] = {
 	{ "default", "default", FROM_TOTE_SPEC, 0 },
 	{ "default-create", "default", CREATE, 0 },
-	{ "default-exec", "default", EXEC, 0 },
+	{ "default-exec", "default", EXEC | NO_USER_NS, 0 },
 	{ "default-seccomp", NULL, NO_FILE, DEFAULT_SPEC_SECCOMP },
 	{ "rootless", "rootless", ROOTLESS | FROM_TOTE_SPEC, DEFAULT_SPEC_ROOTLESS },
 	{ "everything", "everything", 0, 0 },
@@ -62,6 +63,11 @@ static bool updating(void)
 
 static struct plan_opts options(unsigned int how)
 {
+	static const struct plan_join joins[] = {
+		{ NS_MOUNT, "/proc/7/ns/mnt" },
+		{ NS_USER, "/proc/7/ns/user" },
+		{ NS_PID, "/proc/7/ns/pid" },
+	};
 	struct plan_opts o = {
 		.id = "golden",
 		.bundle = "/bundle",
@@ -72,6 +78,10 @@ static struct plan_opts options(unsigned int how)
 		.cgroup_path = "/tote-golden",
 	};
 
+	if (how & EXEC) {
+		o.joins = joins;
+		o.join_count = how & NO_USER_NS ? 1 : ARRAY_SIZE(joins);
+	}
 	if (how & ODD_OPTIONS) {
 		o.no_pivot = o.no_new_keyring = true;
 		o.preserve_fds = 2;
