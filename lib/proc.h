@@ -22,7 +22,7 @@ struct proc_id {
 /* The running kernel's boot id. 0 or -errno. */
 int proc_boot_id(char ret[37]);
 
-/* Identifies a living process. -ESRCH when there is none. */
+/* Identifies a process, also one that has ended but is not reaped. -ESRCH when there is none. */
 int proc_identify(pid_t pid, struct proc_id *ret_id);
 
 /* True when it was of another boot: then nothing of what was noted with it exists any more. */

@@ -171,13 +171,13 @@ static int build_plan(struct making *mk, struct err *err)
 		.cgroup_root = mk->tree.hybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup",
 	};
 	if (spec->process && spec->root) {
-		autofree char *path = NULL;
+		const char *path = spec->root->path;
 
-		if (spec->root->path[0] != '/' && asprintf(&path, "%s/%s", o->bundle, spec->root->path) < 0)
-			return err_code(err, ENOMEM, "build the plan");
-		root = fd_open(AT_FDCWD, path ? path : spec->root->path, O_PATH | O_DIRECTORY);
+		if (path[0] != '/')
+			path = arena_printf(&mk->c->arena, "%s/%s", o->bundle, path);
+		root = fd_open(AT_FDCWD, path, O_PATH | O_DIRECTORY);
 		if (root < 0)
-			return err_errno(err, "open root file system %s", path ? path : spec->root->path);
+			return err_errno(err, "open root file system %s", path);
 		process_add_home(spec->process, root, &mk->c->arena);
 		add_inherited_env(mk);
 	}

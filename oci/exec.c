@@ -64,7 +64,7 @@ static int name_namespaces(struct entering *en, struct err *err)
 static int open_cgroup(struct entering *en, struct err *err)
 {
 	const char *sub = en->opts->cgroup;
-	autofree char *path = NULL;
+	const char *path;
 	int r;
 
 	if (!en->c->st.cgroup_path)
@@ -72,8 +72,7 @@ static int open_cgroup(struct entering *en, struct err *err)
 	r = cg_tree_find(&en->tree, err);
 	if (r < 0)
 		return r;
-	if (asprintf(&path, "%s/%s", en->c->st.cgroup_path, sub ? sub : "") < 0)
-		return err_code(err, ENOMEM, "exec");
+	path = arena_printf(&en->c->arena, "%s/%s", en->c->st.cgroup_path, sub ? sub : "");
 	r = cg_open(&en->tree, path, &en->cg, err);
 	if (r == 0)
 		en->launch.cgroup_fd = en->cg.fd;

@@ -108,7 +108,11 @@ static char *clean_path(const char *path, struct arena *a)
 	while (*(path += strspn(path, "/"))) {
 		size_t len = strcspn(path, "/");
 
-		if (len != 1 || path[0] != '.') {
+		if (len == 2 && path[0] == '.' && path[1] == '.') {
+			while (end > clean && *--end != '/')
+				;
+			*end = '\0';
+		} else if (len != 1 || path[0] != '.') {
 			*end++ = '/';
 			end = mempcpy(end, path, len);
 		}

@@ -211,7 +211,7 @@ static int plan_user(const struct spec_process *p, const struct plan_opts *opts,
 
 	s->arg[0] = p->user.uid;
 	s->arg[1] = p->user.gid;
-	/* The primary group is listed as well, or a set-group-id program could shed it (CVE-2022-29162 and kin). */
+	/* The primary group is listed as well, or a set-group-id program could shed it (CVE-2022-36109). */
 	gids = arena_calloc(a, p->user.additional_gids.count + 1, sizeof(*gids));
 	gids[n++] = p->user.gid;
 	for_each(gid, &p->user.additional_gids)

@@ -70,6 +70,13 @@ static const struct {
 	{ MS_PRIVATE, "private" }, { MS_SHARED, "shared" }, { MS_SLAVE, "slave" }, { MS_UNBINDABLE, "unbindable" },
 };
 
+/* Words of a configuration that nobody vouches for: they must not move a terminal's cursor. */
+static void add_clean(struct buf *out, const char *s)
+{
+	for (; *s; s++)
+		buf_add(out, iscntrl((unsigned char)*s) ? "?" : s, 1);
+}
+
 void step_text(const struct step *s, struct buf *out)
 {
 	const char *p = s->op < STEP_OPS && words[s->op] ? words[s->op] : "unknown step";
@@ -83,7 +90,7 @@ void step_text(const struct step *s, struct buf *out)
 		if (isdigit((unsigned char)*p))
 			buf_addf(out, "%llu", (unsigned long long)s->arg[*p - '0']);
 		else
-			buf_adds(out, *p == 'p' ? s->path : *p == 's' ? s->source : *p == 't' ? s->type : s->data);
+			add_clean(out, *p == 'p' ? s->path : *p == 's' ? s->source : *p == 't' ? s->type : s->data);
 	}
 }
 

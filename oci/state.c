@@ -149,11 +149,11 @@ int state_claim(int root_fd, const char *id, struct err *err)
 		return err_errno(err, "make state directory of %s", id);
 	}
 	fd = fd_open(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-	if (fd < 0)
-		return err_errno(err, "open state directory of %s", id);
-	r = lock(fd, -1);
-	if (r < 0)
-		return err_code(err, r, "lock %s", id);
+	r = fd < 0 ? -errno : lock(fd, -1);
+	if (r < 0) {
+		unlinkat(root_fd, id, AT_REMOVEDIR);
+		return err_code(err, r, "lock state directory of %s", id);
+	}
 	/* A "delete --force" before the lock: the name may be another's claim by now, which no undo of ours may touch. */
 	if (!still_there(root_fd, id, fd))
 		return err_set(err, EBUSY, "container %s was deleted while it was being made", id);
@@ -257,7 +257,7 @@ static int remove_tree(int dir_fd, const char *name, int depth)
 {
 	autofd fd = -1;
 	struct dirent *d;
-	int r = 0;
+	int listing, r = 0;
 	DIR *dir;
 
 	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
@@ -267,9 +267,14 @@ static int remove_tree(int dir_fd, const char *name, int depth)
 	fd = fd_open(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	if (fd < 0 || depth == 0)
 		return fd < 0 ? -errno : -ELOOP;
-	dir = fdopendir(dup(fd));
-	if (!dir)
-		return -errno;
+	listing = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	dir = listing < 0 ? NULL : fdopendir(listing);
+	if (!dir) {
+		r = -errno;
+		if (listing >= 0)
+			close(listing);
+		return r;
+	}
 	while (r == 0 && (d = readdir(dir)))
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
 			r = remove_tree(fd, d->d_name, depth - 1);
@@ -299,8 +304,12 @@ int state_list(int root_fd, struct arena *a, struct strv *ret_ids, struct err *e
 	int fd = fd_open(root_fd, ".", O_RDONLY | O_DIRECTORY);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 
-	if (!dir)
-		return err_errno(err, "read the state directory");
+	if (!dir) {
+		err_errno(err, "read the state directory");
+		if (fd >= 0)
+			close(fd);
+		return err->code;
+	}
 	while ((d = readdir(dir))) {
 		if (d->d_name[0] == '.')
 			continue;

@@ -180,9 +180,9 @@ int main(int argc, char **argv)
 	size_t count = 0;
 	int r;
 
-	(void)argc;
 	open_stdio();
-	r = options_parse(&global_options, ++argv, &o, &count, &help, &err);
+	argv += argc > 0;
+	r = options_parse(&global_options, argv, &o, &count, &help, &err);
 	if (r == 0)
 		r = set_log(&o, &err);
 	if (r == 0 && o.version) {
