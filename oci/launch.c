@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -64,7 +65,39 @@ static void close_child_fds(struct launch *l)
 	close_fd(&l->child_sync);
 }
 
-static void restore_oom_score(struct launch *l);
+/*
+ * Inherited, not written for the child: that may be in a user namespace without the privilege, and its files in /proc are
+ * not its user's. Ours is restored at the end, when the child no longer shares our memory: the kernel gives a new score
+ * to all that do.
+ */
+static int set_oom_score(struct launch *l, struct err *err)
+{
+	char text[16];
+	int r;
+
+	if (!l->plan->oom_score_adj.set)
+		return 0;
+	if (file_peek(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)) < 0)
+		return err_errno(err, "read oom_score_adj");
+	r = (int)strtol(text, NULL, 10);
+	if (r == l->plan->oom_score_adj.value)
+		return 0;
+	l->oom_score_adj = r;
+	snprintf(text, sizeof(text), "%d", l->plan->oom_score_adj.value);
+	r = file_poke(AT_FDCWD, "/proc/self/oom_score_adj", text);
+	return r < 0 ? err_code(err, r, "set oom_score_adj to %s", text) : 0;
+}
+
+static void restore_oom_score(struct launch *l)
+{
+	char text[16];
+
+	if (l->oom_score_adj == OOM_UNCHANGED)
+		return;
+	snprintf(text, sizeof(text), "%d", l->oom_score_adj);
+	file_poke(AT_FDCWD, "/proc/self/oom_score_adj", text);
+	l->oom_score_adj = OOM_UNCHANGED;
+}
 
 void launch_done(struct launch *l)
 {
@@ -253,40 +286,6 @@ static int open_all(struct launch *l, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/*
- * Inherited, not written for the child: that may be in a user namespace without the privilege, and its files in /proc are
- * not its user's. Ours is restored at the end, when the child no longer shares our memory: the kernel gives a new score
- * to all that do.
- */
-static int set_oom_score(struct launch *l, struct err *err)
-{
-	char text[16];
-	int r;
-
-	if (!l->plan->oom_score_adj.set)
-		return 0;
-	if (file_peek(AT_FDCWD, "/proc/self/oom_score_adj", text, sizeof(text)) < 0)
-		return err_errno(err, "read oom_score_adj");
-	r = (int)strtol(text, NULL, 10);
-	if (r == l->plan->oom_score_adj.value)
-		return 0;
-	l->oom_score_adj = r;
-	snprintf(text, sizeof(text), "%d", l->plan->oom_score_adj.value);
-	r = file_poke(AT_FDCWD, "/proc/self/oom_score_adj", text);
-	return r < 0 ? err_code(err, r, "set oom_score_adj to %s", text) : 0;
-}
-
-static void restore_oom_score(struct launch *l)
-{
-	char text[16];
-
-	if (l->oom_score_adj == OOM_UNCHANGED)
-		return;
-	snprintf(text, sizeof(text), "%d", l->oom_score_adj);
-	file_poke(AT_FDCWD, "/proc/self/oom_score_adj", text);
-	l->oom_score_adj = OOM_UNCHANGED;
-}
-
 static int set_rlimits(const struct launch *l, struct err *err)
 {
 	if (!l->plan->host_rlimits)
@@ -308,52 +307,6 @@ static int take_child(struct launch *l, const struct sync_msg *m, int pidfd)
 	l->pid = m->value;
 	l->pidfd = pidfd;
 	return 0;
-}
-
-static int map_ids(struct launch *l, struct err *err)
-{
-	int r = l->plan->new_user_ns ? idmap_write(l->pid, l->plan->uid_mappings, l->plan->gid_mappings, err) : 0;
-
-	return r == 0 && l->plan->new_user_ns ? launch_tell(l, SYNC_MAPPED, err) : r;
-}
-
-int launch_begin(struct launch *l, struct err *err)
-{
-	const struct plan *plan = l->plan;
-	int r = open_all(l, err);
-
-	if (r == 0 && l->identity >= 0 && proc_signal(l->identity, 0) < 0)
-		r = err_set(err, ESRCH, "container not running (it ended meanwhile)");
-	if (r == 0)
-		r = set_oom_score(l, err);
-	if (r < 0)
-		return r;
-	l->sp.clone_flags = plan->staged ? 0 : plan->clone_flags;
-	l->sp.user_ns = plan->new_user_ns && !plan->staged;
-	l->sp.cgroup_fd = l->cgroup_fd;
-	l->sp.netns_fd = l->netns_fd;
-	if (l->netns_fd >= 0)
-		l->sp.clone_flags &= ~(unsigned long)CLONE_NEWNET;
-	r = spawn(&l->sp, &l->pid, &l->pidfd, err);
-	if (r < 0)
-		return r;
-	/* So that the end of the child is the end of the conversation. The number stays, as the child still reads it. */
-	close_fd(&l->child_sync);
-	if (plan->staged)
-		r = launch_until(l, SYNC_CHILD, err);
-	if (r == 0)
-		r = map_ids(l, err);
-	if (r < 0)
-		launch_kill(l);
-	return r;
-}
-
-/* The limits come last, so that none of tote-init's own steps meets them. */
-int launch_release(struct launch *l, struct err *err)
-{
-	int r = set_rlimits(l, err);
-
-	return r < 0 ? r : launch_tell(l, SYNC_RELEASE, err);
 }
 
 int launch_tell(struct launch *l, enum sync_what what, struct err *err)
@@ -428,27 +381,60 @@ static int take_message(struct launch *l, const struct sync_msg *m, int fd, stru
 	}
 }
 
+/* Takes one message: 1, or 0 at the end of the conversation. */
+static int hear(struct launch *l, struct err *err)
+{
+	struct sync_msg m = { 0 };
+	int fd = -1, r;
+	ssize_t n;
+
+	do {
+		n = fd_recv(l->sync, &m, sizeof(m), &fd);
+		/* It ended with a message of ours unread; what it said before is still to be read, then the end. */
+	} while (n == -ECONNRESET);
+	if (n <= 0)
+		return n < 0 ? err_code(err, (int)n, "hear from tote-init") : 0;
+	r = take_message(l, &m, fd, err);
+	if (r < 0)
+		return r;
+	l->seen |= m.what < 32 ? 1u << m.what : 0;
+	return 1;
+}
+
 /* A message may come before it is asked for: the stage and its successor speak over the same socket. */
 int launch_until(struct launch *l, enum sync_what what, struct err *err)
 {
 	while (!what || !(l->seen & 1u << what)) {
-		struct sync_msg m = { 0 };
-		int fd = -1, r;
-		ssize_t n = fd_recv(l->sync, &m, sizeof(m), &fd);
+		int r = hear(l, err);
 
-		/* It ended with a message of ours unread; what it said before is still to be read, then the end. */
-		if (n == -ECONNRESET)
-			continue;
-		if (n < 0)
-			return err_code(err, (int)n, "hear from tote-init");
-		if (n == 0 && what)
+		if (r == 0 && what)
 			return err_set(err, ECHILD, "the container's process ended before it was ready");
-		if (n == 0)
-			return 0;
-		r = take_message(l, &m, fd, err);
+		if (r <= 0)
+			return r;
+	}
+	return 0;
+}
+
+/*
+ * A stage that was killed before it could name its successor leaves one that waits for us, as we would for it: so the
+ * stage itself is watched as well. The successor ends when our end of the socket closes.
+ */
+static int await_successor(struct launch *l, struct err *err)
+{
+	while (!(l->seen & 1u << SYNC_CHILD)) {
+		struct pollfd p[] = { { .fd = l->sync, .events = POLLIN }, { .fd = l->pidfd, .events = POLLIN } };
+		int r;
+
+		if (poll(p, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return err_errno(err, "wait for tote-init");
+		}
+		r = p[0].revents ? hear(l, err) : 0;
+		if (r == 0)
+			return err_set(err, ECHILD, "the process that enters the namespaces ended before its time");
 		if (r < 0)
 			return r;
-		l->seen |= m.what < 32 ? 1u << m.what : 0;
 	}
 	return 0;
 }
@@ -460,4 +446,50 @@ void launch_kill(struct launch *l)
 	proc_signal(l->pidfd, SIGKILL);
 	proc_wait(l->pidfd);
 	close_fd(&l->pidfd);
+}
+
+static int map_ids(struct launch *l, struct err *err)
+{
+	int r = l->plan->new_user_ns ? idmap_write(l->pid, l->plan->uid_mappings, l->plan->gid_mappings, err) : 0;
+
+	return r == 0 && l->plan->new_user_ns ? launch_tell(l, SYNC_MAPPED, err) : r;
+}
+
+int launch_begin(struct launch *l, struct err *err)
+{
+	const struct plan *plan = l->plan;
+	int r = open_all(l, err);
+
+	if (r == 0 && l->identity >= 0 && proc_signal(l->identity, 0) < 0)
+		r = err_set(err, ESRCH, "container not running (it ended meanwhile)");
+	if (r == 0)
+		r = set_oom_score(l, err);
+	if (r < 0)
+		return r;
+	l->sp.clone_flags = plan->staged ? 0 : plan->clone_flags;
+	l->sp.user_ns = plan->new_user_ns && !plan->staged;
+	l->sp.cgroup_fd = l->cgroup_fd;
+	l->sp.netns_fd = l->netns_fd;
+	if (l->netns_fd >= 0)
+		l->sp.clone_flags &= ~(unsigned long)CLONE_NEWNET;
+	r = spawn(&l->sp, &l->pid, &l->pidfd, err);
+	if (r < 0)
+		return r;
+	/* So that the end of the child is the end of the conversation. The number stays, as the child still reads it. */
+	close_fd(&l->child_sync);
+	if (plan->staged)
+		r = await_successor(l, err);
+	if (r == 0)
+		r = map_ids(l, err);
+	if (r < 0)
+		launch_kill(l);
+	return r;
+}
+
+/* The limits come last, so that none of tote-init's own steps meets them. */
+int launch_release(struct launch *l, struct err *err)
+{
+	int r = set_rlimits(l, err);
+
+	return r < 0 ? r : launch_tell(l, SYNC_RELEASE, err);
 }
