@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a cgroup may use: the resources of the runtime-spec (config-linux.md, "Control groups") as a plain value. The
- * spec embeds it, `tote update` fills one from options; limits_apply() writes what the v2 tree can hold.
+ * What a cgroup may use: the resources of the runtime-spec (config-linux.md, "Control groups") as a
+ * plain value. The spec embeds it, `tote update` fills one from options; limits_apply() writes what
+ * the v2 tree can hold.
  */
 #ifndef CGROUPS_LIMITS_H
 #define CGROUPS_LIMITS_H
@@ -15,27 +16,27 @@ struct cg;
 /* One device rule. major and minor are -1 for any. */
 struct cg_device_rule {
 	bool allow;
-	char *type;		/* "a" (default), "c" or "b" */
+	char *type; /* "a" (default), "c" or "b" */
 	struct opt_i64 major, minor;
-	char *access;		/* of "rwm" */
+	char *access; /* of "rwm" */
 };
 
 struct cg_memory {
 	/* Bytes; -1 is unlimited. */
 	struct opt_i64 limit, reservation, swap;
-	struct opt_i64 kernel, kernel_tcp;	/* obsolete, no effect */
-	struct opt_u64 swappiness;		/* v1 only */
-	struct opt_bool disable_oom_killer;	/* v1 only */
-	struct opt_bool use_hierarchy;		/* v1 only */
+	struct opt_i64 kernel, kernel_tcp;  /* obsolete, no effect */
+	struct opt_u64 swappiness;	    /* v1 only */
+	struct opt_bool disable_oom_killer; /* v1 only */
+	struct opt_bool use_hierarchy;	    /* v1 only */
 	struct opt_bool check_before_update;
 };
 
 struct cg_cpu {
 	struct opt_u64 shares;
-	struct opt_i64 quota;		/* microseconds a period; -1 is unlimited */
-	struct opt_u64 burst, period;	/* microseconds */
-	struct opt_i64 realtime_runtime;	/* v1 only */
-	struct opt_u64 realtime_period;		/* v1 only */
+	struct opt_i64 quota;		 /* microseconds a period; -1 is unlimited */
+	struct opt_u64 burst, period;	 /* microseconds */
+	struct opt_i64 realtime_runtime; /* v1 only */
+	struct opt_u64 realtime_period;	 /* v1 only */
 	struct opt_i64 idle;
 	char *cpus, *mems;
 };
@@ -58,12 +59,13 @@ struct cg_block_throttles {
 struct cg_block_io {
 	struct opt_u16 weight, leaf_weight;
 	LIST(struct cg_block_weight) weight_device;
-	struct cg_block_throttles throttle_read_bps, throttle_write_bps, throttle_read_iops, throttle_write_iops;
+	struct cg_block_throttles throttle_read_bps, throttle_write_bps, throttle_read_iops,
+		throttle_write_iops;
 };
 
 struct cg_hugepage {
-	char *page_size;	/* "2MB" */
-	uint64_t limit;		/* bytes */
+	char *page_size; /* "2MB" */
+	uint64_t limit;	 /* bytes */
 };
 
 struct cg_rdma {
@@ -76,7 +78,7 @@ struct cg_net_priority {
 	uint32_t priority;
 };
 
-struct cg_network {	/* v1 only */
+struct cg_network { /* v1 only */
 	struct opt_u32 class_id;
 	LIST(struct cg_net_priority) priorities;
 };
@@ -84,12 +86,12 @@ struct cg_network {	/* v1 only */
 struct cg_limits {
 	struct cg_memory memory;
 	struct cg_cpu cpu;
-	struct opt_i64 pids_limit;	/* <= 0 is unlimited */
+	struct opt_i64 pids_limit; /* <= 0 is unlimited */
 	struct cg_block_io block_io;
 	LIST(struct cg_hugepage) hugepages;
 	LIST(struct cg_rdma) rdma;
 	struct cg_network network;
-	struct key_value_list unified;	/* file name -> contents, written last */
+	struct key_value_list unified; /* file name -> contents, written last */
 	LIST(struct cg_device_rule) devices;
 };
 
@@ -102,7 +104,7 @@ enum {
 /* One file of a group to write. */
 struct cg_write {
 	const char *file, *value;
-	const char *field;	/* where it comes from: "memory.limit" */
+	const char *field; /* where it comes from: "memory.limit" */
 	unsigned int flags;
 };
 

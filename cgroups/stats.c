@@ -227,7 +227,8 @@ static bool parse_io_line(const char *line, struct cg_io_device *d)
 {
 	uint64_t major, minor;
 
-	if (!number_scan(&line, &major) || *line++ != ':' || !number_scan(&line, &minor) || *line != ' ')
+	if (!number_scan(&line, &major) || *line++ != ':' || !number_scan(&line, &minor) ||
+	    *line != ' ')
 		return false;
 	d->major = (unsigned int)major;
 	d->minor = (unsigned int)minor;

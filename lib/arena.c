@@ -47,7 +47,8 @@ void *arena_alloc(struct arena *a, size_t size)
 	size = (size + align - 1) & ~(align - 1);
 	if (!b || b->size - b->used < size) {
 		b = block_new(size > BLOCK_SIZE / 4 ? size : BLOCK_SIZE);
-		/* A block made for one large piece goes behind the current one, whose free rest stays in use. */
+		/* A block made for one large piece goes behind the current one, whose free rest
+		 * stays in use. */
 		if (a->blocks && size > BLOCK_SIZE / 4) {
 			b->next = a->blocks->next;
 			a->blocks->next = b;

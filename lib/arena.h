@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory with one lifetime: allocate piecemeal, free at once. A spec, a plan and a JSON document each live in one.
- * Allocation never fails: when memory is out the process ends (exit code 255), as nothing useful could follow.
+ * Memory with one lifetime: allocate piecemeal, free at once. A spec, a plan and a JSON document
+ * each live in one. Allocation never fails: when memory is out the process ends (exit code 255), as
+ * nothing useful could follow.
  */
 #ifndef LIB_ARENA_H
 #define LIB_ARENA_H
@@ -9,10 +10,13 @@
 #include <stddef.h>
 
 struct arena {
-	struct arena_block *blocks;	/* newest first */
+	struct arena_block *blocks; /* newest first */
 };
 
-#define ARENA_INIT { NULL }
+#define ARENA_INIT                                                                                 \
+	{                                                                                          \
+		NULL                                                                               \
+	}
 
 /* Zeroed memory, aligned for any type; valid until arena_done(). */
 void *arena_alloc(struct arena *a, size_t size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Scope-bound release of descriptors and memory. Mark a local `autofd` or `autofree` and it is released when it goes
- * out of scope; take_fd() and take_ptr() hand ownership on.
+ * Scope-bound release of descriptors and memory. Mark a local `autofd` or `autofree` and it is
+ * released when it goes out of scope; take_fd() and take_ptr() hand ownership on.
  */
 #ifndef LIB_CLEANUP_H
 #define LIB_CLEANUP_H
@@ -37,11 +37,11 @@ static inline int take_fd(int *fd)
 	return ret;
 }
 
-#define take_ptr(p)                     \
-	({                              \
-		__auto_type _p = (p);   \
-		(p) = NULL;             \
-		_p;                     \
+#define take_ptr(p)                                                                                \
+	({                                                                                         \
+		__auto_type _p = (p);                                                              \
+		(p) = NULL;                                                                        \
+		_p;                                                                                \
 	})
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -123,7 +123,8 @@ ssize_t fd_recv(int sock, void *data, size_t len, int *ret_fd)
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.space,
-		/* Not sizeof: its padding has room for a second descriptor, which the kernel would open for us to lose. */
+		/* Not sizeof: its padding has room for a second descriptor, which the kernel would
+		   open for us to lose. */
 		.msg_controllen = CMSG_LEN(sizeof(int)),
 	};
 	int fd = -1;
@@ -135,7 +136,8 @@ ssize_t fd_recv(int sock, void *data, size_t len, int *ret_fd)
 	if (n < 0)
 		return -errno;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+		    c->cmsg_len == CMSG_LEN(sizeof(int)))
 			memcpy(&fd, CMSG_DATA(c), sizeof(int));
 	*ret_fd = fd;
 	return n;

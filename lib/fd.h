@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening, whole reads and writes, descriptors sent over sockets. All survive EINTR and short transfers. */
+/* Opening, whole reads and writes, descriptors sent over sockets. All survive EINTR and short
+ * transfers. */
 #ifndef LIB_FD_H
 #define LIB_FD_H
 
@@ -11,7 +12,8 @@
 int fd_open(int dirfd, const char *path, int flags);
 /* The same for O_CREAT. */
 int fd_create(int dirfd, const char *path, int flags, mode_t mode);
-/* connect(2) to a path; "/proc/self/fd/N/name" reaches one that is too long for an address. 0 or -errno. */
+/* connect(2) to a path; "/proc/self/fd/N/name" reaches one that is too long for an address. 0 or
+ * -errno. */
 int fd_connect(int sock, const char *path);
 /* Reads until len bytes or the end; returns the bytes read or -errno. */
 ssize_t fd_read_full(int fd, void *data, size_t len);
@@ -19,16 +21,18 @@ ssize_t fd_read_full(int fd, void *data, size_t len);
 int fd_write_full(int fd, const void *data, size_t len);
 /* Sends one message; a peer that is gone is -EPIPE, never a signal. 0 or -errno. */
 int fd_send_message(int sock, const void *data, size_t len);
-/* Sends one message with one descriptor (SCM_RIGHTS) over a connected unix socket; returns 0 or -errno. */
+/* Sends one message with one descriptor (SCM_RIGHTS) over a connected unix socket; returns 0 or
+ * -errno. */
 int fd_send(int sock, const void *data, size_t len, int fd);
 /*
- * Receives one message of at most len bytes and at most one descriptor, close-on-exec. *ret_fd is -1 when none came.
- * Returns the bytes received (0: the peer has closed) or -errno.
+ * Receives one message of at most len bytes and at most one descriptor, close-on-exec. *ret_fd is
+ * -1 when none came. Returns the bytes received (0: the peer has closed) or -errno.
  */
 ssize_t fd_recv(int sock, void *data, size_t len, int *ret_fd);
 /* Sets or clears close-on-exec; returns 0 or -errno. */
 int fd_cloexec(int fd, bool on);
-/* Waits until fd is readable (or at its end) for at most timeout_ms (-1: for ever): 1 readable, 0 time-out, -errno. */
+/* Waits until fd is readable (or at its end) for at most timeout_ms (-1: for ever): 1 readable, 0
+ * time-out, -errno. */
 int fd_wait_readable(int fd, int timeout_ms);
 
 #endif

@@ -13,15 +13,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int file_read_fd(int fd, const char *name, size_t max, struct arena *a, char **ret_data, size_t *ret_len,
-		 struct err *err)
+int file_read_fd(int fd, const char *name, size_t max, struct arena *a, char **ret_data,
+		 size_t *ret_len, struct err *err)
 {
 	autobuf b = BUF_INIT;
 	struct stat st;
 	size_t chunk = 4096;
 
-	/* One read for a regular file of known size, one more to see its end; pseudo files say size 0. */
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size <= max)
+	/* One read for a regular file of known size, one more to see its end; pseudo files say size
+	 * 0. */
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
+	    (size_t)st.st_size <= max)
 		chunk = (size_t)st.st_size + 1;
 	for (;;) {
 		ssize_t n = fd_read_full(fd, buf_reserve(&b, chunk), chunk);
@@ -40,8 +42,8 @@ int file_read_fd(int fd, const char *name, size_t max, struct arena *a, char **r
 	return 0;
 }
 
-int file_read(int dirfd, const char *path, size_t max, struct arena *a, char **ret_data, size_t *ret_len,
-	      struct err *err)
+int file_read(int dirfd, const char *path, size_t max, struct arena *a, char **ret_data,
+	      size_t *ret_len, struct err *err)
 {
 	autofd fd = fd_open(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
@@ -86,7 +88,8 @@ int file_poke(int dirfd, const char *path, const char *s)
 	return n < 0 ? -errno : 0;
 }
 
-int file_replace(int dirfd, const char *name, const void *data, size_t len, mode_t mode, struct err *err)
+int file_replace(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
+		 struct err *err)
 {
 	char tmp[NAME_MAX + 1];
 	autofd fd = -1;
@@ -95,7 +98,8 @@ int file_replace(int dirfd, const char *name, const void *data, size_t len, mode
 	if (snprintf(tmp, sizeof(tmp), ".%s.tmp", name) >= (int)sizeof(tmp))
 		return err_code(err, ENAMETOOLONG, "write %s", name);
 	fd = fd_create(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL, mode);
-	/* What a killed writer left, or somebody put there: a fifo would block us, a link lead elsewhere. */
+	/* What a killed writer left, or somebody put there: a fifo would block us, a link lead
+	 * elsewhere. */
 	if (fd < 0 && errno == EEXIST && unlinkat(dirfd, tmp, 0) == 0)
 		fd = fd_create(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL, mode);
 	if (fd < 0)

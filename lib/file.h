@@ -10,29 +10,33 @@
 #include <sys/types.h>
 
 /*
- * Reads a regular file (or a procfs, sysfs or cgroupfs one) of at most max bytes into the arena, NUL-terminated.
- * Never blocks on a fifo. Returns 0, or -errno with a message that names the file; -EFBIG when larger than max.
+ * Reads a regular file (or a procfs, sysfs or cgroupfs one) of at most max bytes into the arena,
+ * NUL-terminated. Never blocks on a fifo. Returns 0, or -errno with a message that names the file;
+ * -EFBIG when larger than max.
  */
-int file_read(int dirfd, const char *path, size_t max, struct arena *a, char **ret_data, size_t *ret_len,
-	      struct err *err);
+int file_read(int dirfd, const char *path, size_t max, struct arena *a, char **ret_data,
+	      size_t *ret_len, struct err *err);
 
-/* The same from an open descriptor, which is read to its end and stays open; name is for messages. */
-int file_read_fd(int fd, const char *name, size_t max, struct arena *a, char **ret_data, size_t *ret_len,
-		 struct err *err);
+/* The same from an open descriptor, which is read to its end and stays open; name is for messages.
+ */
+int file_read_fd(int fd, const char *name, size_t max, struct arena *a, char **ret_data,
+		 size_t *ret_len, struct err *err);
 
 /*
- * Reads a short pseudo file (/proc, /sys, cgroup) into data, cuts a trailing newline and NUL-terminates.
- * Returns the length or -errno; no message, as callers often only ask.
+ * Reads a short pseudo file (/proc, /sys, cgroup) into data, cuts a trailing newline and
+ * NUL-terminates. Returns the length or -errno; no message, as callers often only ask.
  */
 ssize_t file_peek(int dirfd, const char *path, char *data, size_t size);
 
-/* Opens an existing pseudo file for writing and writes s in one write(2). Returns 0 or -errno; no message. */
+/* Opens an existing pseudo file for writing and writes s in one write(2). Returns 0 or -errno; no
+ * message. */
 int file_poke(int dirfd, const char *path, const char *s);
 
 /*
- * Replaces dirfd/name by data in one step: written to ".name.tmp", then renamed. Readers see the old or the new file,
- * never a part. Nothing is synced: it is for state that a reboot ends anyway.
+ * Replaces dirfd/name by data in one step: written to ".name.tmp", then renamed. Readers see the
+ * old or the new file, never a part. Nothing is synced: it is for state that a reboot ends anyway.
  */
-int file_replace(int dirfd, const char *name, const void *data, size_t len, mode_t mode, struct err *err);
+int file_replace(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
+		 struct err *err);
 
 #endif

@@ -13,7 +13,8 @@ bool number_scan(const char **text, uint64_t *ret)
 	if (*p < '0' || *p > '9')
 		return false;
 	for (; *p >= '0' && *p <= '9'; p++)
-		if (__builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, (unsigned int)(*p - '0'), &n))
+		if (__builtin_mul_overflow(n, 10u, &n) ||
+		    __builtin_add_overflow(n, (unsigned int)(*p - '0'), &n))
 			return false;
 	*text = p;
 	*ret = n;
@@ -21,14 +22,14 @@ bool number_scan(const char **text, uint64_t *ret)
 }
 
 /*
- * Days since 1970 as a date of the proleptic Gregorian calendar. Years are counted from March, so that the leap day comes
- * last and months have a regular pattern; an era is 400 years.
+ * Days since 1970 as a date of the proleptic Gregorian calendar. Years are counted from March, so
+ * that the leap day comes last and months have a regular pattern; an era is 400 years.
  */
 static void civil(int64_t days, int64_t *year, unsigned int *month, unsigned int *day)
 {
 	int64_t era, of_era, year_of_era, of_year, from_march;
 
-	days += 719468;	/* from 0000-03-01 */
+	days += 719468; /* from 0000-03-01 */
 	era = (days >= 0 ? days : days - 146096) / 146097;
 	of_era = days - era * 146097;
 	year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
@@ -51,7 +52,9 @@ void time_text(const struct timespec *t, bool nanoseconds, char *ret, size_t siz
 	}
 	civil(days, &year, &month, &day);
 	if (nanoseconds)
-		snprintf(fraction, sizeof(fraction), ".%09u", (unsigned int)t->tv_nsec % 1000000000u);
-	snprintf(ret, size, "%04lld-%02u-%02uT%02u:%02u:%02u%sZ", (long long)year, month, day, (unsigned int)rest / 3600,
-		 (unsigned int)rest / 60 % 60, (unsigned int)rest % 60, fraction);
+		snprintf(fraction, sizeof(fraction), ".%09u",
+			 (unsigned int)t->tv_nsec % 1000000000u);
+	snprintf(ret, size, "%04lld-%02u-%02uT%02u:%02u:%02u%sZ", (long long)year, month, day,
+		 (unsigned int)rest / 3600, (unsigned int)rest / 60 % 60, (unsigned int)rest % 60,
+		 fraction);
 }

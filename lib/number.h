@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Numbers and times in text, without scanf, strtod and strftime: in a static program those three alone bring 120 KiB of
- * code, which every start would have to map.
+ * Numbers and times in text, without scanf, strtod and strftime: in a static program those three
+ * alone bring 120 KiB of code, which every start would have to map.
  */
 #ifndef LIB_NUMBER_H
 #define LIB_NUMBER_H
@@ -11,7 +11,8 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Skips blanks, reads decimal digits and moves *text behind them. False when there are none or they overflow. */
+/* Skips blanks, reads decimal digits and moves *text behind them. False when there are none or they
+ * overflow. */
 bool number_scan(const char **text, uint64_t *ret);
 
 #define TIME_TEXT_SIZE 36

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STAT_START_TIME 22	/* proc(5) counts from 1 */
+#define STAT_START_TIME 22 /* proc(5) counts from 1 */
 
 int proc_boot_id(char ret[37])
 {
@@ -156,13 +156,15 @@ struct stdio {
 	int in, out, err;
 };
 
-_Noreturn static void run_child(const char *path, char *const argv[], char *const envp[], const struct stdio *io)
+_Noreturn static void run_child(const char *path, char *const argv[], char *const envp[],
+				const struct stdio *io)
 {
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(io->in, STDIN_FILENO) < 0 || dup2(io->out, STDOUT_FILENO) < 0 || dup2(io->err, STDERR_FILENO) < 0)
+	if (dup2(io->in, STDIN_FILENO) < 0 || dup2(io->out, STDOUT_FILENO) < 0 ||
+	    dup2(io->err, STDERR_FILENO) < 0)
 		_exit(127);
 	/* What our caller left open is none of the program's business. */
 	close_range(3, ~0U, 0);
@@ -214,12 +216,14 @@ static int wait_in_time(pid_t pid, int timeout_ms)
 	return proc_wait(pidfd);
 }
 
-int proc_run(const char *path, char *const argv[], char *const envp[], const char *input, int timeout_ms,
-	     struct buf *ret_out, struct err *err)
+int proc_run(const char *path, char *const argv[], char *const envp[], const char *input,
+	     int timeout_ms, struct buf *ret_out, struct err *err)
 {
-	/* Our stdout is the container's, or holds the data that was asked for: no place for helpers and hooks to chat. */
+	/* Our stdout is the container's, or holds the data that was asked for: no place for helpers
+	 * and hooks to chat. */
 	autofd in = input_fd(input), said_fd = memfd_create("stderr", MFD_CLOEXEC);
-	autofd out = ret_out ? memfd_create("stdout", MFD_CLOEXEC) : fd_open(AT_FDCWD, "/dev/null", O_WRONLY);
+	autofd out = ret_out ? memfd_create("stdout", MFD_CLOEXEC)
+			     : fd_open(AT_FDCWD, "/dev/null", O_WRONLY);
 	struct stdio io = { in, out, said_fd };
 	char said[256];
 	pid_t pid;

@@ -20,12 +20,13 @@ enum { POLL_CHILD, POLL_SIGNAL, POLL_STDIN, POLL_TERMINAL, POLL_COUNT };
 #define CHUNK 16384
 
 /*
- * All but those that are about ourselves: our children, our own terminal's job control, our own faults. SIGPIPE is
- * blocked, so that we live to clean up, and not passed on.
+ * All but those that are about ourselves: our children, our own terminal's job control, our own
+ * faults. SIGPIPE is blocked, so that we live to clean up, and not passed on.
  */
 static int open_signals(struct err *err)
 {
-	static const int ours[] = { SIGCHLD, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGURG };
+	static const int ours[] = { SIGCHLD, SIGTTIN, SIGTTOU, SIGSEGV, SIGBUS,
+				    SIGFPE,  SIGILL,  SIGABRT, SIGURG };
 	sigset_t set;
 	int fd;
 
@@ -71,7 +72,8 @@ static int wait_events(struct pollfd *p, nfds_t n)
 int relay_signals(int pidfd, struct err *err)
 {
 	autofd signals = open_signals(err);
-	struct pollfd p[] = { { .fd = pidfd, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+	struct pollfd p[] = { { .fd = pidfd, .events = POLLIN },
+			      { .fd = signals, .events = POLLIN } };
 
 	if (signals < 0)
 		return signals;
@@ -86,7 +88,8 @@ int relay_signals(int pidfd, struct err *err)
 	return 0;
 }
 
-/* From one end to the other; false at the end of the input. A master reads EIO once nobody has its terminal open. */
+/* From one end to the other; false at the end of the input. A master reads EIO once nobody has its
+ * terminal open. */
 static bool pump(int from, int to)
 {
 	char data[CHUNK];
@@ -108,7 +111,7 @@ static int relay_loop(int pidfd, int terminal, int signals, struct err *err)
 		[POLL_STDIN] = { .fd = STDIN_FILENO, .events = POLLIN },
 		[POLL_TERMINAL] = { .fd = terminal, .events = POLLIN },
 	};
-	static const char end_of_file = 4;	/* ^D: what the end of a pipe is to a terminal */
+	static const char end_of_file = 4; /* ^D: what the end of a pipe is to a terminal */
 
 	while (!p[POLL_CHILD].revents) {
 		int r = wait_events(p, POLL_COUNT);
@@ -118,7 +121,8 @@ static int relay_loop(int pidfd, int terminal, int signals, struct err *err)
 		if (p[POLL_SIGNAL].revents)
 			forward_signals(signals, pidfd, p[POLL_TERMINAL].fd);
 		if (p[POLL_TERMINAL].revents && !pump(terminal, STDOUT_FILENO)) {
-			/* Closed, so that a program that goes on writing gets an error as it would from a pipe. */
+			/* Closed, so that a program that goes on writing gets an error as it would
+			 * from a pipe. */
 			p[POLL_TERMINAL].fd = p[POLL_STDIN].fd = -1;
 			close(terminal);
 		}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Standing in for a process in the foreground: signals that we get go to it and, when it has a terminal of its own, what
- * is typed goes to that terminal and its output to stdout. Both return when the process has ended; it is not reaped.
+ * Standing in for a process in the foreground: signals that we get go to it and, when it has a
+ * terminal of its own, what is typed goes to that terminal and its output to stdout. Both return
+ * when the process has ended; it is not reaped.
  */
 #ifndef LIB_RELAY_H
 #define LIB_RELAY_H
@@ -12,8 +13,9 @@
 int relay_signals(int pidfd, struct err *err);
 
 /*
- * terminal is the master, which is closed at the end, or before when nobody reads our stdout any more. When stdin is a terminal it is made raw meanwhile, and changes of its size are passed on; it is
- * restored before this returns.
+ * terminal is the master, which is closed at the end, or before when nobody reads our stdout any
+ * more. When stdin is a terminal it is made raw meanwhile, and changes of its size are passed on;
+ * it is restored before this returns.
  */
 int relay_terminal(int pidfd, int terminal, struct err *err);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Raw system calls without a C library: for tote-init, which has none, and for the few instructions that a cloned child
- * runs in its parent's memory (oci/spawn.c), where touching errno would touch the parent's. Every function returns the
- * kernel's answer: >= 0, or -errno. Nothing here allocates, formats or keeps state.
+ * Raw system calls without a C library: for tote-init, which has none, and for the few instructions
+ * that a cloned child runs in its parent's memory (oci/spawn.c), where touching errno would touch
+ * the parent's. Every function returns the kernel's answer: >= 0, or -errno. Nothing here
+ * allocates, formats or keeps state.
  */
 #ifndef LIB_SYS_H
 #define LIB_SYS_H
@@ -55,7 +56,8 @@ static inline sys_t sys_raw6(sys_t n, sys_t a, sys_t b, sys_t c, sys_t d, sys_t 
 	register sys_t r4 __asm__("r4") = e;
 	register sys_t r5 __asm__("r5") = f;
 
-	/* r7 is the frame pointer in Thumb code, so it is saved by hand instead of being named as an operand. */
+	/* r7 is the frame pointer in Thumb code, so it is saved by hand instead of being named as
+	 * an operand. */
 	__asm__ volatile("push {r7}\n\tmov r7, %[n]\n\tsvc 0\n\tpop {r7}"
 			 : "+r"(r0)
 			 : [n] "r"(n), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5)
@@ -92,11 +94,13 @@ static inline sys_t sys_raw6(sys_t n, sys_t a, sys_t b, sys_t c, sys_t d, sys_t 
 #define sys2(n, a, b) sys_raw6(n, SYS_CAST(a), SYS_CAST(b), 0, 0, 0, 0)
 #define sys3(n, a, b, c) sys_raw6(n, SYS_CAST(a), SYS_CAST(b), SYS_CAST(c), 0, 0, 0)
 #define sys4(n, a, b, c, d) sys_raw6(n, SYS_CAST(a), SYS_CAST(b), SYS_CAST(c), SYS_CAST(d), 0, 0)
-#define sys5(n, a, b, c, d, e) sys_raw6(n, SYS_CAST(a), SYS_CAST(b), SYS_CAST(c), SYS_CAST(d), SYS_CAST(e), 0)
-#define sys6(n, a, b, c, d, e, f) \
+#define sys5(n, a, b, c, d, e)                                                                     \
+	sys_raw6(n, SYS_CAST(a), SYS_CAST(b), SYS_CAST(c), SYS_CAST(d), SYS_CAST(e), 0)
+#define sys6(n, a, b, c, d, e, f)                                                                  \
 	sys_raw6(n, SYS_CAST(a), SYS_CAST(b), SYS_CAST(c), SYS_CAST(d), SYS_CAST(e), SYS_CAST(f))
 
-/* System calls newer than the headers of Debian 12's libc on some architecture; numbers are the same everywhere. */
+/* System calls newer than the headers of Debian 12's libc on some architecture; numbers are the
+ * same everywhere. */
 #ifndef __NR_mount_setattr
 #define __NR_mount_setattr 442
 #endif

@@ -13,7 +13,8 @@ static int by_name(const char *name)
 	char full[64];
 	cap_value_t value;
 
-	/* libcap stops reading at what cannot be part of a name, so that "CAP_KILL,CAP_CHOWN" would pass for CAP_KILL. */
+	/* libcap stops reading at what cannot be part of a name, so that "CAP_KILL,CAP_CHOWN" would
+	 * pass for CAP_KILL. */
 	if (strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_") != strlen(name))
 		return -1;
 	if (strncasecmp(name, "CAP_", 4) != 0) {

@@ -6,8 +6,9 @@
 #include "lib/types.h"
 
 /*
- * The mask of a list of names, with or without "CAP_", in any case. A name that this build does not know is left out
- * and, when ret_unknown is given, returned there (the last one): the spec asks for a warning, not for an error.
+ * The mask of a list of names, with or without "CAP_", in any case. A name that this build does not
+ * know is left out and, when ret_unknown is given, returned there (the last one): the spec asks for
+ * a warning, not for an error.
  */
 uint64_t caps_mask(const struct strv *names, const char **ret_unknown);
 

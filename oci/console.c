@@ -35,7 +35,8 @@ int send_fd_to_socket(const char *path, const char *name, int fd, struct err *er
 int write_pid_file(const char *path, pid_t pid, struct err *err)
 {
 	const char *slash = strrchr(path, '/');
-	autofree char *dir_path = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+	autofree char *dir_path =
+		slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
 	autofd dir = dir_path ? fd_open(AT_FDCWD, dir_path, O_PATH | O_DIRECTORY) : -1;
 	char text[16];
 	int r;

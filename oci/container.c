@@ -31,7 +31,8 @@ void container_warn(struct container *c, const char *fmt, ...)
 	c->warnings.items = items;
 }
 
-static int open_locked(int root_fd, const char *id, int lock_ms, struct container *ret_c, struct err *err)
+static int open_locked(int root_fd, const char *id, int lock_ms, struct container *ret_c,
+		       struct err *err)
 {
 	struct container c = CONTAINER_INIT;
 	int r;
@@ -95,7 +96,8 @@ int container_spec(struct container *c, struct err *err)
 	return r < 0 ? err_prefix(err, "container %s", c->st.id) : 0;
 }
 
-int container_cgroup(const struct container *c, struct cg_tree *ret_tree, struct cg *ret_cg, struct err *err)
+int container_cgroup(const struct container *c, struct cg_tree *ret_tree, struct cg *ret_cg,
+		     struct err *err)
 {
 	int r;
 
@@ -131,7 +133,8 @@ enum status container_status(const struct container *c)
 	if (c->st.init.pid && !proc_alive(&c->st.init))
 		return STATUS_STOPPED;
 	if (!c->st.made)
-		/* Its creator holds the lock while it lives; who comes to judge with the lock in hand sees an orphan. */
+		/* Its creator holds the lock while it lives; who comes to judge with the lock in
+		 * hand sees an orphan. */
 		return c->st.init.pid ? STATUS_CREATING : STATUS_STOPPED;
 	if (fstatat(c->dir_fd, STATE_START_SOCKET, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return STATUS_CREATED;
@@ -153,7 +156,8 @@ static int kill_all(struct container *c, int sig, struct err *err)
 		r = cg_pids(&cg, &c->arena, &pids, err);
 		for (size_t i = 0; r == 0 && i < pids.count; i++)
 			if (kill(pids.items[i], sig) < 0 && errno != ESRCH)
-				r = err_errno(err, "signal process %d of container %s", pids.items[i], c->st.id);
+				r = err_errno(err, "signal process %d of container %s",
+					      pids.items[i], c->st.id);
 	}
 	cg_tree_close(&tree);
 	return r;
@@ -167,7 +171,8 @@ int container_kill(struct container *c, int sig, bool all, struct err *err)
 	if (all && c->st.cgroup_path && !proc_other_boot(&c->st.init))
 		return kill_all(c, sig, err);
 	if (status == STATUS_STOPPED)
-		return all ? 0 : err_set(err, ESRCH, "container %s: container not running", c->st.id);
+		return all ? 0
+			   : err_set(err, ESRCH, "container %s: container not running", c->st.id);
 	/* Without a pid namespace the death of init ends nobody else. */
 	if (sig == SIGKILL && !c->st.private_pids && c->st.cgroup_path)
 		return kill_all(c, sig, err);
@@ -179,7 +184,8 @@ int container_kill(struct container *c, int sig, bool all, struct err *err)
 		return err_set(err, ESRCH, "container %s: container not running", c->st.id);
 	if (r < 0)
 		return err_code(err, r, "signal container %s", c->st.id);
-	/* A frozen process dies of SIGKILL in a v2 group; other signals wait for resume, as on a stopped process. */
+	/* A frozen process dies of SIGKILL in a v2 group; other signals wait for resume, as on a
+	 * stopped process. */
 	return 0;
 }
 
@@ -201,14 +207,16 @@ int container_pause(struct container *c, struct err *err)
 	enum status status = container_status(c);
 
 	if (status != STATUS_RUNNING && status != STATUS_CREATED)
-		return err_set(err, EINVAL, "container %s: cannot pause: container not running (it is %s)", c->st.id,
-			       status_name(status));
+		return err_set(err, EINVAL,
+			       "container %s: cannot pause: container not running (it is %s)",
+			       c->st.id, status_name(status));
 	return freeze(c, true, err);
 }
 
 int container_resume(struct container *c, struct err *err)
 {
 	if (!frozen(c))
-		return err_set(err, EINVAL, "container %s: cannot resume: it is not paused", c->st.id);
+		return err_set(err, EINVAL, "container %s: cannot resume: it is not paused",
+			       c->st.id);
 	return freeze(c, false, err);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Containers as the commands know them: create (or run), start, state, kill, pause, delete. Every function that changes
- * one holds its lock. Nothing here prints; warnings are collected for the caller to log.
+ * Containers as the commands know them: create (or run), start, state, kill, pause, delete. Every
+ * function that changes one holds its lock. Nothing here prints; warnings are collected for the
+ * caller to log.
  */
 #ifndef OCI_CONTAINER_H
 #define OCI_CONTAINER_H
@@ -15,56 +16,65 @@
 enum cgroup_manager { CGROUP_FS, CGROUP_DISABLED };
 
 struct container_root {
-	int fd;			/* the directory of all containers; -1: there is none yet, so there are no containers */
+	int fd; /* the directory of all containers; -1: there is none yet, so there are no
+		   containers */
 };
 
 struct container {
-	int root_fd;		/* borrowed */
-	int dir_fd;		/* its directory, locked when opened so */
+	int root_fd; /* borrowed */
+	int dir_fd;  /* its directory, locked when opened so */
 	struct state st;
-	struct spec *spec;	/* loaded on demand: container_spec() */
-	char *config;		/* the text it was read from */
+	struct spec *spec; /* loaded on demand: container_spec() */
+	char *config;	   /* the text it was read from */
 	struct arena arena;
-	LIST(char *) warnings;	/* to be logged by the caller */
-	int notify_fd;		/* the socket of oci/notify.h after start or run, -1: none */
+	LIST(char *) warnings; /* to be logged by the caller */
+	int notify_fd;	       /* the socket of oci/notify.h after start or run, -1: none */
 };
 
 struct create_opts {
-	const char *id, *bundle;	/* bundle: absolute */
-	const char *config;		/* file name in the bundle or absolute path; NULL: config.json */
-	bool run;			/* go straight on to the program */
-	bool attended;			/* the caller stays and serves a terminal that goes to no console socket */
+	const char *id, *bundle; /* bundle: absolute */
+	const char *config;	 /* file name in the bundle or absolute path; NULL: config.json */
+	bool run;		 /* go straight on to the program */
+	bool attended; /* the caller stays and serves a terminal that goes to no console socket */
 	bool no_pivot, no_new_keyring;
-	unsigned int preserve_fds;	/* from descriptor 3 on */
-	const char *console_socket;	/* where the terminal goes; NULL: kept, see ret_terminal */
+	unsigned int preserve_fds;  /* from descriptor 3 on */
+	const char *console_socket; /* where the terminal goes; NULL: kept, see ret_terminal */
 	const char *pid_file, *pidfd_socket;
-	const char *root;		/* the path behind root_fd; only needed with notify_socket */
-	const char *notify_socket;	/* the host's NOTIFY_SOCKET, NULL: none */
-	unsigned int listen_fds;	/* of the preserved ones, the first so many are announced by LISTEN_FDS */
+	const char *root;	   /* the path behind root_fd; only needed with notify_socket */
+	const char *notify_socket; /* the host's NOTIFY_SOCKET, NULL: none */
+	unsigned int listen_fds;   /* of the preserved ones, the first so many are announced by
+				      LISTEN_FDS */
 	enum cgroup_manager manager;
 	bool rootless;
 };
 
 /*
- * Makes a container; with run, its program runs when this returns. *ret_pidfd (may be NULL) and *ret_terminal (the
- * master, -1 when there is none or it went to the console socket) are the caller's. On failure nothing is left.
+ * Makes a container; with run, its program runs when this returns. *ret_pidfd (may be NULL) and
+ * *ret_terminal (the master, -1 when there is none or it went to the console socket) are the
+ * caller's. On failure nothing is left.
  */
-int container_create(int root_fd, const struct create_opts *opts, struct container *ret_c, int *ret_pidfd,
-		     int *ret_terminal, struct err *err);
+int container_create(int root_fd, const struct create_opts *opts, struct container *ret_c,
+		     int *ret_pidfd, int *ret_terminal, struct err *err);
 
 /* The plan of a bundle in words, without making anything. */
 int container_plan(const struct create_opts *opts, struct buf *ret_text, struct err *err);
 
-/* Opens an existing one; -ENOENT: "container does not exist". Without lock only for looking at it. */
-int container_open(int root_fd, const char *id, bool lock, struct container *ret_c, struct err *err);
+/* Opens an existing one; -ENOENT: "container does not exist". Without lock only for looking at it.
+ */
+int container_open(int root_fd, const char *id, bool lock, struct container *ret_c,
+		   struct err *err);
 /*
- * For a forced delete: a command that holds the lock, waiting for a container that does not come to an end (a hook that
- * hangs, a frozen init), is helped by killing init; then the lock is waited for, eight seconds at most.
+ * For a forced delete: a command that holds the lock, waiting for a container that does not come to
+ * an end (a hook that hangs, a frozen init), is helped by killing init; then the lock is waited
+ * for, eight seconds at most.
  */
 int container_open_forced(int root_fd, const char *id, struct container *ret_c, struct err *err);
 void container_close(struct container *c);
 #define autocontainer __attribute__((cleanup(container_close))) struct container
-#define CONTAINER_INIT { .root_fd = -1, .dir_fd = -1, .notify_fd = -1 }
+#define CONTAINER_INIT                                                                             \
+	{                                                                                          \
+		.root_fd = -1, .dir_fd = -1, .notify_fd = -1                                       \
+	}
 
 enum status container_status(const struct container *c);
 /* Its config as it was created with; owned by c. */
@@ -79,26 +89,32 @@ int container_kill(struct container *c, int sig, bool all, struct err *err);
 int container_pause(struct container *c, struct err *err);
 int container_resume(struct container *c, struct err *err);
 
-/* Opens its cgroup; -ENOENT with a message when it has none. tree is for cg_tree_close() afterwards. */
-int container_cgroup(const struct container *c, struct cg_tree *ret_tree, struct cg *ret_cg, struct err *err);
+/* Opens its cgroup; -ENOENT with a message when it has none. tree is for cg_tree_close()
+ * afterwards. */
+int container_cgroup(const struct container *c, struct cg_tree *ret_tree, struct cg *ret_cg,
+		     struct err *err);
 
 /*
- * Removes a stopped container, with force any; runs the poststop hooks. Bounded by about ten seconds, then -EBUSY or
- * -ETIMEDOUT says what is left. delete.c
+ * Removes a stopped container, with force any; runs the poststop hooks. Bounded by about ten
+ * seconds, then -EBUSY or -ETIMEDOUT says what is left. delete.c
  */
 int container_delete(struct container *c, bool force, struct err *err);
-/* What is left of a container whose create died before it wrote its state, or whose state cannot be read. */
+/* What is left of a container whose create died before it wrote its state, or whose state cannot be
+ * read. */
 int container_delete_remains(int root_fd, const char *id, struct err *err);
 
-void container_warn(struct container *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void container_warn(struct container *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Sends fd with the message name to a unix stream socket at path: consoles, pidfds. console.c */
 int send_fd_to_socket(const char *path, const char *name, int fd, struct err *err);
 /* Writes pid to path, decimal without newline, by renaming a new file into place. */
 int write_pid_file(const char *path, pid_t pid, struct err *err);
-/* Sets a variable ("NAME=VALUE", which is copied) in a process's environment, in place of any of that name. */
+/* Sets a variable ("NAME=VALUE", which is copied) in a process's environment, in place of any of
+ * that name. */
 void process_set_env(struct spec_process *p, const char *assignment, struct arena *a);
-/* Adds HOME from the image's passwd where the environment lacks it, as shells and runc do. root_fd: the root. */
+/* Adds HOME from the image's passwd where the environment lacks it, as shells and runc do. root_fd:
+ * the root. */
 void process_add_home(struct spec_process *p, int root_fd, struct arena *a);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Making a container: the walk from a bundle to a process that waits for start, or runs. The order is that of the
- * write-ahead rule: what is about to be made is named in state.json first.
+ * Making a container: the walk from a bundle to a process that waits for start, or runs. The order
+ * is that of the write-ahead rule: what is about to be made is named in state.json first.
  */
 #include "oci/container.h"
 
@@ -43,11 +43,11 @@ struct making {
 	struct launch launch;
 	struct cg_tree tree;
 	struct cg cg;
-	char *config;		/* the text of config.json */
+	char *config; /* the text of config.json */
 	size_t config_len;
-	struct spawn_netns netns;	/* made ahead, while we decide */
+	struct spawn_netns netns; /* made ahead, while we decide */
 	int start_fd;
-	bool began;		/* there was a process: poststop hooks are owed */
+	bool began; /* there was a process: poststop hooks are owed */
 };
 
 static char *timestamp(struct arena *a)
@@ -60,7 +60,8 @@ static char *timestamp(struct arena *a)
 	return arena_strdup(a, text);
 }
 
-/* The text is kept, as the state directory gets a copy: later commands must not depend on a bundle that may change. */
+/* The text is kept, as the state directory gets a copy: later commands must not depend on a bundle
+ * that may change. */
 static int load(struct making *mk, struct err *err)
 {
 	const struct create_opts *o = mk->opts;
@@ -79,8 +80,8 @@ static int load(struct making *mk, struct err *err)
 }
 
 /*
- * The group: where the spec says, else one of our own below the root, or for an ordinary user below the group it is in.
- * A host without cgroup2 is no obstacle as long as nothing is to be limited.
+ * The group: where the spec says, else one of our own below the root, or for an ordinary user below
+ * the group it is in. A host without cgroup2 is no obstacle as long as nothing is to be limited.
  */
 static int choose_cgroup(struct making *mk, struct err *err)
 {
@@ -101,9 +102,11 @@ static int choose_cgroup(struct making *mk, struct err *err)
 			own[0] = '\0';
 	}
 	if (path && path[0])
-		mk->c->st.cgroup_path = arena_printf(&mk->c->arena, "%s%s%s", own, path[0] == '/' ? "" : "/", path);
+		mk->c->st.cgroup_path =
+			arena_printf(&mk->c->arena, "%s%s%s", own, path[0] == '/' ? "" : "/", path);
 	else
-		mk->c->st.cgroup_path = arena_printf(&mk->c->arena, "%s/tote-%s", own, mk->opts->id);
+		mk->c->st.cgroup_path =
+			arena_printf(&mk->c->arena, "%s/tote-%s", own, mk->opts->id);
 	return 0;
 }
 
@@ -122,7 +125,8 @@ static void fill_state(struct making *mk)
 	st->private_pids = spec_new_namespace(c->spec, NS_PID);
 }
 
-/* Compiled filters are kept next to the containers; without the directory they are compiled each time. */
+/* Compiled filters are kept next to the containers; without the directory they are compiled each
+ * time. */
 static int open_cache(const struct making *mk)
 {
 	int root_fd = mk->c->root_fd;
@@ -134,7 +138,8 @@ static int open_cache(const struct making *mk)
 	return fd_open(root_fd, STATE_CACHE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
-/* sd_listen_fds(3): the program is process 1 of its pid namespace. sd_notify(3): its socket lies in a directory of its own. */
+/* sd_listen_fds(3): the program is process 1 of its pid namespace. sd_notify(3): its socket lies in
+ * a directory of its own. */
 static void add_inherited_env(struct making *mk)
 {
 	struct spec_process *p = mk->c->spec->process;
@@ -164,10 +169,14 @@ static int build_plan(struct making *mk, struct err *err)
 		.preserve_fds = o->preserve_fds,
 		.config = mk->config,
 		.seccomp_cache = open_cache(mk),
-		.no_setgroups = idmap_setgroups_denied("self") || (spec_new_namespace(spec, NS_USER) &&
-								   idmap_denies_setgroups(&spec->linux_.gid_mappings)),
+		.no_setgroups = idmap_setgroups_denied("self") ||
+				(spec_new_namespace(spec, NS_USER) &&
+				 idmap_denies_setgroups(&spec->linux_.gid_mappings)),
 		.cgroup_path = mk->c->st.cgroup_path,
-		.notify_dir = o->notify_socket ? arena_printf(&mk->c->arena, "%s/%s/" STATE_NOTIFY_DIR, o->root, o->id) : NULL,
+		.notify_dir = o->notify_socket
+				      ? arena_printf(&mk->c->arena, "%s/%s/" STATE_NOTIFY_DIR,
+						     o->root, o->id)
+				      : NULL,
 		.cgroup_root = mk->tree.hybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup",
 	};
 	if (spec->process && spec->root) {
@@ -184,15 +193,16 @@ static int build_plan(struct making *mk, struct err *err)
 	return plan_build(spec, &mk->plan_opts, &mk->c->arena, &mk->plan, err);
 }
 
-
-/* A socket in the state directory, reached by its descriptor: its own path may be longer than sun_path. */
+/* A socket in the state directory, reached by its descriptor: its own path may be longer than
+ * sun_path. */
 static int listen_for_start(struct making *mk, struct err *err)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	mode_t mask;
 	int r;
 
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_START_SOCKET, mk->c->dir_fd);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_START_SOCKET,
+		 mk->c->dir_fd);
 	mk->start_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (mk->start_fd < 0)
 		return err_errno(err, "make the start socket");
@@ -227,13 +237,16 @@ static int attach_devices(struct making *mk, struct err *err)
 
 	if (!l->devices.count || mk->cg.fd < 0)
 		return 0;
-	rules = arena_calloc(&mk->c->arena, l->devices.count + devices_default_count, sizeof(*rules));
+	rules = arena_calloc(&mk->c->arena, l->devices.count + devices_default_count,
+			     sizeof(*rules));
 	memcpy(rules, l->devices.items, l->devices.count * sizeof(*rules));
 	memcpy(rules + l->devices.count, devices_default, devices_default_count * sizeof(*rules));
-	r = devices_program(rules, l->devices.count + devices_default_count, &mk->c->arena, &program, err);
+	r = devices_program(rules, l->devices.count + devices_default_count, &mk->c->arena,
+			    &program, err);
 	if (r == 0)
 		r = devices_attach(mk->cg.fd, &program, err);
-	/* An ordinary user may not load programs, and cannot make device nodes either: nothing is lost. */
+	/* An ordinary user may not load programs, and cannot make device nodes either: nothing is
+	 * lost. */
 	return r == -EPERM && mk->opts->rootless ? 0 : r;
 }
 
@@ -252,11 +265,13 @@ static int make_cgroup(struct making *mk, struct err *err)
 
 	if (!c->st.cgroup_path) {
 		if (wants_limits(c->spec, &c->arena))
-			return err_set(err, EOPNOTSUPP, "linux.resources: there is no cgroup to limit");
+			return err_set(err, EOPNOTSUPP,
+				       "linux.resources: there is no cgroup to limit");
 		return 0;
 	}
 	r = cg_create(&mk->tree, c->st.cgroup_path, 0, &mk->cg, err);
-	if ((r == -EACCES || r == -EPERM || r == -EROFS) && mk->opts->rootless && !wants_limits(c->spec, &c->arena)) {
+	if ((r == -EACCES || r == -EPERM || r == -EROFS) && mk->opts->rootless &&
+	    !wants_limits(c->spec, &c->arena)) {
 		/* No group was delegated to this user, and none is needed. */
 		c->st.cgroup_path = NULL;
 		return 0;
@@ -277,7 +292,8 @@ static void oci_state(const struct container *c, enum status status, pid_t pid, 
 	json_writer_done(&w);
 }
 
-/* What hooks inside read: the memfd is theirs, its content ours to change as the container goes on. */
+/* What hooks inside read: the memfd is theirs, its content ours to change as the container goes on.
+ */
 static int update_hook_state(struct making *mk, enum status status, struct err *err)
 {
 	autobuf text = BUF_INIT;
@@ -321,8 +337,8 @@ static int take_ready(struct making *mk, struct err *err)
 	else if (mk->plan.terminal)
 		r = launch_until(&mk->launch, SYNC_TERMINAL, err);
 	if (r == 0)
-		r = listener_hand_over(mk->c->spec->linux_.seccomp, &mk->c->st, STATUS_CREATING, mk->launch.pid,
-				       mk->launch.listener, err);
+		r = listener_hand_over(mk->c->spec->linux_.seccomp, &mk->c->st, STATUS_CREATING,
+				       mk->launch.pid, mk->launch.listener, err);
 	if (r == 0 && o->console_socket && mk->launch.terminal >= 0) {
 		r = send_fd_to_socket(o->console_socket, "/dev/pts/ptmx", mk->launch.terminal, err);
 		close(mk->launch.terminal);
@@ -366,10 +382,12 @@ static int run_process(struct making *mk, struct err *err)
 	mk->began = r == 0;
 	if (r == 0)
 		r = identify(mk, err);
-	/* Loading takes the kernel longer than anything else we ask of it, and the child has its mounts to make meanwhile. */
+	/* Loading takes the kernel longer than anything else we ask of it, and the child has its
+	 * mounts to make meanwhile. */
 	if (r == 0)
 		r = attach_devices(mk, err);
-	/* What takes its time must be found by others meanwhile; the fast way writes the final state at once. */
+	/* What takes its time must be found by others meanwhile; the fast way writes the final
+	 * state at once. */
 	if (r == 0 && slow)
 		r = state_save(mk->c->dir_fd, &mk->c->st, err);
 	if (r == 0)
@@ -413,7 +431,8 @@ static void undo(struct making *mk)
 	rdt_remove(&c->st);
 	if (mk->cg.fd >= 0) {
 		cg_kill(&mk->cg, CREATE_CGROUP_TIMEOUT_MS, &ignored);
-		cg_destroy(&mk->tree, c->st.cgroup_path, mk->cg.made, CREATE_CGROUP_TIMEOUT_MS, &ignored);
+		cg_destroy(&mk->tree, c->st.cgroup_path, mk->cg.made, CREATE_CGROUP_TIMEOUT_MS,
+			   &ignored);
 	}
 	if (mk->opts->pid_file)
 		unlink(mk->opts->pid_file);
@@ -458,16 +477,21 @@ static int check_terminal(const struct create_opts *o, const struct spec *spec, 
 	bool terminal = spec->process && spec->process->terminal;
 
 	if (o->console_socket && !terminal)
-		return err_set(err, EINVAL, "--console-socket: process.terminal is false, so there is no terminal to send");
+		return err_set(err, EINVAL,
+			       "--console-socket: process.terminal is false, so there is no "
+			       "terminal to send");
 	if (terminal && !o->console_socket && !o->attended)
-		return err_set(err, EINVAL, "process.terminal is true: a console socket is needed (--console-socket)");
+		return err_set(
+			err, EINVAL,
+			"process.terminal is true: a console socket is needed (--console-socket)");
 	return 0;
 }
 
-/* Only where it is made by the first clone: a user namespace has to own it, and a staged plan clones later. */
+/* Only where it is made by the first clone: a user namespace has to own it, and a staged plan
+ * clones later. */
 static bool wants_early_netns(const struct spec *spec)
 {
-	for_each(ns, &spec->linux_.namespaces)
+	for_each (ns, &spec->linux_.namespaces)
 		if (ns->path || ns->type == NS_USER || ns->type == NS_TIME)
 			return false;
 	return spec_new_namespace(spec, NS_NETWORK);
@@ -505,11 +529,13 @@ static void making_done(struct making *mk)
 		close(mk->plan_opts.seccomp_cache);
 }
 
-int container_create(int root_fd, const struct create_opts *opts, struct container *ret_c, int *ret_pidfd,
-		     int *ret_terminal, struct err *err)
+int container_create(int root_fd, const struct create_opts *opts, struct container *ret_c,
+		     int *ret_pidfd, int *ret_terminal, struct err *err)
 {
 	struct container c = CONTAINER_INIT;
-	struct making mk = { .opts = opts, .c = &c, .tree = { .fd = -1 }, .cg = CG_INIT, .start_fd = -1 };
+	struct making mk = {
+		.opts = opts, .c = &c, .tree = { .fd = -1 }, .cg = CG_INIT, .start_fd = -1
+	};
 	int r = state_check_id(opts->id, err);
 
 	c.root_fd = root_fd;
@@ -529,7 +555,7 @@ int container_create(int root_fd, const struct create_opts *opts, struct contain
 		if (ret_pidfd)
 			*ret_pidfd = take_fd(&mk.launch.pidfd);
 		*ret_terminal = take_fd(&mk.launch.terminal);
-		for_each(w, &mk.plan.warnings)
+		for_each (w, &mk.plan.warnings)
 			container_warn(&c, "%s", *w);
 		*ret_c = c;
 	}
@@ -542,7 +568,9 @@ int container_create(int root_fd, const struct create_opts *opts, struct contain
 int container_plan(const struct create_opts *opts, struct buf *ret_text, struct err *err)
 {
 	struct container c = CONTAINER_INIT;
-	struct making mk = { .opts = opts, .c = &c, .tree = { .fd = -1 }, .cg = CG_INIT, .start_fd = -1 };
+	struct making mk = {
+		.opts = opts, .c = &c, .tree = { .fd = -1 }, .cg = CG_INIT, .start_fd = -1
+	};
 	int r;
 
 	launch_init(&mk.launch, &mk.plan);

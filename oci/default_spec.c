@@ -9,7 +9,8 @@
 
 enum { ROOTFUL_ONLY = 1, ROOTLESS_ONLY = 2 };
 
-/* The first version that has all we write: other runtimes refuse files of a version newer than they know. */
+/* The first version that has all we write: other runtimes refuse files of a version newer than they
+ * know. */
 #define LEAST_VERSION "1.0.2"
 
 static const char *const capabilities[] = { "CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE",

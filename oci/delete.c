@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of a container: processes, cgroup, what was lent to it, its state; in this order, each named in the state. */
+/* The end of a container: processes, cgroup, what was lent to it, its state; in this order, each
+ * named in the state. */
 #include "oci/container.h"
 
 #include "lib/cleanup.h"
@@ -26,12 +27,14 @@ static int kill_init(const struct container *c, struct err *err)
 		return err_code(err, r, "kill container %s", c->st.id);
 	r = proc_wait_gone(pidfd, KILL_TIMEOUT_MS);
 	if (r == 0)
-		return err_set(err, ETIMEDOUT, "container %s: process %d survives SIGKILL (state D?)", c->st.id,
+		return err_set(err, ETIMEDOUT,
+			       "container %s: process %d survives SIGKILL (state D?)", c->st.id,
 			       c->st.init.pid);
 	return r < 0 ? r : 0;
 }
 
-/* Everything in the group dies, which is more than init: a process that was moved in by exec outlives no container. */
+/* Everything in the group dies, which is more than init: a process that was moved in by exec
+ * outlives no container. */
 static int end_cgroup(const struct container *c, struct err *err)
 {
 	struct cg_tree tree;
@@ -51,7 +54,8 @@ static int end_cgroup(const struct container *c, struct err *err)
 	else if (r == -ENOENT)
 		r = 0;
 	if (r == 0)
-		r = cg_destroy(&tree, c->st.cgroup_path, c->st.cgroup_levels, DESTROY_TIMEOUT_MS, err);
+		r = cg_destroy(&tree, c->st.cgroup_path, c->st.cgroup_levels, DESTROY_TIMEOUT_MS,
+			       err);
 	cg_tree_close(&tree);
 	return r;
 }
@@ -79,7 +83,8 @@ int container_delete(struct container *c, bool force, struct err *err)
 	int r;
 
 	if (!force && status != STATUS_STOPPED && status != STATUS_CREATED)
-		return err_set(err, EBUSY, "cannot delete container %s that is not stopped: it is %s", c->st.id,
+		return err_set(err, EBUSY,
+			       "cannot delete container %s that is not stopped: it is %s", c->st.id,
 			       status_name(status));
 	/* While its network namespace still exists. */
 	if (netdev_take_back(&c->st, &lost) < 0)
@@ -99,6 +104,8 @@ int container_delete_remains(int root_fd, const char *id, struct err *err)
 	autofd dir = root_fd < 0 ? -1 : state_open(root_fd, id, -1, err);
 
 	if (dir < 0)
-		return root_fd < 0 ? err_set(err, ENOENT, "container \"%s\": container does not exist", id) : err->code;
+		return root_fd < 0 ? err_set(err, ENOENT,
+					     "container \"%s\": container does not exist", id)
+				   : err->code;
 	return state_remove(root_fd, id, err);
 }

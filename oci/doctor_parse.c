@@ -77,7 +77,8 @@ uint64_t doctor_subids(const char *text, const char *user, uid_t uid)
 
 		if (!(user && same(s, len, user)) && !same(s, len, number))
 			continue;
-		if (*rest++ == ':' && number_scan(&rest, &first) && *rest++ == ':' && number_scan(&rest, &count))
+		if (*rest++ == ':' && number_scan(&rest, &first) && *rest++ == ':' &&
+		    number_scan(&rest, &count))
 			sum += count;
 	}
 	return sum;
@@ -91,7 +92,8 @@ bool doctor_user_name(const char *passwd, uid_t uid, char *ret_name, size_t size
 		uint64_t id;
 
 		rest += strcspn(rest, ":\n");
-		if (len && len < size && *rest++ == ':' && number_scan(&rest, &id) && *rest == ':' && id == uid) {
+		if (len && len < size && *rest++ == ':' && number_scan(&rest, &id) &&
+		    *rest == ':' && id == uid) {
 			memcpy(ret_name, s, len);
 			ret_name[len] = '\0';
 			return true;
@@ -131,8 +133,8 @@ enum doctor_controller doctor_controller(const char *proc_cgroups, const char *n
 		const char *rest = s + len;
 		uint64_t hierarchy, groups, enabled;
 
-		if (!same(s, len, name) || !number_scan(&rest, &hierarchy) || !number_scan(&rest, &groups) ||
-		    !number_scan(&rest, &enabled))
+		if (!same(s, len, name) || !number_scan(&rest, &hierarchy) ||
+		    !number_scan(&rest, &groups) || !number_scan(&rest, &enabled))
 			continue;
 		if (!enabled)
 			return DOCTOR_CONTROLLER_DISABLED;

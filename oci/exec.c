@@ -34,7 +34,9 @@ static int check_status(struct container *c, const struct exec_opts *o, struct e
 	enum status status = container_status(c);
 
 	if (status == STATUS_PAUSED && !o->ignore_paused)
-		return err_set(err, EBUSY, "container %s: cannot exec in a paused container (--ignore-paused waits for resume)",
+		return err_set(err, EBUSY,
+			       "container %s: cannot exec in a paused container (--ignore-paused "
+			       "waits for resume)",
 			       c->st.id);
 	if (status == STATUS_STOPPED || status == STATUS_CREATING)
 		return err_set(err, ESRCH, "container %s: container not running", c->st.id);
@@ -42,8 +44,8 @@ static int check_status(struct container *c, const struct exec_opts *o, struct e
 }
 
 /*
- * The namespaces that the container has of its own are those of init. They are opened by its number, so its identity is
- * held here and looked at again after that.
+ * The namespaces that the container has of its own are those of init. They are opened by its
+ * number, so its identity is held here and looked at again after that.
  */
 static int name_namespaces(struct entering *en, struct err *err)
 {
@@ -52,11 +54,13 @@ static int name_namespaces(struct entering *en, struct err *err)
 	en->launch.identity = proc_open(&c->st.init);
 	if (en->launch.identity < 0)
 		return err_set(err, ESRCH, "container %s: container not running", c->st.id);
-	for_each(ns, &c->spec->linux_.namespaces) {
+	for_each (ns, &c->spec->linux_.namespaces) {
 		enum ns_kind kind = (enum ns_kind)ns->type;
 
-		en->joins[en->join_count++] = (struct plan_join){
-			kind, arena_printf(&c->arena, "/proc/%d/ns/%s", c->st.init.pid, ns_kind_file(kind)) };
+		en->joins[en->join_count++] =
+			(struct plan_join){ kind,
+					    arena_printf(&c->arena, "/proc/%d/ns/%s",
+							 c->st.init.pid, ns_kind_file(kind)) };
 	}
 	return 0;
 }
@@ -68,7 +72,9 @@ static int open_cgroup(struct entering *en, struct err *err)
 	int r;
 
 	if (!en->c->st.cgroup_path)
-		return sub ? err_set(err, ENOENT, "--cgroup: container %s has no cgroup", en->c->st.id) : 0;
+		return sub ? err_set(err, ENOENT, "--cgroup: container %s has no cgroup",
+				     en->c->st.id)
+			   : 0;
 	r = cg_tree_find(&en->tree, err);
 	if (r < 0)
 		return r;
@@ -104,12 +110,14 @@ static int build(struct entering *en, struct err *err)
 	root = fd_open(AT_FDCWD, path, O_PATH | O_DIRECTORY);
 	process_add_home(p, root, &en->c->arena);
 	if (spec->linux_.seccomp)
-		cache = fd_open(en->c->root_fd, STATE_CACHE_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+		cache = fd_open(en->c->root_fd, STATE_CACHE_DIR,
+				O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	opts.seccomp_cache = cache;
 	return plan_build_exec(spec, p, &opts, &en->c->arena, &en->plan, err);
 }
 
-/* config.md, "execCPUAffinity": where the process begins, before it is in the container's cgroup. */
+/* config.md, "execCPUAffinity": where the process begins, before it is in the container's cgroup.
+ */
 static void set_initial_affinity(const struct spec_process *p)
 {
 	unsigned long mask[BITLIST_MAX / CHAR_BIT / sizeof(unsigned long)];
@@ -135,8 +143,8 @@ static int run(struct entering *en, struct err *err)
 	if (r == 0 && en->plan.listener)
 		r = launch_until(l, SYNC_LISTENER, err);
 	if (r == 0)
-		r = listener_hand_over(en->c->spec->linux_.seccomp, &en->c->st, container_status(en->c), l->pid, l->listener,
-				       err);
+		r = listener_hand_over(en->c->spec->linux_.seccomp, &en->c->st,
+				       container_status(en->c), l->pid, l->listener, err);
 	if (r == 0 && o->console_socket) {
 		r = send_fd_to_socket(o->console_socket, "/dev/pts/ptmx", l->terminal, err);
 		close(l->terminal);
@@ -158,8 +166,8 @@ static int run(struct entering *en, struct err *err)
 	return r;
 }
 
-int container_exec(struct container *c, const struct exec_opts *opts, int *ret_pidfd, int *ret_terminal,
-		   struct err *err)
+int container_exec(struct container *c, const struct exec_opts *opts, int *ret_pidfd,
+		   int *ret_terminal, struct err *err)
 {
 	struct entering en = { .c = c, .opts = opts, .tree = { .fd = -1 }, .cg = CG_INIT };
 	int r = check_status(c, opts, err);
@@ -180,7 +188,7 @@ int container_exec(struct container *c, const struct exec_opts *opts, int *ret_p
 	if (r == 0) {
 		*ret_pidfd = take_fd(&en.launch.pidfd);
 		*ret_terminal = take_fd(&en.launch.terminal);
-		for_each(w, &en.plan.warnings)
+		for_each (w, &en.plan.warnings)
 			container_warn(c, "%s", *w);
 	}
 	launch_done(&en.launch);

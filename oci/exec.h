@@ -7,18 +7,18 @@
 
 struct exec_opts {
 	struct spec_process *process;
-	const char *console_socket;	/* NULL: the terminal is kept, see ret_terminal */
+	const char *console_socket; /* NULL: the terminal is kept, see ret_terminal */
 	const char *pid_file, *pidfd_socket;
-	const char *cgroup;		/* below the container's group; NULL: the group itself */
+	const char *cgroup; /* below the container's group; NULL: the group itself */
 	unsigned int preserve_fds;
 	bool ignore_paused;
 };
 
 /*
- * Starts the process; it runs when this returns. *ret_pidfd and *ret_terminal (-1: none) are the caller's; the process is
- * the caller's child. -ESRCH: "container not running".
+ * Starts the process; it runs when this returns. *ret_pidfd and *ret_terminal (-1: none) are the
+ * caller's; the process is the caller's child. -ESRCH: "container not running".
  */
-int container_exec(struct container *c, const struct exec_opts *opts, int *ret_pidfd, int *ret_terminal,
-		   struct err *err);
+int container_exec(struct container *c, const struct exec_opts *opts, int *ret_pidfd,
+		   int *ret_terminal, struct err *err);
 
 #endif

@@ -11,16 +11,20 @@ static int run(const struct spec_hook *h, const char *state_json, struct err *er
 	char *path_only[] = { h->path, NULL };
 	/* argv[0] is what the spec says; the program is found by path. */
 	char **argv = h->args.count ? h->args.items : path_only;
-	int timeout = h->timeout.set ? (h->timeout.value > INT_MAX / 1000 ? INT_MAX : (int)h->timeout.value * 1000) : -1;
+	int timeout = h->timeout.set
+			      ? (h->timeout.value > INT_MAX / 1000 ? INT_MAX
+								   : (int)h->timeout.value * 1000)
+			      : -1;
 
-	return proc_run(h->path, argv, h->env.count ? h->env.items : none, state_json, timeout, NULL, err);
+	return proc_run(h->path, argv, h->env.count ? h->env.items : none, state_json, timeout,
+			NULL, err);
 }
 
 int hooks_run(const struct spec *spec, enum hook_kind kind, const char *state_json, struct err *err)
 {
 	int r = 0;
 
-	for_each(h, &spec->hooks.list[kind]) {
+	for_each (h, &spec->hooks.list[kind]) {
 		struct err one;
 
 		if (run(h, state_json, &one) == 0)

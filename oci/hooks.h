@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hooks that run in the host's namespaces (config.md, "POSIX-platform Hooks"); those inside are steps of the plan. */
+/* Hooks that run in the host's namespaces (config.md, "POSIX-platform Hooks"); those inside are
+ * steps of the plan. */
 #ifndef OCI_HOOKS_H
 #define OCI_HOOKS_H
 
@@ -7,10 +8,12 @@
 #include "oci/spec.h"
 
 /*
- * Runs the hooks of a kind one after the other with the container's state on their stdin. The first that fails (an exit
- * code other than 0, or its time is over: then it is killed) ends the list, but not that of poststop hooks (runtime.md,
- * "Lifecycle", step 13): -EIO or -ETIMEDOUT, its stderr's first line in the message.
+ * Runs the hooks of a kind one after the other with the container's state on their stdin. The first
+ * that fails (an exit code other than 0, or its time is over: then it is killed) ends the list, but
+ * not that of poststop hooks (runtime.md, "Lifecycle", step 13): -EIO or -ETIMEDOUT, its stderr's
+ * first line in the message.
  */
-int hooks_run(const struct spec *spec, enum hook_kind kind, const char *state_json, struct err *err);
+int hooks_run(const struct spec *spec, enum hook_kind kind, const char *state_json,
+	      struct err *err);
 
 #endif

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAP_ARGS 1024	/* three a mapping; the kernel takes 340 mappings */
+#define MAP_ARGS 1024 /* three a mapping; the kernel takes 340 mappings */
 #define HELPER_TIMEOUT_MS 10000
 
 static bool privileged(int cap)
@@ -29,7 +29,8 @@ static bool privileged(int cap)
 
 static bool only_own(const struct spec_id_mappings *maps, uint32_t own)
 {
-	return maps->count == 0 || (maps->count == 1 && maps->items[0].host_id == own && maps->items[0].size == 1);
+	return maps->count == 0 ||
+	       (maps->count == 1 && maps->items[0].host_id == own && maps->items[0].size == 1);
 }
 
 bool idmap_denies_setgroups(const struct spec_id_mappings *gids)
@@ -49,11 +50,12 @@ static void map_text(const struct spec_id_mappings *maps, uint32_t own, char sep
 {
 	if (!maps->count)
 		buf_addf(out, "0 %u 1\n", own);
-	for_each(m, maps)
+	for_each (m, maps)
 		buf_addf(out, "%u %u %u%c", m->container_id, m->host_id, m->size, sep);
 }
 
-static int write_file(pid_t pid, const char *file, const struct spec_id_mappings *maps, uint32_t own, struct err *err)
+static int write_file(pid_t pid, const char *file, const struct spec_id_mappings *maps,
+		      uint32_t own, struct err *err)
 {
 	autobuf text = BUF_INIT;
 	char path[64];
@@ -66,7 +68,8 @@ static int write_file(pid_t pid, const char *file, const struct spec_id_mappings
 }
 
 /* newuidmap(1) and newgidmap(1) check the mappings against /etc/subuid and /etc/subgid. */
-static int run_helper(const char *program, pid_t pid, const struct spec_id_mappings *maps, struct err *err)
+static int run_helper(const char *program, pid_t pid, const struct spec_id_mappings *maps,
+		      struct err *err)
 {
 	autobuf words = BUF_INIT;
 	char path[64], *argv[MAP_ARGS], *save = NULL;
@@ -77,16 +80,20 @@ static int run_helper(const char *program, pid_t pid, const struct spec_id_mappi
 	map_text(maps, 0, ' ', &words);
 	snprintf(path, sizeof(path), "/usr/bin/%s", program);
 	argv[0] = path;
-	for (char *w = strtok_r(words.data, " ", &save); w && n < MAP_ARGS - 1; w = strtok_r(NULL, " ", &save))
+	for (char *w = strtok_r(words.data, " ", &save); w && n < MAP_ARGS - 1;
+	     w = strtok_r(NULL, " ", &save))
 		argv[n++] = w;
 	argv[n] = NULL;
 	r = proc_run(path, argv, NULL, NULL, HELPER_TIMEOUT_MS, NULL, err);
 	if (r == 127)
-		return err_set(err, ENOENT, "%s is needed for these id mappings (Debian package uidmap)", program);
+		return err_set(err, ENOENT,
+			       "%s is needed for these id mappings (Debian package uidmap)",
+			       program);
 	return r < 0 ? r : r > 0 ? err_prefix(err, "map ids") : 0;
 }
 
-int idmap_write(pid_t pid, const struct spec_id_mappings *uids, const struct spec_id_mappings *gids, struct err *err)
+int idmap_write(pid_t pid, const struct spec_id_mappings *uids, const struct spec_id_mappings *gids,
+		struct err *err)
 {
 	char path[64];
 	int r;
@@ -108,7 +115,8 @@ int idmap_write(pid_t pid, const struct spec_id_mappings *uids, const struct spe
 	return run_helper("newgidmap", pid, gids, err);
 }
 
-int idmap_namespace(const struct spec_id_mappings *uids, const struct spec_id_mappings *gids, struct err *err)
+int idmap_namespace(const struct spec_id_mappings *uids, const struct spec_id_mappings *gids,
+		    struct err *err)
 {
 	char path[64];
 	int fd = -1, r;

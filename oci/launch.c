@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #define OOM_UNCHANGED 9999
-#define LISTENER_TRIES 2000	/* at a millisecond each: loading a filter takes far less */
+#define LISTENER_TRIES 2000 /* at a millisecond each: loading a filter takes far less */
 
 void launch_init(struct launch *l, const struct plan *plan)
 {
@@ -42,7 +42,11 @@ void launch_init(struct launch *l, const struct plan *plan)
 		.hook_state = -1,
 		.terminal = -1,
 		.listener = -1,
-		.sp = { .root_fd = -1, .init_fd = -1, .plan_fd = -1, .sync_fd = -1, .cgroup_fd = -1 },
+		.sp = { .root_fd = -1,
+			.init_fd = -1,
+			.plan_fd = -1,
+			.sync_fd = -1,
+			.cgroup_fd = -1 },
 	};
 }
 
@@ -56,7 +60,7 @@ static void close_fd(int *fd)
 /* What the child has got is of no more use to us. */
 static void close_child_fds(struct launch *l)
 {
-	for_each(s, &l->plan->steps)
+	for_each (s, &l->plan->steps)
 		if (s->op == STEP_BIND || s->op == STEP_ENTER)
 			close_fd(&s->fd);
 	close_fd(&l->sp.root_fd);
@@ -66,9 +70,9 @@ static void close_child_fds(struct launch *l)
 }
 
 /*
- * Inherited, not written for the child: that may be in a user namespace without the privilege, and its files in /proc are
- * not its user's. Ours is restored at the end, when the child no longer shares our memory: the kernel gives a new score
- * to all that do.
+ * Inherited, not written for the child: that may be in a user namespace without the privilege, and
+ * its files in /proc are not its user's. Ours is restored at the end, when the child no longer
+ * shares our memory: the kernel gives a new score to all that do.
  */
 static int set_oom_score(struct launch *l, struct err *err)
 {
@@ -125,18 +129,23 @@ static int apply_attributes(int tree, const struct step *s, int userns)
 	if (s->arg[4]) {
 		struct mount_attr p = { .propagation = s->arg[4] & ~(uint64_t)MS_REC };
 
-		if (mount_setattr(tree, "", AT_EMPTY_PATH | (s->arg[4] & MS_REC ? AT_RECURSIVE : 0), &p, sizeof(p)) < 0)
+		if (mount_setattr(tree, "", AT_EMPTY_PATH | (s->arg[4] & MS_REC ? AT_RECURSIVE : 0),
+				  &p, sizeof(p)) < 0)
 			return -errno;
 	}
 	if (userns >= 0) {
-		struct mount_attr map = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns };
+		struct mount_attr map = { .attr_set = MOUNT_ATTR_IDMAP,
+					  .userns_fd = (uint64_t)userns };
 
-		if (mount_setattr(tree, "", AT_EMPTY_PATH | (s->idmap_recursive ? AT_RECURSIVE : 0), &map, sizeof(map)) < 0)
+		if (mount_setattr(tree, "", AT_EMPTY_PATH | (s->idmap_recursive ? AT_RECURSIVE : 0),
+				  &map, sizeof(map)) < 0)
 			return -errno;
 	}
-	if ((all.attr_set || all.attr_clr) && mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &all, sizeof(all)) < 0)
+	if ((all.attr_set || all.attr_clr) &&
+	    mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &all, sizeof(all)) < 0)
 		return -errno;
-	if ((top.attr_set || top.attr_clr) && mount_setattr(tree, "", AT_EMPTY_PATH, &top, sizeof(top)) < 0)
+	if ((top.attr_set || top.attr_clr) &&
+	    mount_setattr(tree, "", AT_EMPTY_PATH, &top, sizeof(top)) < 0)
 		return -errno;
 	return 0;
 }
@@ -146,7 +155,7 @@ static int mapping_namespace(const struct launch *l, const struct spec_mount *m,
 {
 	if (m->uid_mappings.count)
 		return idmap_namespace(&m->uid_mappings, &m->gid_mappings, err);
-	for_each(s, &l->plan->steps) {
+	for_each (s, &l->plan->steps) {
 		if (s->op == STEP_ENTER && s->arg[0] == CLONE_NEWUSER) {
 			int fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
 
@@ -165,7 +174,8 @@ static int check_node(const struct step *s, struct err *err)
 		return err_errno(err, "device %s", s->source);
 	if ((st.st_mode & S_IFMT) != s->node_type || st.st_rdev != s->node)
 		return err_set(err, EINVAL,
-			       "device %s: the host's node is another device (%u:%u), and a user namespace cannot make one",
+			       "device %s: the host's node is another device (%u:%u), and a user "
+			       "namespace cannot make one",
 			       s->source, major(st.st_rdev), minor(st.st_rdev));
 	return 0;
 }
@@ -177,8 +187,10 @@ static int open_bind(const struct launch *l, struct step *s, struct err *err)
 	int r;
 
 	tree = open_tree(AT_FDCWD, s->source,
-			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (s->flags & STEP_RECURSIVE ? AT_RECURSIVE : 0));
-	/* Root of a user namespace may not do this in its parent's mount namespace; tote-init can, in one of its own. */
+			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+				 (s->flags & STEP_RECURSIVE ? AT_RECURSIVE : 0));
+	/* Root of a user namespace may not do this in its parent's mount namespace; tote-init can,
+	 * in one of its own. */
 	if (tree < 0 && errno == EPERM && !m) {
 		s->flags &= ~(unsigned int)STEP_ON_HOST;
 		return 0;
@@ -192,8 +204,9 @@ static int open_bind(const struct launch *l, struct step *s, struct err *err)
 	}
 	r = apply_attributes(tree, s, userns);
 	if (r == -ENOSYS)
-		return err_set(err, ENOSYS, "bind %s on %s: kernel lacks mount_setattr (needs Linux >= 5.12)", s->source,
-			       s->path);
+		return err_set(err, ENOSYS,
+			       "bind %s on %s: kernel lacks mount_setattr (needs Linux >= 5.12)",
+			       s->source, s->path);
 	if (r < 0)
 		return err_code(err, r, "set the attributes of %s on %s", s->source, s->path);
 	s->fd = take_fd(&tree);
@@ -209,7 +222,7 @@ static int open_steps(struct launch *l, struct err *err)
 {
 	l->keep = arena_calloc(&l->arena, l->plan->steps.count + 2, sizeof(*l->keep));
 	l->sp.keep = l->keep;
-	for_each(s, &l->plan->steps) {
+	for_each (s, &l->plan->steps) {
 		int r = s->node ? check_node(s, err) : 0;
 
 		if (r < 0)
@@ -290,7 +303,7 @@ static int set_rlimits(const struct launch *l, struct err *err)
 {
 	if (!l->plan->host_rlimits)
 		return 0;
-	for_each(limit, &l->plan->host_rlimits->rlimits) {
+	for_each (limit, &l->plan->host_rlimits->rlimits) {
 		struct rlimit64 value = { limit->soft, limit->hard };
 
 		if (prlimit64(l->pid, (enum __rlimit_resource)limit->resource, &value, NULL) < 0)
@@ -314,13 +327,15 @@ int launch_tell(struct launch *l, enum sync_what what, struct err *err)
 	struct sync_msg m = { .what = (uint16_t)what };
 	int r = fd_send_message(l->sync, &m, sizeof(m));
 
-	return r == 0 || r == -EPIPE || r == -ECONNRESET ? 0 : err_code(err, r, "speak to tote-init");
+	return r == 0 || r == -EPIPE || r == -ECONNRESET ? 0
+							 : err_code(err, r, "speak to tote-init");
 }
 
 static int program_failed(const struct step *s, int code, struct err *err)
 {
 	if (code == -ENOENT && !strchr(s->path, '/'))
-		return err_set(err, ENOENT, "exec: \"%s\": executable file not found in $PATH", s->path);
+		return err_set(err, ENOENT, "exec: \"%s\": executable file not found in $PATH",
+			       s->path);
 	return err_code(err, code, "exec: \"%s\"", s->path);
 }
 
@@ -339,11 +354,13 @@ int launch_failed(const struct plan *plan, const struct sync_msg *m, struct err 
 		return program_failed(s, m->value, err);
 	step_text(s, &text);
 	if (m->value < -HOOK_FAILED)
-		return err_set(err, EIO, "%s: ended with code %d", buf_str(&text), -m->value - HOOK_FAILED);
+		return err_set(err, EIO, "%s: ended with code %d", buf_str(&text),
+			       -m->value - HOOK_FAILED);
 	return err_code(err, m->value, "%s", buf_str(&text));
 }
 
-/* The filter may already forbid the child to speak, so its new descriptor is taken from outside (Linux 5.6). */
+/* The filter may already forbid the child to speak, so its new descriptor is taken from outside
+ * (Linux 5.6). */
 static int fetch_listener(struct launch *l, int number, struct err *err)
 {
 	for (int i = 0; i < LISTENER_TRIES; i++) {
@@ -357,12 +374,14 @@ static int fetch_listener(struct launch *l, int number, struct err *err)
 			return err_errno(err, "fetch the seccomp listener");
 		usleep(1000);
 	}
-	return err_set(err, ETIMEDOUT, "fetch the seccomp listener: the filter was not loaded in time");
+	return err_set(err, ETIMEDOUT,
+		       "fetch the seccomp listener: the filter was not loaded in time");
 }
 
 /*
- * The child closed its end without a word. With the program running that is what execve does; a child that was killed
- * meanwhile (by an OOM, by `kill`) has run nothing, but ended as programs end, and its exit code tells so.
+ * The child closed its end without a word. With the program running that is what execve does; a
+ * child that was killed meanwhile (by an OOM, by `kill`) has run nothing, but ended as programs
+ * end, and its exit code tells so.
  */
 static int take_message(struct launch *l, const struct sync_msg *m, int fd, struct err *err)
 {
@@ -390,7 +409,8 @@ static int hear(struct launch *l, struct err *err)
 
 	do {
 		n = fd_recv(l->sync, &m, sizeof(m), &fd);
-		/* It ended with a message of ours unread; what it said before is still to be read, then the end. */
+		/* It ended with a message of ours unread; what it said before is still to be read,
+		 * then the end. */
 	} while (n == -ECONNRESET);
 	if (n <= 0)
 		return n < 0 ? err_code(err, (int)n, "hear from tote-init") : 0;
@@ -401,14 +421,16 @@ static int hear(struct launch *l, struct err *err)
 	return 1;
 }
 
-/* A message may come before it is asked for: the stage and its successor speak over the same socket. */
+/* A message may come before it is asked for: the stage and its successor speak over the same
+ * socket. */
 int launch_until(struct launch *l, enum sync_what what, struct err *err)
 {
 	while (!what || !(l->seen & 1u << what)) {
 		int r = hear(l, err);
 
 		if (r == 0 && what)
-			return err_set(err, ECHILD, "the container's process ended before it was ready");
+			return err_set(err, ECHILD,
+				       "the container's process ended before it was ready");
 		if (r <= 0)
 			return r;
 	}
@@ -416,13 +438,15 @@ int launch_until(struct launch *l, enum sync_what what, struct err *err)
 }
 
 /*
- * A stage that was killed before it could name its successor leaves one that waits for us, as we would for it: so the
- * stage itself is watched as well. The successor ends when our end of the socket closes.
+ * A stage that was killed before it could name its successor leaves one that waits for us, as we
+ * would for it: so the stage itself is watched as well. The successor ends when our end of the
+ * socket closes.
  */
 static int await_successor(struct launch *l, struct err *err)
 {
 	while (!(l->seen & 1u << SYNC_CHILD)) {
-		struct pollfd p[] = { { .fd = l->sync, .events = POLLIN }, { .fd = l->pidfd, .events = POLLIN } };
+		struct pollfd p[] = { { .fd = l->sync, .events = POLLIN },
+				      { .fd = l->pidfd, .events = POLLIN } };
 		int r;
 
 		if (poll(p, 2, -1) < 0) {
@@ -432,7 +456,9 @@ static int await_successor(struct launch *l, struct err *err)
 		}
 		r = p[0].revents ? hear(l, err) : 0;
 		if (r == 0)
-			return err_set(err, ECHILD, "the process that enters the namespaces ended before its time");
+			return err_set(
+				err, ECHILD,
+				"the process that enters the namespaces ended before its time");
 		if (r < 0)
 			return r;
 	}
@@ -450,7 +476,9 @@ void launch_kill(struct launch *l)
 
 static int map_ids(struct launch *l, struct err *err)
 {
-	int r = l->plan->new_user_ns ? idmap_write(l->pid, l->plan->uid_mappings, l->plan->gid_mappings, err) : 0;
+	int r = l->plan->new_user_ns
+			? idmap_write(l->pid, l->plan->uid_mappings, l->plan->gid_mappings, err)
+			: 0;
 
 	return r == 0 && l->plan->new_user_ns ? launch_tell(l, SYNC_MAPPED, err) : r;
 }
@@ -475,7 +503,8 @@ int launch_begin(struct launch *l, struct err *err)
 	r = spawn(&l->sp, &l->pid, &l->pidfd, err);
 	if (r < 0)
 		return r;
-	/* So that the end of the child is the end of the conversation. The number stays, as the child still reads it. */
+	/* So that the end of the child is the end of the conversation. The number stays, as the
+	 * child still reads it. */
 	close_fd(&l->child_sync);
 	if (plan->staged)
 		r = await_successor(l, err);

@@ -3,8 +3,8 @@
 
 #include "oci/container.h"
 
-int listener_hand_over(const struct spec_seccomp *seccomp, const struct state *st, enum status status, pid_t pid, int fd,
-		       struct err *err)
+int listener_hand_over(const struct spec_seccomp *seccomp, const struct state *st,
+		       enum status status, pid_t pid, int fd, struct err *err)
 {
 	autobuf text = BUF_INIT;
 	struct json_writer w;

@@ -4,7 +4,11 @@
 #include <string.h>
 #include <sys/mount.h>
 
-#define ATTR(name, set, clear) { name, OPTION_ATTR, set, clear }, { "r" name, OPTION_ATTR_RECURSIVE, set, clear }
+#define ATTR(name, set, clear)                                                                     \
+	{ name, OPTION_ATTR, set, clear },                                                         \
+	{                                                                                          \
+		"r" name, OPTION_ATTR_RECURSIVE, set, clear                                        \
+	}
 
 const struct mount_option mount_options[] = {
 	ATTR("ro", MOUNT_ATTR_RDONLY, 0),

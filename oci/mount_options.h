@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The mount options that tote knows (config.md, "Linux mount options"), as a table: the planner reads them, `tote
- * features` lists them. What is not here goes to the file system as data.
+ * The mount options that tote knows (config.md, "Linux mount options"), as a table: the planner
+ * reads them, `tote features` lists them. What is not here goes to the file system as data.
  */
 #ifndef OCI_MOUNT_OPTIONS_H
 #define OCI_MOUNT_OPTIONS_H
@@ -10,15 +10,15 @@
 #include <stdint.h>
 
 enum mount_option_kind {
-	OPTION_NONE,		/* says what is the default anyway */
-	OPTION_ATTR,		/* MOUNT_ATTR_* of the mount */
-	OPTION_ATTR_RECURSIVE,	/* of it and all mounts below */
-	OPTION_SUPER,		/* a flag of the superblock, by its own name */
-	OPTION_PROPAGATION,	/* MS_* */
-	OPTION_BIND,		/* set: MS_REC or 0 */
+	OPTION_NONE,	       /* says what is the default anyway */
+	OPTION_ATTR,	       /* MOUNT_ATTR_* of the mount */
+	OPTION_ATTR_RECURSIVE, /* of it and all mounts below */
+	OPTION_SUPER,	       /* a flag of the superblock, by its own name */
+	OPTION_PROPAGATION,    /* MS_* */
+	OPTION_BIND,	       /* set: MS_REC or 0 */
 	OPTION_REMOUNT,
 	OPTION_COPY_UP,
-	OPTION_IDMAP,		/* set: MS_REC or 0 */
+	OPTION_IDMAP, /* set: MS_REC or 0 */
 };
 
 struct mount_option {

@@ -15,7 +15,7 @@
 void netdev_names(const struct spec *spec, struct arena *a, struct state *st)
 {
 	st->net_devices.items = arena_calloc(a, spec->linux_.net_devices.count + 1, sizeof(char *));
-	for_each(d, &spec->linux_.net_devices)
+	for_each (d, &spec->linux_.net_devices)
 		st->net_devices.items[st->net_devices.count++] =
 			arena_printf(a, "%s=%s", d->name ? d->name : d->host_name, d->host_name);
 }
@@ -48,8 +48,9 @@ int netdev_lend(const struct spec *spec, pid_t pid, struct err *err)
 	if (!spec->linux_.net_devices.count)
 		return 0;
 	devices = arena_calloc(&a, spec->linux_.net_devices.count, sizeof(*devices));
-	for_each(d, &spec->linux_.net_devices)
-		devices[n++] = d->name ? arena_printf(&a, "%s=%s", d->host_name, d->name) : d->host_name;
+	for_each (d, &spec->linux_.net_devices)
+		devices[n++] =
+			d->name ? arena_printf(&a, "%s=%s", d->host_name, d->name) : d->host_name;
 	r = run("netdev-in", pid, devices, n, err);
 	arena_done(&a);
 	return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * linux.netDevices (config-linux.md, "Network Devices"), done by tote-net, which lies next to the running program: tote
- * itself is linked without libmnl.
+ * linux.netDevices (config-linux.md, "Network Devices"), done by tote-net, which lies next to the
+ * running program: tote itself is linked without libmnl.
  */
 #ifndef OCI_NETDEV_H
 #define OCI_NETDEV_H
@@ -13,7 +13,8 @@
 void netdev_names(const struct spec *spec, struct arena *a, struct state *st);
 /* Moves them into the network namespace of pid; all or none. */
 int netdev_lend(const struct spec *spec, pid_t pid, struct err *err);
-/* Gives them back while that namespace still has a process; a device that is gone is skipped by tote-net. */
+/* Gives them back while that namespace still has a process; a device that is gone is skipped by
+ * tote-net. */
 int netdev_take_back(const struct state *st, struct err *err);
 
 #endif

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#define MESSAGE_MAX 4096	/* systemd takes no longer ones */
+#define MESSAGE_MAX 4096 /* systemd takes no longer ones */
 
 int notify_open(const struct container *c, struct err *err)
 {
@@ -26,10 +26,12 @@ int notify_open(const struct container *c, struct err *err)
 	if (fstatat(c->dir_fd, STATE_NOTIFY_DIR, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
 	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/" STATE_NOTIFY_DIR "/" NOTIFY_SOCKET_NAME, c->dir_fd);
+	snprintf(addr.sun_path, sizeof(addr.sun_path),
+		 "/proc/self/fd/%d/" STATE_NOTIFY_DIR "/" NOTIFY_SOCKET_NAME, c->dir_fd);
 	unlinkat(c->dir_fd, STATE_NOTIFY_DIR "/" NOTIFY_SOCKET_NAME, 0);
 	if (sock < 0 || bind(sock, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-	    /* The program may run as any user; who reaches the directory is inside, or root outside. */
+	    /* The program may run as any user; who reaches the directory is inside, or root
+	       outside. */
 	    fchmodat(c->dir_fd, STATE_NOTIFY_DIR "/" NOTIFY_SOCKET_NAME, 0777, 0) < 0) {
 		int r = err_errno(err, "container %s: make the notify socket", c->st.id);
 
@@ -49,8 +51,9 @@ static int connect_host(const char *host, struct err *err)
 	memcpy(addr.sun_path, host, len);
 	if (host[0] == '@')
 		addr.sun_path[0] = '\0';
-	if (sock < 0 || connect(sock, (struct sockaddr *)&addr, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len +
-									     (host[0] != '@'))) < 0)
+	if (sock < 0 || connect(sock, (struct sockaddr *)&addr,
+				(socklen_t)(offsetof(struct sockaddr_un, sun_path) + len +
+					    (host[0] != '@'))) < 0)
 		return err_errno(err, "NOTIFY_SOCKET: connect to %s", host);
 	return take_fd(&sock);
 }
@@ -77,7 +80,8 @@ static int pass_on(int host, const char *message, int fd, pid_t pid)
 			buf_addf(&text, "%s\n", line);
 	if (has_line(message, "READY=1"))
 		buf_addf(&text, "MAINPID=%d\n", pid);
-	return fd >= 0 ? fd_send(host, text.data, text.len, fd) : fd_send_message(host, text.data, text.len);
+	return fd >= 0 ? fd_send(host, text.data, text.len, fd)
+		       : fd_send_message(host, text.data, text.len);
 }
 
 int notify_relay(int sock, int pidfd, pid_t pid, const char *host, struct err *err)

@@ -59,12 +59,14 @@ void plan_warn(struct plan *plan, struct arena *a, const char *text)
 /* Sorts the namespaces of the spec into those to make (flags) and those to enter (joins). */
 static void plan_namespaces(const struct spec *spec, struct arena *a, struct plan *plan)
 {
-	plan->joins.items = arena_calloc(a, spec->linux_.namespaces.count, sizeof(*plan->joins.items));
-	for_each(ns, &spec->linux_.namespaces) {
+	plan->joins.items =
+		arena_calloc(a, spec->linux_.namespaces.count, sizeof(*plan->joins.items));
+	for_each (ns, &spec->linux_.namespaces) {
 		if (ns->type == NS_USER)
 			plan->user_ns = true;
 		if (ns->path)
-			plan->joins.items[plan->joins.count++] = (struct plan_join){ (enum ns_kind)ns->type, ns->path };
+			plan->joins.items[plan->joins.count++] =
+				(struct plan_join){ (enum ns_kind)ns->type, ns->path };
 		else if (ns->type == NS_TIME)
 			plan->new_time_ns = true;
 		else if (ns->type != NS_CGROUP)
@@ -78,14 +80,17 @@ static void plan_namespaces(const struct spec *spec, struct arena *a, struct pla
 
 static void plan_time_offsets(const struct spec *spec, struct arena *a, struct plan *plan)
 {
-	const struct spec_time_offset *m = spec->linux_.time_offsets.monotonic, *b = spec->linux_.time_offsets.boottime;
+	const struct spec_time_offset *m = spec->linux_.time_offsets.monotonic,
+				      *b = spec->linux_.time_offsets.boottime;
 
 	if (m || b)
-		plan->time_offsets = arena_printf(a, "monotonic %lld %u\nboottime %lld %u\n", m ? (long long)m->secs : 0,
-						  m ? m->nanosecs : 0, b ? (long long)b->secs : 0, b ? b->nanosecs : 0);
+		plan->time_offsets = arena_printf(a, "monotonic %lld %u\nboottime %lld %u\n",
+						  m ? (long long)m->secs : 0, m ? m->nanosecs : 0,
+						  b ? (long long)b->secs : 0, b ? b->nanosecs : 0);
 }
 
-static void add_enter(struct plan *plan, struct arena *a, const struct plan_join *j, unsigned int flags)
+static void add_enter(struct plan *plan, struct arena *a, const struct plan_join *j,
+		      unsigned int flags)
 {
 	struct step *s = plan_add_path(plan, a, STEP_ENTER, j->path);
 
@@ -94,7 +99,8 @@ static void add_enter(struct plan *plan, struct arena *a, const struct plan_join
 	s->flags = flags;
 }
 
-/* Entering a user namespace gives privilege in it and takes that of the host: what was refused before is tried after. */
+/* Entering a user namespace gives privilege in it and takes that of the host: what was refused
+ * before is tried after. */
 static void plan_stage(struct plan *plan, struct arena *a)
 {
 	const struct plan_join *user = NULL;
@@ -107,15 +113,15 @@ static void plan_stage(struct plan *plan, struct arena *a)
 		s->data = plan->time_offsets;
 		s->data_len = plan->time_offsets ? strlen(plan->time_offsets) : 0;
 	}
-	for_each(j, &plan->joins)
+	for_each (j, &plan->joins)
 		if (j->kind == NS_USER)
 			user = j;
-	for_each(j, &plan->joins)
+	for_each (j, &plan->joins)
 		if (j != user)
 			add_enter(plan, a, j, user ? STEP_OR_LATER : 0);
 	if (user)
 		add_enter(plan, a, user, 0);
-	for_each(j, &plan->joins)
+	for_each (j, &plan->joins)
 		if (user && j != user)
 			add_enter(plan, a, j, 0);
 	plan_add(plan, a, STEP_CLONE)->arg[0] = plan->clone_flags;
@@ -126,7 +132,8 @@ static void plan_stage(struct plan *plan, struct arena *a)
 static void plan_names(const struct spec *spec, struct arena *a, struct plan *plan)
 {
 	if (spec_new_namespace(spec, NS_CGROUP))
-		/* Not a clone flag: with CLONE_INTO_CGROUP the new namespace would begin at the parent's cgroup. */
+		/* Not a clone flag: with CLONE_INTO_CGROUP the new namespace would begin at the
+		 * parent's cgroup. */
 		plan_add(plan, a, STEP_UNSHARE)->arg[0] = CLONE_NEWCGROUP;
 	if (spec->hostname)
 		plan_add_data(plan, a, STEP_HOSTNAME, spec->hostname);
@@ -138,12 +145,12 @@ static void plan_names(const struct spec *spec, struct arena *a, struct plan *pl
 
 static void plan_sysctls(const struct spec *spec, struct arena *a, struct plan *plan)
 {
-	for_each(kv, &spec->linux_.sysctl) {
+	for_each (kv, &spec->linux_.sysctl) {
 		char path[256];
 		struct step *s;
 
 		if (!spec_sysctl_path(kv->key, path, sizeof(path)))
-			continue;	/* spec_load() has refused it */
+			continue; /* spec_load() has refused it */
 		s = plan_add_data(plan, a, STEP_SYSCTL, kv->value);
 		s->path = arena_strdup(a, path);
 	}
@@ -151,11 +158,13 @@ static void plan_sysctls(const struct spec *spec, struct arena *a, struct plan *
 
 void plan_hooks(const struct spec_hook_list *hooks, struct arena *a, struct plan *plan)
 {
-	for_each(h, hooks) {
+	for_each (h, hooks) {
 		static char *none[] = { NULL };
 		struct step *s = plan_add_path(plan, a, STEP_HOOK, h->path);
 
-		s->argv = h->args.count ? h->args.items : arena_memdup(a, (char *[]){ h->path, NULL }, 2 * sizeof(char *));
+		s->argv = h->args.count ? h->args.items
+					: arena_memdup(a, (char *[]){ h->path, NULL },
+						       2 * sizeof(char *));
 		s->envp = h->env.count ? h->env.items : none;
 		s->arg[0] = h->timeout.set ? (uint64_t)h->timeout.value : 0;
 	}
@@ -163,12 +172,12 @@ void plan_hooks(const struct spec_hook_list *hooks, struct arena *a, struct plan
 
 static bool needs_host(const struct spec *spec)
 {
-	return spec->hooks.list[HOOK_PRESTART].count || spec->hooks.list[HOOK_CREATE_RUNTIME].count ||
-	       spec->linux_.net_devices.count;
+	return spec->hooks.list[HOOK_PRESTART].count ||
+	       spec->hooks.list[HOOK_CREATE_RUNTIME].count || spec->linux_.net_devices.count;
 }
 
-int plan_build(const struct spec *spec, const struct plan_opts *opts, struct arena *a, struct plan *ret_plan,
-	       struct err *err)
+int plan_build(const struct spec *spec, const struct plan_opts *opts, struct arena *a,
+	       struct plan *ret_plan, struct err *err)
 {
 	struct plan plan = { 0 };
 	struct plan_process_opts pp = {
@@ -219,18 +228,21 @@ int plan_build(const struct spec *spec, const struct plan_opts *opts, struct are
 	return 0;
 }
 
-int plan_build_exec(const struct spec *spec, const struct spec_process *process, const struct plan_opts *opts,
-		    struct arena *a, struct plan *ret_plan, struct err *err)
+int plan_build_exec(const struct spec *spec, const struct spec_process *process,
+		    const struct plan_opts *opts, struct arena *a, struct plan *ret_plan,
+		    struct err *err)
 {
 	struct plan plan = { .staged = true };
-	struct plan_process_opts pp = { .process = process, .seccomp = spec->linux_.seccomp, .exec = true };
+	struct plan_process_opts pp = { .process = process,
+					.seccomp = spec->linux_.seccomp,
+					.exec = true };
 	int r;
 
 	plan.oom_score_adj = process->oom_score_adj;
 	plan.terminal = process->terminal;
 	plan.joins.items = arena_memdup(a, opts->joins, opts->join_count * sizeof(*opts->joins));
 	plan.joins.count = opts->join_count;
-	for_each(j, &plan.joins)
+	for_each (j, &plan.joins)
 		plan.user_ns |= j->kind == NS_USER;
 	plan_stage(&plan, a);
 	r = plan_process_early(&pp, opts, a, &plan, err);

@@ -32,7 +32,8 @@ static uint32_t put_string(struct buf *out, const char *s)
 	return at;
 }
 
-/* Strings first, then the array of their offsets, in words as wide as the pointers they will become. */
+/* Strings first, then the array of their offsets, in words as wide as the pointers they will
+ * become. */
 static uint32_t put_strings(struct buf *out, char *const *v)
 {
 	size_t count = 0;
@@ -63,7 +64,7 @@ static void encode_step(const struct step *s, struct buf *out, size_t at)
 	if (s->data) {
 		w.data = put(out, s->data, s->data_len);
 		w.data_len = (uint32_t)s->data_len;
-		buf_add(out, "", 1);	/* so that a string ends */
+		buf_add(out, "", 1); /* so that a string ends */
 	}
 	memcpy(out->data + at, &w, sizeof(w));
 }
@@ -71,7 +72,9 @@ static void encode_step(const struct step *s, struct buf *out, size_t at)
 void plan_encode(const struct plan *plan, int sync_fd, struct buf *out)
 {
 	size_t steps_len = plan->steps.count * sizeof(struct wire_step);
-	struct wire_plan head = { .magic = PLAN_MAGIC, .sync_fd = sync_fd, .step_count = (uint32_t)plan->steps.count };
+	struct wire_plan head = { .magic = PLAN_MAGIC,
+				  .sync_fd = sync_fd,
+				  .step_count = (uint32_t)plan->steps.count };
 
 	head.steps = (sizeof(head) + 7) & ~7u;
 	memset(buf_reserve(out, head.steps + steps_len), 0, head.steps + steps_len);

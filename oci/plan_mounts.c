@@ -18,21 +18,23 @@ struct mount_plan {
 	uint64_t set, clear, set_recursive, clear_recursive;
 	uint64_t propagation;
 	bool bind, recursive, remount, copy_up, idmap, idmap_recursive;
-	struct buf data;	/* as STEP_MOUNT takes it */
+	struct buf data; /* as STEP_MOUNT takes it */
 };
 
 static const struct {
 	const char *name;
 	unsigned int major, minor;
-} default_devices[] = {	/* config-linux.md, "Default Devices"; ptmx is a link and console belongs to the terminal */
-	{ "/dev/null", 1, 3 },	  { "/dev/zero", 1, 5 },    { "/dev/full", 1, 7 },
-	{ "/dev/random", 1, 8 },  { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
+} default_devices[] = {
+	/* config-linux.md, "Default Devices"; ptmx is a link and console belongs to the terminal */
+	{ "/dev/null", 1, 3 },	 { "/dev/zero", 1, 5 },	   { "/dev/full", 1, 7 },
+	{ "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
 };
 
 static const struct {
 	const char *path, *target;
 	unsigned int flags;
-} default_links[] = {	/* runtime-linux.md, "Dev symbolic links" */
+} default_links[] = {
+	/* runtime-linux.md, "Dev symbolic links" */
 	{ "/dev/fd", "/proc/self/fd", STEP_IF_MISSING },
 	{ "/dev/stdin", "/proc/self/fd/0", STEP_IF_MISSING },
 	{ "/dev/stdout", "/proc/self/fd/1", STEP_IF_MISSING },
@@ -100,7 +102,8 @@ static void apply_option(struct mount_plan *mp, const struct mount_option *o, co
 	}
 }
 
-/* "/dev" for "dev", "//dev/" and "/./dev": what a mount is taken for must not hang on how it is spelled. */
+/* "/dev" for "dev", "//dev/" and "/./dev": what a mount is taken for must not hang on how it is
+ * spelled. */
 static char *clean_path(const char *path, struct arena *a)
 {
 	char *clean = arena_alloc(a, strlen(path) + 2), *end = clean;
@@ -143,24 +146,30 @@ static void set_attributes(struct step *s, const struct mount_plan *mp)
 	s->arg[4] = mp->propagation;
 }
 
-static int plan_bind(const struct plan_opts *opts, struct mount_plan *mp, struct arena *a, struct plan *plan,
-		     struct err *err)
+static int plan_bind(const struct plan_opts *opts, struct mount_plan *mp, struct arena *a,
+		     struct plan *plan, struct err *err)
 {
 	const char *source = mp->m->source;
 	struct step *s;
 
 	if (!source || !source[0])
-		return err_set(err, EINVAL, "mounts: %s: a bind mount needs a source", mp->destination);
-	if (mp->idmap && !opts->privileged)
-		return err_set(err, EPERM, "mounts: %s: an id-mapped mount needs CAP_SYS_ADMIN on the host", mp->destination);
-	if (mp->idmap && !mp->m->uid_mappings.count && !plan->user_ns)
-		return err_set(err, EINVAL, "mounts: %s: idmap: neither the mount nor the container has id mappings",
+		return err_set(err, EINVAL, "mounts: %s: a bind mount needs a source",
 			       mp->destination);
+	if (mp->idmap && !opts->privileged)
+		return err_set(err, EPERM,
+			       "mounts: %s: an id-mapped mount needs CAP_SYS_ADMIN on the host",
+			       mp->destination);
+	if (mp->idmap && !mp->m->uid_mappings.count && !plan->user_ns)
+		return err_set(
+			err, EINVAL,
+			"mounts: %s: idmap: neither the mount nor the container has id mappings",
+			mp->destination);
 	s = plan_add_path(plan, a, STEP_BIND, mp->destination);
 	s->source = source[0] == '/' ? source : arena_printf(a, "%s/%s", opts->bundle, source);
 	s->flags = (mp->recursive ? STEP_RECURSIVE : 0) | (opts->privileged ? STEP_ON_HOST : 0);
 	set_attributes(s, mp);
-	/* Like a bind made inside an unshared tree: nothing mounted in the container shows up on the host. */
+	/* Like a bind made inside an unshared tree: nothing mounted in the container shows up on
+	 * the host. */
 	if (!s->arg[4])
 		s->arg[4] = MS_PRIVATE | MS_REC;
 	s->idmap = mp->idmap ? mp->m : NULL;
@@ -180,22 +189,25 @@ static void plan_cgroup_mount(const struct plan_opts *opts, const struct mount_p
 
 	s->type = "cgroup2";
 	s->flags = STEP_PLAIN_PATH | STEP_OR_BIND;
-	s->source = arena_printf(a, "%s%s", opts->cgroup_root ? opts->cgroup_root : "/sys/fs/cgroup",
-				 opts->cgroup_path ? opts->cgroup_path : "");
+	s->source =
+		arena_printf(a, "%s%s", opts->cgroup_root ? opts->cgroup_root : "/sys/fs/cgroup",
+			     opts->cgroup_path ? opts->cgroup_path : "");
 	s->arg[0] = mp->set | mp->set_recursive;
 	s->arg[1] = mp->propagation;
 }
 
-static int plan_file_system(const struct spec *spec, struct mount_plan *mp, struct arena *a, struct plan *plan,
-			    struct err *err)
+static int plan_file_system(const struct spec *spec, struct mount_plan *mp, struct arena *a,
+			    struct plan *plan, struct err *err)
 {
 	const struct spec_mount *m = mp->m;
 	struct step *s;
 
 	if (!m->type || !m->type[0])
-		return err_set(err, EINVAL, "mounts: %s: a type or the option \"bind\" is needed", mp->destination);
+		return err_set(err, EINVAL, "mounts: %s: a type or the option \"bind\" is needed",
+			       mp->destination);
 	if (mp->idmap)
-		return err_set(err, EOPNOTSUPP, "mounts: %s: only bind mounts can be id-mapped", mp->destination);
+		return err_set(err, EOPNOTSUPP, "mounts: %s: only bind mounts can be id-mapped",
+			       mp->destination);
 	add_pair(&mp->data, "source", 6, m->source ? m->source : m->type);
 	/* A block device must not be written by the mount itself, e.g. to replay its journal. */
 	if (mp->set & MOUNT_ATTR_RDONLY && m->source && m->source[0] == '/')
@@ -217,8 +229,8 @@ static int plan_file_system(const struct spec *spec, struct mount_plan *mp, stru
 	return 0;
 }
 
-static int plan_mount(const struct spec *spec, const struct plan_opts *opts, struct mount_plan *mp, struct arena *a,
-		      struct plan *plan, struct err *err)
+static int plan_mount(const struct spec *spec, const struct plan_opts *opts, struct mount_plan *mp,
+		      struct arena *a, struct plan *plan, struct err *err)
 {
 	if (mp->remount) {
 		set_attributes(plan_add_path(plan, a, STEP_REMOUNT, mp->destination), mp);
@@ -248,15 +260,16 @@ static void plan_notify(const struct plan_opts *opts, struct arena *a, struct pl
 
 static bool is_default_device(const struct spec *spec, const char *path)
 {
-	for_each(d, &spec->linux_.devices)
+	for_each (d, &spec->linux_.devices)
 		if (strcmp(d->path, path) == 0)
 			return false;
 	return true;
 }
 
 /* In a user namespace mknod is refused: the host's node is mounted instead. */
-static void plan_device(const struct plan_opts *opts, struct arena *a, struct plan *plan, const char *path,
-			unsigned int mode, dev_t dev, uint32_t uid, uint32_t gid, unsigned int flags)
+static void plan_device(const struct plan_opts *opts, struct arena *a, struct plan *plan,
+			const char *path, unsigned int mode, dev_t dev, uint32_t uid, uint32_t gid,
+			unsigned int flags)
 {
 	struct step *s;
 
@@ -281,15 +294,20 @@ static unsigned int device_type(const char *type)
 	return type[0] == 'b' ? S_IFBLK : type[0] == 'p' ? S_IFIFO : S_IFCHR;
 }
 
-static void plan_devices(const struct spec *spec, const struct plan_opts *opts, struct arena *a, struct plan *plan)
+static void plan_devices(const struct spec *spec, const struct plan_opts *opts, struct arena *a,
+			 struct plan *plan)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(default_devices); i++)
 		if (is_default_device(spec, default_devices[i].name))
 			plan_device(opts, a, plan, default_devices[i].name, S_IFCHR | 0666,
-				    makedev(default_devices[i].major, default_devices[i].minor), 0, 0, STEP_IF_MISSING);
-	for_each(d, &spec->linux_.devices)
-		plan_device(opts, a, plan, d->path, device_type(d->type) | (d->file_mode.set ? d->file_mode.value & 07777 : 0666),
-			    makedev((unsigned int)d->major.value, (unsigned int)d->minor.value), d->uid.value, d->gid.value, 0);
+				    makedev(default_devices[i].major, default_devices[i].minor), 0,
+				    0, STEP_IF_MISSING);
+	for_each (d, &spec->linux_.devices)
+		plan_device(opts, a, plan, d->path,
+			    device_type(d->type) |
+				    (d->file_mode.set ? d->file_mode.value & 07777 : 0666),
+			    makedev((unsigned int)d->major.value, (unsigned int)d->minor.value),
+			    d->uid.value, d->gid.value, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(default_links); i++) {
 		struct step *s = plan_add_path(plan, a, STEP_SYMLINK, default_links[i].path);
 
@@ -298,7 +316,8 @@ static void plan_devices(const struct spec *spec, const struct plan_opts *opts, 
 	}
 }
 
-int plan_root(const struct spec *spec, const struct plan_opts *opts, struct arena *a, struct plan *plan, struct err *err)
+int plan_root(const struct spec *spec, const struct plan_opts *opts, struct arena *a,
+	      struct plan *plan, struct err *err)
 {
 	const char *path = spec->root->path;
 	unsigned int propagation = spec->linux_.rootfs_propagation;
@@ -311,18 +330,18 @@ int plan_root(const struct spec *spec, const struct plan_opts *opts, struct aren
 		propagation = MS_SLAVE;
 	s = plan_add_path(plan, a, STEP_ROOT, plan->root);
 	s->arg[0] = propagation | MS_REC;
-	for_each(j, &plan->joins)
+	for_each (j, &plan->joins)
 		if (j->kind == NS_MOUNT)
 			s->flags = STEP_BY_PATH;
 	return 0;
 }
 
-int plan_mounts(const struct spec *spec, const struct plan_opts *opts, struct arena *a, struct plan *plan,
-		struct err *err)
+int plan_mounts(const struct spec *spec, const struct plan_opts *opts, struct arena *a,
+		struct plan *plan, struct err *err)
 {
-	bool own_dev = true;	/* /dev is the container's own and not a view of the host's */
+	bool own_dev = true; /* /dev is the container's own and not a view of the host's */
 
-	for_each(m, &spec->mounts) {
+	for_each (m, &spec->mounts) {
 		struct mount_plan mp;
 		int r;
 

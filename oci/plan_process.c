@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The part of a plan that turns tote-init into the program of config.json: terminal, limits, ids, capabilities, exec. */
+/* The part of a plan that turns tote-init into the program of config.json: terminal, limits, ids,
+ * capabilities, exec. */
 #include "oci/plan.h"
 
 #include "lib/bitlist.h"
@@ -17,7 +18,8 @@
 #define IOPRIO_CLASS_SHIFT 13
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* linux/sched/types.h clashes with glibc's sched.h; sched_setattr(2) gives the form (its first version, 48 bytes). */
+/* linux/sched/types.h clashes with glibc's sched.h; sched_setattr(2) gives the form (its first
+ * version, 48 bytes). */
 struct sched_attr_v0 {
 	uint32_t size, policy;
 	uint64_t flags;
@@ -30,16 +32,16 @@ static const struct {
 	const char *name;
 	unsigned long flag;
 } personality_flags[] = {
-	{ "ADDR_NO_RANDOMIZE", ADDR_NO_RANDOMIZE },   { "ADDR_COMPAT_LAYOUT", ADDR_COMPAT_LAYOUT },
-	{ "ADDR_LIMIT_32BIT", ADDR_LIMIT_32BIT },     { "ADDR_LIMIT_3GB", ADDR_LIMIT_3GB },
-	{ "FDPIC_FUNCPTRS", FDPIC_FUNCPTRS },	      { "MMAP_PAGE_ZERO", MMAP_PAGE_ZERO },
-	{ "READ_IMPLIES_EXEC", READ_IMPLIES_EXEC },   { "SHORT_INODE", SHORT_INODE },
-	{ "STICKY_TIMEOUTS", STICKY_TIMEOUTS },	      { "UNAME26", UNAME26 },
+	{ "ADDR_NO_RANDOMIZE", ADDR_NO_RANDOMIZE }, { "ADDR_COMPAT_LAYOUT", ADDR_COMPAT_LAYOUT },
+	{ "ADDR_LIMIT_32BIT", ADDR_LIMIT_32BIT },   { "ADDR_LIMIT_3GB", ADDR_LIMIT_3GB },
+	{ "FDPIC_FUNCPTRS", FDPIC_FUNCPTRS },	    { "MMAP_PAGE_ZERO", MMAP_PAGE_ZERO },
+	{ "READ_IMPLIES_EXEC", READ_IMPLIES_EXEC }, { "SHORT_INODE", SHORT_INODE },
+	{ "STICKY_TIMEOUTS", STICKY_TIMEOUTS },	    { "UNAME26", UNAME26 },
 	{ "WHOLE_SECONDS", WHOLE_SECONDS },
 };
 
-int plan_process_early(const struct plan_process_opts *pp, const struct plan_opts *opts, struct arena *a,
-		       struct plan *plan, struct err *err)
+int plan_process_early(const struct plan_process_opts *pp, const struct plan_opts *opts,
+		       struct arena *a, struct plan *plan, struct err *err)
 {
 	const struct spec_process *p = pp->process;
 
@@ -51,7 +53,8 @@ int plan_process_early(const struct plan_process_opts *pp, const struct plan_opt
 
 		s->flags = pp->exec ? 0 : STEP_CONSOLE;
 		if (p->console_size)
-			s->arg[0] = (p->console_size->height & 0xffff) << 16 | (p->console_size->width & 0xffff);
+			s->arg[0] = (p->console_size->height & 0xffff) << 16 |
+				    (p->console_size->width & 0xffff);
 		s->arg[1] = p->user.uid;
 	}
 	return 0;
@@ -59,12 +62,13 @@ int plan_process_early(const struct plan_process_opts *pp, const struct plan_opt
 
 static void plan_limits(const struct spec_process *p, struct arena *a, struct plan *plan)
 {
-	/* Raising a hard limit takes a privilege of the host that a user namespace does not give. */
+	/* Raising a hard limit takes a privilege of the host that a user namespace does not give.
+	 */
 	if (plan->user_ns) {
 		plan->host_rlimits = p->rlimits.count ? p : NULL;
 		return;
 	}
-	for_each(l, &p->rlimits) {
+	for_each (l, &p->rlimits) {
 		struct step *s = plan_add(plan, a, STEP_RLIMIT);
 
 		s->data = l->type;
@@ -95,10 +99,12 @@ static void plan_priorities(const struct spec_process *p, struct arena *a, struc
 	}
 	if (p->io_priority)
 		plan_add(plan, a, STEP_IO_PRIORITY)->arg[0] =
-			(unsigned int)(p->io_priority->class << IOPRIO_CLASS_SHIFT | p->io_priority->priority);
+			(unsigned int)(p->io_priority->class << IOPRIO_CLASS_SHIFT |
+				       p->io_priority->priority);
 }
 
-static int plan_personality(const struct spec_personality *p, struct arena *a, struct plan *plan, struct err *err)
+static int plan_personality(const struct spec_personality *p, struct arena *a, struct plan *plan,
+			    struct err *err)
 {
 	unsigned long persona = (unsigned long)p->domain;
 
@@ -109,7 +115,8 @@ static int plan_personality(const struct spec_personality *p, struct arena *a, s
 			if (strcmp(personality_flags[k].name, p->flags.items[i]) == 0)
 				break;
 		if (k == ARRAY_SIZE(personality_flags))
-			return err_set(err, EINVAL, "linux.personality.flags[%zu]: unknown flag \"%s\"", i,
+			return err_set(err, EINVAL,
+				       "linux.personality.flags[%zu]: unknown flag \"%s\"", i,
 				       p->flags.items[i]);
 		persona |= personality_flags[k].flag;
 	}
@@ -117,7 +124,8 @@ static int plan_personality(const struct spec_personality *p, struct arena *a, s
 	return 0;
 }
 
-static int plan_mask(struct step *s, const char *list, const char *what, struct arena *a, struct err *err)
+static int plan_mask(struct step *s, const char *list, const char *what, struct arena *a,
+		     struct err *err)
 {
 	unsigned long *mask = arena_alloc(a, BITLIST_MAX / CHAR_BIT);
 	int bits = bitlist_parse(list, mask);
@@ -126,12 +134,14 @@ static int plan_mask(struct step *s, const char *list, const char *what, struct 
 		return err_set(err, EINVAL, "%s: \"%s\" is not a list like 0-3,7", what, list);
 	s->data = mask;
 	s->data_len = ((size_t)bits + 63) / 64 * 8;
-	/* The kernel reads one bit less than it is told (set_mempolicy(2), "BUGS" of libnuma's age): give it one more. */
+	/* The kernel reads one bit less than it is told (set_mempolicy(2), "BUGS" of libnuma's
+	 * age): give it one more. */
 	s->arg[1] = bits ? (uint64_t)bits + 1 : 0;
 	return 0;
 }
 
-static int plan_linux(const struct spec_linux *l, struct arena *a, struct plan *plan, struct err *err)
+static int plan_linux(const struct spec_linux *l, struct arena *a, struct plan *plan,
+		      struct err *err)
 {
 	if (l->personality) {
 		int r = plan_personality(l->personality, a, plan, err);
@@ -144,17 +154,20 @@ static int plan_linux(const struct spec_linux *l, struct arena *a, struct plan *
 
 		s->arg[0] = (uint64_t)l->memory_policy->mode | l->memory_policy->flags;
 		if (l->memory_policy->nodes)
-			return plan_mask(s, l->memory_policy->nodes, "linux.memoryPolicy.nodes", a, err);
+			return plan_mask(s, l->memory_policy->nodes, "linux.memoryPolicy.nodes", a,
+					 err);
 	}
 	return 0;
 }
 
-static int plan_affinity(const struct spec_process *p, struct arena *a, struct plan *plan, struct err *err)
+static int plan_affinity(const struct spec_process *p, struct arena *a, struct plan *plan,
+			 struct err *err)
 {
-	if (!p->exec_cpu_affinity || !p->exec_cpu_affinity->final || !p->exec_cpu_affinity->final[0])
+	if (!p->exec_cpu_affinity || !p->exec_cpu_affinity->final ||
+	    !p->exec_cpu_affinity->final[0])
 		return 0;
-	return plan_mask(plan_add(plan, a, STEP_AFFINITY), p->exec_cpu_affinity->final, "process.execCPUAffinity.final", a,
-			 err);
+	return plan_mask(plan_add(plan, a, STEP_AFFINITY), p->exec_cpu_affinity->final,
+			 "process.execCPUAffinity.final", a, err);
 }
 
 static const char *search_path(const struct strv *env)
@@ -184,37 +197,44 @@ static struct cap_sets cap_sets(const struct spec_process *p, struct arena *a, s
 	sets.inheritable = caps_mask(&c->inheritable, &unknown);
 	sets.ambient = caps_mask(&c->ambient, &unknown);
 	if (unknown)
-		plan_warn(plan, a, arena_printf(a, "process.capabilities: %s cannot be granted", unknown));
+		plan_warn(plan, a,
+			  arena_printf(a, "process.capabilities: %s cannot be granted", unknown));
 	if (sets.ambient & ~(sets.inheritable & sets.permitted))
-		plan_warn(plan, a, "process.capabilities.ambient: only what is permitted and inheritable can be raised");
+		plan_warn(plan, a,
+			  "process.capabilities.ambient: only what is permitted and inheritable "
+			  "can be raised");
 	return sets;
 }
 
 static void plan_labels(const struct spec_process *p, struct arena *a, struct plan *plan)
 {
 	if (p->apparmor_profile && p->apparmor_profile[0])
-		plan_add_data(plan, a, STEP_LABEL, arena_printf(a, "exec %s", p->apparmor_profile))->path = "apparmor/exec";
+		plan_add_data(plan, a, STEP_LABEL, arena_printf(a, "exec %s", p->apparmor_profile))
+			->path = "apparmor/exec";
 	if (p->selinux_label && p->selinux_label[0])
 		plan_add_data(plan, a, STEP_LABEL, p->selinux_label)->path = "exec";
 }
 
-static int plan_user(const struct spec_process *p, const struct plan_opts *opts, struct arena *a, struct plan *plan,
-		     struct err *err)
+static int plan_user(const struct spec_process *p, const struct plan_opts *opts, struct arena *a,
+		     struct plan *plan, struct err *err)
 {
 	struct step *s = plan_add(plan, a, STEP_USER);
 	uint32_t *gids;
 	size_t n = 0;
 
 	if (opts->no_setgroups && p->user.additional_gids.count)
-		return err_set(err, EPERM, "process.user.additionalGids: without subordinate ids there are no groups to set");
+		return err_set(err, EPERM,
+			       "process.user.additionalGids: without subordinate ids there are no "
+			       "groups to set");
 	s->flags = opts->no_setgroups ? STEP_NO_GROUPS : 0;
 
 	s->arg[0] = p->user.uid;
 	s->arg[1] = p->user.gid;
-	/* The primary group is listed as well, or a set-group-id program could shed it (CVE-2022-36109). */
+	/* The primary group is listed as well, or a set-group-id program could shed it
+	 * (CVE-2022-36109). */
 	gids = arena_calloc(a, p->user.additional_gids.count + 1, sizeof(*gids));
 	gids[n++] = p->user.gid;
-	for_each(gid, &p->user.additional_gids)
+	for_each (gid, &p->user.additional_gids)
 		if (*gid != p->user.gid)
 			gids[n++] = *gid;
 	s->data = gids;
@@ -222,14 +242,14 @@ static int plan_user(const struct spec_process *p, const struct plan_opts *opts,
 	return 0;
 }
 
-static int plan_seccomp(const struct plan_process_opts *pp, const struct plan_opts *opts, struct arena *a,
-			struct plan *plan, struct err *err)
+static int plan_seccomp(const struct plan_process_opts *pp, const struct plan_opts *opts,
+			struct arena *a, struct plan *plan, struct err *err)
 {
 	const void *bpf;
 	struct step *s;
 	size_t len;
-	int r = seccomp_find(opts->seccomp_cache, pp->seccomp, seccomp_compile_elsewhere, opts->config, a, &bpf, &len,
-			     err);
+	int r = seccomp_find(opts->seccomp_cache, pp->seccomp, seccomp_compile_elsewhere,
+			     opts->config, a, &bpf, &len, err);
 
 	if (r < 0)
 		return r;
@@ -244,8 +264,8 @@ static int plan_seccomp(const struct plan_process_opts *pp, const struct plan_op
 	return 0;
 }
 
-static int plan_settings(const struct plan_process_opts *pp, const struct plan_opts *opts, struct arena *a,
-			 struct plan *plan, struct err *err)
+static int plan_settings(const struct plan_process_opts *pp, const struct plan_opts *opts,
+			 struct arena *a, struct plan *plan, struct err *err)
 {
 	int r = 0;
 
@@ -262,12 +282,13 @@ static int plan_settings(const struct plan_process_opts *pp, const struct plan_o
 }
 
 /*
- * Everything that can fail in the user's own way (directory, program) comes before READY, so that `create` reports it.
- * The filter and the final capabilities come last, so that no step needs what they take away; only a filter with a
- * listener is loaded early, as its agent must be served while `create` still runs.
+ * Everything that can fail in the user's own way (directory, program) comes before READY, so that
+ * `create` reports it. The filter and the final capabilities come last, so that no step needs what
+ * they take away; only a filter with a listener is loaded early, as its agent must be served while
+ * `create` still runs.
  */
-int plan_process_late(const struct plan_process_opts *pp, const struct plan_opts *opts, struct arena *a,
-		      struct plan *plan, struct err *err)
+int plan_process_late(const struct plan_process_opts *pp, const struct plan_opts *opts,
+		      struct arena *a, struct plan *plan, struct err *err)
 {
 	const struct spec_process *p = pp->process;
 	bool seccomp = pp->seccomp, early = seccomp && seccomp_uses_notify(pp->seccomp);

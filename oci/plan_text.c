@@ -9,7 +9,8 @@
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 
-/* What a step is called; %p, %s, %t, %d stand for its path, source, type and data, %0 to %4 for its numbers. */
+/* What a step is called; %p, %s, %t, %d stand for its path, source, type and data, %0 to %4 for its
+ * numbers. */
 static const char *const words[STEP_OPS] = {
 	[STEP_TIME_NAMESPACE] = "make a time namespace and set its offsets",
 	[STEP_ENTER] = "enter the %t namespace %p",
@@ -90,7 +91,10 @@ void step_text(const struct step *s, struct buf *out)
 		if (isdigit((unsigned char)*p))
 			buf_addf(out, "%llu", (unsigned long long)s->arg[*p - '0']);
 		else
-			add_clean(out, *p == 'p' ? s->path : *p == 's' ? s->source : *p == 't' ? s->type : s->data);
+			add_clean(out, *p == 'p'   ? s->path
+				       : *p == 's' ? s->source
+				       : *p == 't' ? s->type
+						   : s->data);
 	}
 }
 
@@ -147,7 +151,8 @@ static void mount_details(const struct step *s, struct buf *out)
 		buf_adds(out, s->flags & STEP_ON_HOST ? " (opened on the host)" : "");
 		break;
 	case STEP_DEVICE:
-		buf_addf(out, " %u:%u mode %o", major(s->arg[1]), minor(s->arg[1]), (unsigned int)s->arg[0] & 07777);
+		buf_addf(out, " %u:%u mode %o", major(s->arg[1]), minor(s->arg[1]),
+			 (unsigned int)s->arg[0] & 07777);
 		break;
 	default:
 		break;
@@ -161,8 +166,9 @@ static void process_details(const struct step *s, struct buf *out)
 		buf_addf(out, " to %#llx", (unsigned long long)s->arg[0]);
 		break;
 	case STEP_CAPABILITIES:
-		buf_addf(out, " effective %#llx permitted %#llx inheritable %#llx ambient %#llx", (unsigned long long)s->arg[0],
-			 (unsigned long long)s->arg[1], (unsigned long long)s->arg[2], (unsigned long long)s->arg[3]);
+		buf_addf(out, " effective %#llx permitted %#llx inheritable %#llx ambient %#llx",
+			 (unsigned long long)s->arg[0], (unsigned long long)s->arg[1],
+			 (unsigned long long)s->arg[2], (unsigned long long)s->arg[3]);
 		break;
 	case STEP_UMASK:
 		buf_addf(out, " %03o", (unsigned int)s->arg[0]);
@@ -190,15 +196,17 @@ static void namespaces_text(const struct plan *plan, struct buf *out)
 {
 	buf_adds(out, "new namespaces:");
 	for (int kind = 0; kind < NS_KINDS; kind++)
-		if (plan->clone_flags & ns_kind_flag((enum ns_kind)kind) || (kind == NS_TIME && plan->new_time_ns))
+		if (plan->clone_flags & ns_kind_flag((enum ns_kind)kind) ||
+		    (kind == NS_TIME && plan->new_time_ns))
 			buf_addf(out, " %s", ns_kind_name((enum ns_kind)kind));
 	buf_adds(out, "\n");
 }
 
 static void maps_text(const char *what, const struct spec_id_mappings *maps, struct buf *out)
 {
-	for_each(m, maps)
-		buf_addf(out, "map %s %u to %u, %u ids\n", what, m->container_id, m->host_id, m->size);
+	for_each (m, maps)
+		buf_addf(out, "map %s %u to %u, %u ids\n", what, m->container_id, m->host_id,
+			 m->size);
 }
 
 void plan_text(const struct plan *plan, struct buf *out)
@@ -212,7 +220,7 @@ void plan_text(const struct plan *plan, struct buf *out)
 	}
 	if (plan->oom_score_adj.set)
 		buf_addf(out, "set oom_score_adj %d\n", plan->oom_score_adj.value);
-	for_each(s, &plan->steps) {
+	for_each (s, &plan->steps) {
 		buf_addf(out, "%3zu ", ++n);
 		step_text(s, out);
 		mount_details(s, out);

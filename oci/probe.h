@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What this kernel can honour: asked once a spec needs it, so that nothing it says is silently dropped. */
+/* What this kernel can honour: asked once a spec needs it, so that nothing it says is silently
+ * dropped. */
 #ifndef OCI_PROBE_H
 #define OCI_PROBE_H
 

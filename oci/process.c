@@ -15,7 +15,8 @@
 
 #define PASSWD_MAX ((size_t)1 << 20)
 
-/* An image's file: below its root whatever links it holds, regular, of bounded size, never blocking. */
+/* An image's file: below its root whatever links it holds, regular, of bounded size, never
+ * blocking. */
 static int read_in_root(int root_fd, const char *path, struct arena *a, char **ret_text)
 {
 	struct open_how how = {

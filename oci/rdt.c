@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 
 #define RESCTRL "/sys/fs/resctrl"
-#define MADE_PREFIX "tote-"	/* groups of this name are ours to remove; a closID given by the user is not */
+#define MADE_PREFIX                                                                                \
+	"tote-" /* groups of this name are ours to remove; a closID given by the user is not */
 
 void rdt_name(const struct spec *spec, struct state *st, struct arena *a)
 {
@@ -62,7 +63,8 @@ int rdt_make(const struct spec *spec, struct state *st, struct err *err)
 		return 0;
 	root = fd_open(AT_FDCWD, RESCTRL, O_RDONLY | O_DIRECTORY);
 	if (root < 0 || faccessat(root, "schemata", F_OK, 0) < 0)
-		return err_set(err, EOPNOTSUPP, "linux.intelRdt: this host has no resctrl file system at " RESCTRL);
+		return err_set(err, EOPNOTSUPP,
+			       "linux.intelRdt: this host has no resctrl file system at " RESCTRL);
 	if (mkdirat(root, st->clos, 0755) < 0 && errno != EEXIST)
 		return err_errno(err, "linux.intelRdt: make group %s", st->clos);
 	group = open_group(st);
@@ -71,7 +73,8 @@ int rdt_make(const struct spec *spec, struct state *st, struct err *err)
 	return write_schemata(group, rdt, err);
 }
 
-int rdt_update(const struct state *st, const char *l3_cache_schema, const char *mem_bw_schema, struct err *err)
+int rdt_update(const struct state *st, const char *l3_cache_schema, const char *mem_bw_schema,
+	       struct err *err)
 {
 	autofd group = -1;
 	int r;
@@ -79,7 +82,9 @@ int rdt_update(const struct state *st, const char *l3_cache_schema, const char *
 	if (!l3_cache_schema && !mem_bw_schema)
 		return 0;
 	if (!st->clos)
-		return err_set(err, EOPNOTSUPP, "the container has no resctrl group: its config lacks linux.intelRdt");
+		return err_set(
+			err, EOPNOTSUPP,
+			"the container has no resctrl group: its config lacks linux.intelRdt");
 	group = open_group(st);
 	if (group < 0)
 		return err_errno(err, "linux.intelRdt: open group %s", st->clos);

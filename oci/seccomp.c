@@ -45,7 +45,8 @@ uint32_t seccomp_default_action(const struct spec_seccomp *seccomp)
 
 bool seccomp_rule_counts(const struct spec_seccomp *seccomp, const struct spec_seccomp_rule *rule)
 {
-	return seccomp_scmp_action(rule->action, rule->errno_ret) != seccomp_default_action(seccomp);
+	return seccomp_scmp_action(rule->action, rule->errno_ret) !=
+	       seccomp_default_action(seccomp);
 }
 
 static int check_errno(int action, struct opt_u32 errno_ret, const char *path, struct err *err)

@@ -4,14 +4,14 @@
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
-#include "lib/proc.h"
 #include "lib/file.h"
+#include "lib/proc.h"
 #include "oci/seccomp.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <stdio.h>
 #include <string.h>
@@ -119,8 +119,8 @@ static void write_cached(int dirfd, const struct buf *form, const struct buf *bp
 	file_replace(dirfd, name, file.data, file.len, 0600, &ignored);
 }
 
-int seccomp_compile_elsewhere(const struct spec_seccomp *seccomp, const char *config, struct buf *ret_bpf,
-			      struct err *err)
+int seccomp_compile_elsewhere(const struct spec_seccomp *seccomp, const char *config,
+			      struct buf *ret_bpf, struct err *err)
 {
 	char path[PATH_MAX], name[] = "tote-seccomp", verb[] = "compile";
 	char *argv[] = { name, verb, NULL };
@@ -131,12 +131,14 @@ int seccomp_compile_elsewhere(const struct spec_seccomp *seccomp, const char *co
 		return err_code(err, r, "find %s", name);
 	r = proc_run(path, argv, NULL, config, COMPILE_TIMEOUT_MS, ret_bpf, err);
 	if (r == 127)
-		return err_set(err, ENOENT, "linux.seccomp: %s, which compiles it, is missing", path);
+		return err_set(err, ENOENT, "linux.seccomp: %s, which compiles it, is missing",
+			       path);
 	return r > 0 ? err_prefix(err, "linux.seccomp") : r;
 }
 
-int seccomp_find(int cache_dirfd, const struct spec_seccomp *seccomp, seccomp_compiler *compile, const char *config,
-		 struct arena *a, const void **ret_bpf, size_t *ret_len, struct err *err)
+int seccomp_find(int cache_dirfd, const struct spec_seccomp *seccomp, seccomp_compiler *compile,
+		 const char *config, struct arena *a, const void **ret_bpf, size_t *ret_len,
+		 struct err *err)
 {
 	autobuf form = BUF_INIT, bpf = BUF_INIT;
 	/* First: a wrong profile has no canonical form of its own, and must not pass as the right

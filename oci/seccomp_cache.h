@@ -12,7 +12,8 @@
 
 #include <stddef.h>
 
-/* The built-in profile as cmd/tote-seccomp made it: seccomp_canonical() and seccomp_compile() of it.
+/* The built-in profile as cmd/tote-seccomp made it: seccomp_canonical() and seccomp_compile() of
+ * it.
  */
 extern const unsigned char seccomp_builtin_canonical[];
 extern const size_t seccomp_builtin_canonical_len;
@@ -20,9 +21,11 @@ extern const unsigned char seccomp_builtin_bpf[];
 extern const size_t seccomp_builtin_bpf_len;
 
 /* Appends the program of a profile, as seccomp_compile() does. */
-typedef int seccomp_compiler(const struct spec_seccomp *seccomp, const char *config, struct buf *ret_bpf, struct err *err);
+typedef int seccomp_compiler(const struct spec_seccomp *seccomp, const char *config,
+			     struct buf *ret_bpf, struct err *err);
 
-/* By tote-seccomp, which lies next to the running program and reads the configuration again; only it has libseccomp. */
+/* By tote-seccomp, which lies next to the running program and reads the configuration again; only
+ * it has libseccomp. */
 seccomp_compiler seccomp_compile_elsewhere;
 
 /*
@@ -35,12 +38,13 @@ seccomp_compiler seccomp_compile_elsewhere;
  * another profile), and intact. Anything else in its place is compiled anew and replaced. A cache
  * that cannot be written to is no error.
  *
- * What is not found is made by compile, which gets config, the text of the configuration that seccomp was read from.
+ * What is not found is made by compile, which gets config, the text of the configuration that
+ * seccomp was read from.
  *
  * Errors are those of seccomp_compile(), and -ENOENT without tote-seccomp.
  */
-int seccomp_find(int cache_dirfd, const struct spec_seccomp *seccomp, seccomp_compiler *compile, const char *config,
-		 struct arena *a,
-		 const void **ret_bpf, size_t *ret_len, struct err *err);
+int seccomp_find(int cache_dirfd, const struct spec_seccomp *seccomp, seccomp_compiler *compile,
+		 const char *config, struct arena *a, const void **ret_bpf, size_t *ret_len,
+		 struct err *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The only file that calls libseccomp. It is linked into tote-seccomp alone: its tables of system calls would be mapped at
- * every start of a container, and be of use at few.
+ * The only file that calls libseccomp. It is linked into tote-seccomp alone: its tables of system
+ * calls would be mapped at every start of a container, and be of use at few.
  */
 #include "oci/seccomp.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the form and the compiler of a filter must agree on: for oci/seccomp.c and oci/seccomp_compile.c. */
+/* What the form and the compiler of a filter must agree on: for oci/seccomp.c and
+ * oci/seccomp_compile.c. */
 #ifndef OCI_SECCOMP_PRIVATE_H
 #define OCI_SECCOMP_PRIVATE_H
 

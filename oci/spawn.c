@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The child shares our memory (CLONE_VM) until it executes tote-init, which saves copying page tables; it runs on a
- * stack of its own and makes raw system calls only, as errno and libc's state are ours. Nobody in the namespaces that
- * it enters can look at it: launch.c has made this process undumpable before.
+ * The child shares our memory (CLONE_VM) until it executes tote-init, which saves copying page
+ * tables; it runs on a stack of its own and makes raw system calls only, as errno and libc's state
+ * are ours. Nobody in the namespaces that it enters can look at it: launch.c has made this process
+ * undumpable before.
  *
  */
 #include "oci/spawn.h"
@@ -25,7 +26,7 @@
 #include <unistd.h>
 
 #ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U	/* Linux 6.3 */
+#define MFD_EXEC 0x0010U /* Linux 6.3 */
 #endif
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x80
@@ -57,7 +58,9 @@ static char child_stack[STACK_SIZE] __attribute__((aligned(16)));
 
 const char *spawn_step_text(unsigned int step)
 {
-	return step >= SPAWN_STEP_FIRST && step < SPAWN_STEPS_END ? step_words[step - SPAWN_STEP_FIRST] : NULL;
+	return step >= SPAWN_STEP_FIRST && step < SPAWN_STEPS_END
+		       ? step_words[step - SPAWN_STEP_FIRST]
+		       : NULL;
 }
 
 int spawn_init_fd(struct err *err)
@@ -70,10 +73,13 @@ int spawn_init_fd(struct err *err)
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("tote-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
-		return err_errno(err, "make an executable memfd for tote-init (vm.memfd_noexec must not be 2)");
+		return err_errno(
+			err,
+			"make an executable memfd for tote-init (vm.memfd_noexec must not be 2)");
 	r = fd_write_full(fd, tote_init_blob, len);
 	/* Nobody can change the program that we run (CVE-2019-5736). */
-	if (r == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+	if (r == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
 		r = -errno;
 	if (r < 0) {
 		close(fd);
@@ -102,12 +108,12 @@ IN_CHILD static void child_become_root(const struct spawn *sp)
 	if (r != sizeof(m) || m.what != SYNC_MAPPED)
 		child_fail(sp, SPAWN_MAPPED, r < 0 ? r : -ECANCELED);
 #ifdef __NR_setgroups32
-	sys(__NR_setgroups32, 0, 0);	/* the host's groups; EPERM where "setgroups" is denied */
+	sys(__NR_setgroups32, 0, 0); /* the host's groups; EPERM where "setgroups" is denied */
 	r = sys(__NR_setresgid32, 0, 0, 0);
 	if (r == 0)
 		r = sys(__NR_setresuid32, 0, 0, 0);
 #else
-	sys(__NR_setgroups, 0, 0);	/* the host's groups; EPERM where "setgroups" is denied */
+	sys(__NR_setgroups, 0, 0); /* the host's groups; EPERM where "setgroups" is denied */
 	r = sys(__NR_setresgid, 0, 0, 0);
 	if (r == 0)
 		r = sys(__NR_setresuid, 0, 0, 0);
@@ -136,20 +142,24 @@ IN_CHILD _Noreturn static void child_main(const struct spawn *sp)
 	char number[12], name[] = "tote-init";
 	char *argv[] = { name, number, NULL }, *envp[] = { NULL };
 	static const int often_ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE };
-	uint64_t no_signals = 0, default_action[4] = { 0 }; /* struct sigaction of any kernel fits */
+	uint64_t no_signals = 0,
+		 default_action[4] = { 0 }; /* struct sigaction of any kernel fits */
 	sys_t r = 0;
 
-	/* A mask survives execve. CLONE_CLEAR_SIGHAND has seen to handlers, which would run in our memory. */
+	/* A mask survives execve. CLONE_CLEAR_SIGHAND has seen to handlers, which would run in our
+	 * memory. */
 	sys(__NR_rt_sigprocmask, SIG_SETMASK, &no_signals, 0, sizeof(no_signals));
-	/* So does ignoring: nohup(1), a shell's background jobs and systemd (IgnoreSIGPIPE=) start us like that. */
+	/* So does ignoring: nohup(1), a shell's background jobs and systemd (IgnoreSIGPIPE=) start
+	 * us like that. */
 	for (size_t i = 0; i < ARRAY_SIZE(often_ignored); i++)
 		sys(__NR_rt_sigaction, often_ignored[i], default_action, 0, sizeof(no_signals));
 	if (sp->user_ns)
 		child_become_root(sp);
 	if (sp->netns_fd >= 0 && (r = sys(__NR_setns, sp->netns_fd, CLONE_NEWNET)) < 0)
 		child_fail(sp, SPAWN_NETNS, r);
-	/* Also what our caller left open dies with the exec: "/proc/self/fd/9/..." as a program or a directory would
-	 * lead to the host (CVE-2024-21626). A kernel that cannot do it is reported by STEP_CLOSE. */
+	/* Also what our caller left open dies with the exec: "/proc/self/fd/9/..." as a program or
+	 * a directory would lead to the host (CVE-2024-21626). A kernel that cannot do it is
+	 * reported by STEP_CLOSE. */
 	sys(__NR_close_range, sp->close_from, ~0U, CLOSE_RANGE_CLOEXEC);
 	for (size_t i = 0; i < sp->keep_count; i++)
 		if ((r = sys(__NR_fcntl, sp->keep[i], F_SETFD, 0)) < 0)
@@ -162,8 +172,8 @@ IN_CHILD _Noreturn static void child_main(const struct spawn *sp)
 }
 
 /*
- * clone3 with a stack of the child's own: the child starts in entry(arg), never returns into our frames. glibc has no
- * wrapper, and clone(2) knows neither CLONE_INTO_CGROUP nor all flags.
+ * clone3 with a stack of the child's own: the child starts in entry(arg), never returns into our
+ * frames. glibc has no wrapper, and clone(2) knows neither CLONE_INTO_CGROUP nor all flags.
  */
 IN_CHILD static int entry_child(void *arg)
 {
@@ -201,21 +211,24 @@ static sys_t clone_on_stack(struct clone_args *args, int (*entry)(void *), void 
 	register int (*x9)(void *) __asm__("x9") = entry;
 	register void *x10 __asm__("x10") = arg;
 
-	__asm__ volatile("svc 0\n\tcbnz x0, 1f\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, x10\n\tblr x9\n\tbrk #0\n1:"
+	__asm__ volatile("svc 0\n\tcbnz x0, 1f\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, x10\n\tblr "
+			 "x9\n\tbrk #0\n1:"
 			 : "+r"(x0)
 			 : "r"(x8), "r"(x1), "r"(x9), "r"(x10)
 			 : "memory");
 	return x0;
 }
 #elif defined(__arm__)
-__attribute__((target("arm"))) static sys_t clone_on_stack(struct clone_args *args, int (*entry)(void *), void *arg)
+__attribute__((target("arm"))) static sys_t clone_on_stack(struct clone_args *args,
+							   int (*entry)(void *), void *arg)
 {
 	register sys_t r0 __asm__("r0") = (sys_t)args;
 	register sys_t r1 __asm__("r1") = sizeof(*args);
 	register int (*r4)(void *) __asm__("r4") = entry;
 	register void *r5 __asm__("r5") = arg;
 
-	__asm__ volatile("push {r7}\n\tmov r7, %[n]\n\tsvc 0\n\tcmp r0, #0\n\tbne 1f\n\tmov r0, r5\n\tblx r4\n\tudf #0\n"
+	__asm__ volatile("push {r7}\n\tmov r7, %[n]\n\tsvc 0\n\tcmp r0, #0\n\tbne 1f\n\tmov r0, "
+			 "r5\n\tblx r4\n\tudf #0\n"
 			 "1:\tpop {r7}"
 			 : "+r"(r0)
 			 : "r"(r1), "r"(r4), "r"(r5), [n] "r"(__NR_clone3)
@@ -296,9 +309,9 @@ int spawn_netns_end(struct spawn_netns *ns)
 }
 
 /*
- * The new mount namespace takes the working directory along: its copy of the root file system is the child's "." without
- * a path to look up, which a mapped user could perhaps not search. A directory entered after the clone would be the
- * host's mount.
+ * The new mount namespace takes the working directory along: its copy of the root file system is
+ * the child's "." without a path to look up, which a mapped user could perhaps not search. A
+ * directory entered after the clone would be the host's mount.
  */
 int spawn(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {

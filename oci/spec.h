@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config.json as it is: every field of the Linux runtime-spec 1.3, typed. Nothing is decided here; oci/plan.c decides.
- * Field names are those of the spec in snake case. Strings and lists live in the arena that spec_load() was given;
- * an absent string is NULL, an absent list is empty.
+ * config.json as it is: every field of the Linux runtime-spec 1.3, typed. Nothing is decided here;
+ * oci/plan.c decides. Field names are those of the spec in snake case. Strings and lists live in
+ * the arena that spec_load() was given; an absent string is NULL, an absent list is empty.
  */
 #ifndef OCI_SPEC_H
 #define OCI_SPEC_H
@@ -27,20 +27,20 @@ struct spec_capabilities {
 };
 
 struct spec_rlimit {
-	char *type;	/* "RLIMIT_NOFILE" */
-	int resource;	/* RLIMIT_NOFILE */
+	char *type;   /* "RLIMIT_NOFILE" */
+	int resource; /* RLIMIT_NOFILE */
 	uint64_t soft, hard;
 };
 
 struct spec_scheduler {
-	int policy;	/* SCHED_* */
+	int policy; /* SCHED_* */
 	int32_t nice, priority;
-	uint64_t flags;	/* SCHED_FLAG_*, or-ed */
-	uint64_t runtime, deadline, period;	/* nanoseconds */
+	uint64_t flags;			    /* SCHED_FLAG_*, or-ed */
+	uint64_t runtime, deadline, period; /* nanoseconds */
 };
 
 struct spec_io_priority {
-	int class;	/* IOPRIO_CLASS_* */
+	int class; /* IOPRIO_CLASS_* */
 	int32_t priority;
 };
 
@@ -91,7 +91,7 @@ struct spec_mount {
 struct spec_hook {
 	char *path;
 	struct strv args, env;
-	struct opt_i64 timeout;	/* seconds, > 0 */
+	struct opt_i64 timeout; /* seconds, > 0 */
 };
 
 struct spec_hook_list {
@@ -100,7 +100,12 @@ struct spec_hook_list {
 };
 
 enum hook_kind {
-	HOOK_PRESTART, HOOK_CREATE_RUNTIME, HOOK_CREATE_CONTAINER, HOOK_START_CONTAINER, HOOK_POSTSTART, HOOK_POSTSTOP,
+	HOOK_PRESTART,
+	HOOK_CREATE_RUNTIME,
+	HOOK_CREATE_CONTAINER,
+	HOOK_START_CONTAINER,
+	HOOK_POSTSTART,
+	HOOK_POSTSTOP,
 	HOOK_KINDS
 };
 
@@ -109,26 +114,33 @@ struct spec_hooks {
 };
 
 enum ns_kind {
-	NS_USER, NS_MOUNT, NS_PID, NS_NETWORK, NS_IPC, NS_UTS, NS_CGROUP, NS_TIME,
+	NS_USER,
+	NS_MOUNT,
+	NS_PID,
+	NS_NETWORK,
+	NS_IPC,
+	NS_UTS,
+	NS_CGROUP,
+	NS_TIME,
 	NS_KINDS
 };
 
 /* One namespace. At most one of a kind (spec_check refuses more). */
 struct spec_namespace {
-	int type;	/* enum ns_kind */
-	char *path;	/* NULL: a new one */
+	int type;   /* enum ns_kind */
+	char *path; /* NULL: a new one */
 };
 
 struct spec_device {
 	char *path;
-	char *type;	/* "c", "b", "u" or "p" */
+	char *type; /* "c", "b", "u" or "p" */
 	struct opt_i64 major, minor;
 	struct opt_u32 file_mode, uid, gid;
 };
 
 struct spec_net_device {
-	char *host_name;	/* the key */
-	char *name;		/* inside; NULL keeps the name */
+	char *host_name; /* the key */
+	char *name;	 /* inside; NULL keeps the name */
 };
 
 struct spec_time_offset {
@@ -143,29 +155,36 @@ struct spec_time_offsets {
 struct spec_seccomp_arg {
 	uint32_t index;
 	uint64_t value, value_two;
-	int op;		/* enum scmp_compare */
+	int op; /* enum scmp_compare */
 };
 
 struct spec_seccomp_rule {
 	struct strv names;
-	int action;	/* enum spec_seccomp_action */
+	int action; /* enum spec_seccomp_action */
 	struct opt_u32 errno_ret;
 	LIST(struct spec_seccomp_arg) args;
 };
 
 /* SCMP_ACT_*; oci/seccomp.c turns it into libseccomp's values. */
 enum spec_seccomp_action {
-	SPEC_ACT_KILL, SPEC_ACT_KILL_PROCESS, SPEC_ACT_KILL_THREAD, SPEC_ACT_TRAP, SPEC_ACT_ERRNO, SPEC_ACT_TRACE,
-	SPEC_ACT_ALLOW, SPEC_ACT_LOG, SPEC_ACT_NOTIFY
+	SPEC_ACT_KILL,
+	SPEC_ACT_KILL_PROCESS,
+	SPEC_ACT_KILL_THREAD,
+	SPEC_ACT_TRAP,
+	SPEC_ACT_ERRNO,
+	SPEC_ACT_TRACE,
+	SPEC_ACT_ALLOW,
+	SPEC_ACT_LOG,
+	SPEC_ACT_NOTIFY
 };
 
 struct spec_seccomp {
 	int default_action;
 	struct opt_u32 default_errno_ret;
-	bool has_flags;			/* "flags": [] differs from none: the default is SPEC_ALLOW */
-	uint32_t flags;			/* SECCOMP_FILTER_FLAG_*, or-ed */
+	bool has_flags; /* "flags": [] differs from none: the default is SPEC_ALLOW */
+	uint32_t flags; /* SECCOMP_FILTER_FLAG_*, or-ed */
 	char *listener_path, *listener_metadata;
-	struct strv architectures;	/* SCMP_ARCH_*, known names only */
+	struct strv architectures; /* SCMP_ARCH_*, known names only */
 	LIST(struct spec_seccomp_rule) syscalls;
 };
 
@@ -179,11 +198,11 @@ struct spec_intel_rdt {
 struct spec_memory_policy {
 	int mode;	/* MPOL_* of linux/mempolicy.h */
 	char *nodes;	/* "0-3,7" */
-	uint32_t flags;	/* MPOL_F_*, or-ed */
+	uint32_t flags; /* MPOL_F_*, or-ed */
 };
 
 struct spec_personality {
-	int domain;	/* PER_LINUX or PER_LINUX32 */
+	int domain; /* PER_LINUX or PER_LINUX32 */
 	struct strv flags;
 };
 
@@ -195,7 +214,8 @@ struct spec_linux {
 	LIST(struct spec_net_device) net_devices;
 	char *cgroups_path;
 	struct cg_limits resources;
-	/* MS_PRIVATE, MS_SHARED, MS_SLAVE or MS_UNBINDABLE, with MS_REC for "rprivate" and so on, or 0. */
+	/* MS_PRIVATE, MS_SHARED, MS_SLAVE or MS_UNBINDABLE, with MS_REC for "rprivate" and so on,
+	 * or 0. */
 	unsigned int rootfs_propagation;
 	struct spec_seccomp *seccomp;
 	struct strv masked_paths, readonly_paths;
@@ -208,31 +228,36 @@ struct spec_linux {
 
 struct spec {
 	char *oci_version;
-	struct spec_process *process;	/* NULL when absent: create works, start fails (config.md, "Process") */
+	struct spec_process
+		*process; /* NULL when absent: create works, start fails (config.md, "Process") */
 	struct spec_root *root;
 	char *hostname, *domainname;
 	LIST(struct spec_mount) mounts;
 	struct spec_hooks hooks;
 	struct key_value_list annotations;
-	struct spec_linux linux_;	/* `linux` is a predefined macro in gnu11 */
+	struct spec_linux linux_; /* `linux` is a predefined macro in gnu11 */
 };
 
 /*
- * Reads bundle_fd/name (usually "config.json"), decodes and checks it. The spec lives in the arena. Errors name the
- * file or the JSON path.
+ * Reads bundle_fd/name (usually "config.json"), decodes and checks it. The spec lives in the arena.
+ * Errors name the file or the JSON path.
  */
-int spec_load(int bundle_fd, const char *name, struct arena *a, struct spec **ret_spec, struct err *err);
+int spec_load(int bundle_fd, const char *name, struct arena *a, struct spec **ret_spec,
+	      struct err *err);
 
 /* The same from a text in memory. */
-int spec_parse(const char *text, size_t len, struct arena *a, struct spec **ret_spec, struct err *err);
+int spec_parse(const char *text, size_t len, struct arena *a, struct spec **ret_spec,
+	       struct err *err);
 
-/* process.json of `tote exec --process`: one process object, checked as the process of a spec is. */
-int spec_parse_process(const char *text, size_t len, struct arena *a, struct spec_process **ret_process,
-		       struct err *err);
+/* process.json of `tote exec --process`: one process object, checked as the process of a spec is.
+ */
+int spec_parse_process(const char *text, size_t len, struct arena *a,
+		       struct spec_process **ret_process, struct err *err);
 
-/* A resources object, as `tote update --resources` reads it, into limits that the caller has zeroed. */
-int spec_parse_resources(const char *text, size_t len, struct arena *a, struct cg_limits *ret_limits,
-			 struct err *err);
+/* A resources object, as `tote update --resources` reads it, into limits that the caller has
+ * zeroed. */
+int spec_parse_resources(const char *text, size_t len, struct arena *a,
+			 struct cg_limits *ret_limits, struct err *err);
 
 /* The namespace entry of a kind, or NULL. */
 const struct spec_namespace *spec_namespace(const struct spec *spec, enum ns_kind kind);
@@ -245,9 +270,10 @@ unsigned long ns_kind_flag(enum ns_kind kind);
 /* The file below /proc/PID/ns: "net". */
 const char *ns_kind_file(enum ns_kind kind);
 /*
- * The path below /proc/sys of a sysctl key: "net.ipv4.ip_forward" and "net/ipv4/ip_forward" both give the latter. As in
- * sysctl(8) the first separator decides: "net.ipv4.conf.eth0/1.rp_filter" is "net/ipv4/conf/eth0.1/rp_filter". False
- * when the key is malformed or longer than size - 1 bytes; keys of a spec that was loaded are neither, with 256.
+ * The path below /proc/sys of a sysctl key: "net.ipv4.ip_forward" and "net/ipv4/ip_forward" both
+ * give the latter. As in sysctl(8) the first separator decides: "net.ipv4.conf.eth0/1.rp_filter" is
+ * "net/ipv4/conf/eth0.1/rp_filter". False when the key is malformed or longer than size - 1 bytes;
+ * keys of a spec that was loaded are neither, with 256.
  */
 bool spec_sysctl_path(const char *key, char *ret_path, size_t size);
 /* The OCI name of a hook kind: "createRuntime". */

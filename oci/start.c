@@ -34,7 +34,8 @@ static int connect_to_init(const struct container *c, int *ret_sock, struct err 
 	return 0;
 }
 
-/* After its start only these steps are left; the step's number would need the plan, its kind is enough. */
+/* After its start only these steps are left; the step's number would need the plan, its kind is
+ * enough. */
 static int failed(const struct container *c, const struct sync_msg *m, struct err *err)
 {
 	struct step s = { .op = (enum step_op)m->op, .path = "startContainer", .data = "" };
@@ -44,7 +45,8 @@ static int failed(const struct container *c, const struct sync_msg *m, struct er
 		return err_code(err, m->value, "exec: \"%s\"", c->spec->process->args.items[0]);
 	step_text(&s, &text);
 	if (m->value < -HOOK_FAILED)
-		return err_set(err, EIO, "%s: ended with code %d", buf_str(&text), -m->value - HOOK_FAILED);
+		return err_set(err, EIO, "%s: ended with code %d", buf_str(&text),
+			       -m->value - HOOK_FAILED);
 	return err_code(err, m->value, "%s", buf_str(&text));
 }
 
@@ -61,11 +63,13 @@ static int run_program(struct container *c, struct err *err)
 	if (r < 0)
 		return err_code(err, r, "start container %s", c->st.id);
 	n = fd_read_full(sock, &m, sizeof(m));
-	/* Told first, unlinked then: a start killed in between leaves a container that looks created, and runs. */
+	/* Told first, unlinked then: a start killed in between leaves a container that looks
+	 * created, and runs. */
 	unlinkat(c->dir_fd, STATE_START_SOCKET, 0);
 	if (n == sizeof(m) && m.what == SYNC_FAILED)
 		return failed(c, &m, err);
-	return n < 0 && n != -ECONNRESET ? err_code(err, (int)n, "hear from container %s", c->st.id) : 0;
+	return n < 0 && n != -ECONNRESET ? err_code(err, (int)n, "hear from container %s", c->st.id)
+					 : 0;
 }
 
 static int poststart(struct container *c, struct err *err)
@@ -95,9 +99,12 @@ int container_start(struct container *c, struct err *err)
 	if (r < 0)
 		return r;
 	if (status == STATUS_STOPPED)
-		return err_set(err, ESRCH, "container %s: cannot start: container not running (it has stopped)", c->st.id);
+		return err_set(err, ESRCH,
+			       "container %s: cannot start: container not running (it has stopped)",
+			       c->st.id);
 	if (status != STATUS_CREATED)
-		return err_set(err, EBUSY, "container %s: cannot start: it is %s", c->st.id, status_name(status));
+		return err_set(err, EBUSY, "container %s: cannot start: it is %s", c->st.id,
+			       status_name(status));
 	c->notify_fd = notify_open(c, err);
 	if (c->notify_fd < -1)
 		return c->notify_fd;

@@ -19,7 +19,10 @@
 
 #define LOCK_NAP_MS 10
 
-#define FIELD(key, reader, member) { key, reader, offsetof(struct state, member), 0, NULL }
+#define FIELD(key, reader, member)                                                                 \
+	{                                                                                          \
+		key, reader, offsetof(struct state, member), 0, NULL                               \
+	}
 
 /* pid identity is flattened, as its boot id is an array. */
 struct state_file {
@@ -47,11 +50,13 @@ static const struct json_field fields[] = {
 	{ "startTime", json_u64, offsetof(struct state_file, start_time), 0, NULL },
 	{ "bootId", json_string, offsetof(struct state_file, boot_id), 0, NULL },
 };
-static const struct json_table table = { fields, ARRAY_SIZE(fields), sizeof(struct state_file), NULL };
+static const struct json_table table = { fields, ARRAY_SIZE(fields), sizeof(struct state_file),
+					 NULL };
 
 const char *status_name(enum status status)
 {
-	static const char *const names[] = { "creating", "created", "running", "paused", "stopped" };
+	static const char *const names[] = { "creating", "created", "running", "paused",
+					     "stopped" };
 
 	return names[status];
 }
@@ -61,11 +66,13 @@ int state_check_id(const char *id, struct err *err)
 	size_t len = strlen(id);
 
 	if (len == 0 || len > NAME_MAX)
-		return err_set(err, EINVAL, "invalid container ID: it must have 1 to %d characters", NAME_MAX);
+		return err_set(err, EINVAL, "invalid container ID: it must have 1 to %d characters",
+			       NAME_MAX);
 	for (size_t i = 0; i < len; i++)
 		if (!isalnum((unsigned char)id[i]) && !strchr(i ? "_+.-" : "_+-", id[i]))
 			return err_set(err, EINVAL,
-				       "invalid container ID \"%s\": only letters, digits and _ + - . are allowed, no . first",
+				       "invalid container ID \"%s\": only letters, digits and _ + "
+				       "- . are allowed, no . first",
 				       id);
 	return 0;
 }
@@ -100,7 +107,8 @@ int state_root_open(const char *path, bool create, bool sticky, struct err *err)
 		if (r < 0)
 			return err_code(err, r, "make state directory %s", path);
 		fd = fd_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
-		/* Sticky, so that clean-up tools leave an ordinary user's runtime directory alone (XDG base directories). */
+		/* Sticky, so that clean-up tools leave an ordinary user's runtime directory alone
+		 * (XDG base directories). */
 		if (fd >= 0 && fchmod(fd, mode) < 0)
 			return err_errno(err, "set the mode of %s", path);
 	}
@@ -108,18 +116,21 @@ int state_root_open(const char *path, bool create, bool sticky, struct err *err)
 		return err_errno(err, "open state directory %s", path);
 	/* Not EPERM, as callers know -1 as "there is none". */
 	if (st.st_uid != geteuid() || st.st_mode & 022)
-		return err_set(err, EACCES, "state directory %s: must be owned by user %u and writable by no one else", path,
-			       geteuid());
+		return err_set(
+			err, EACCES,
+			"state directory %s: must be owned by user %u and writable by no one else",
+			path, geteuid());
 	return take_fd(&fd);
 }
 
-/* A lock waited for may be that of a directory deleted since: then the name means another one, or none. */
+/* A lock waited for may be that of a directory deleted since: then the name means another one, or
+ * none. */
 static bool still_there(int root_fd, const char *id, int fd)
 {
 	struct stat a, b;
 
-	return fstat(fd, &a) == 0 && fstatat(root_fd, id, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_ino == b.st_ino &&
-	       a.st_dev == b.st_dev;
+	return fstat(fd, &a) == 0 && fstatat(root_fd, id, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
 /* wait_ms -1: as long as it takes. 0, -EWOULDBLOCK when the time is over, or what flock(2) says. */
@@ -145,7 +156,8 @@ int state_claim(int root_fd, const char *id, struct err *err)
 
 	if (mkdirat(root_fd, id, 0700) < 0) {
 		if (errno == EEXIST)
-			return err_set(err, EEXIST, "container with given ID already exists: %s", id);
+			return err_set(err, EEXIST, "container with given ID already exists: %s",
+				       id);
 		return err_errno(err, "make state directory of %s", id);
 	}
 	fd = fd_open(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -154,7 +166,8 @@ int state_claim(int root_fd, const char *id, struct err *err)
 		unlinkat(root_fd, id, AT_REMOVEDIR);
 		return err_code(err, r, "lock state directory of %s", id);
 	}
-	/* A "delete --force" before the lock: the name may be another's claim by now, which no undo of ours may touch. */
+	/* A "delete --force" before the lock: the name may be another's claim by now, which no undo
+	 * of ours may touch. */
 	if (!still_there(root_fd, id, fd))
 		return err_set(err, EBUSY, "container %s was deleted while it was being made", id);
 	return take_fd(&fd);
@@ -170,14 +183,16 @@ int state_open(int root_fd, const char *id, int lock_ms, struct err *err)
 		autofd fd = fd_open(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 
 		if (fd < 0 && errno == ENOENT)
-			return err_set(err, ENOENT, "container \"%s\": container does not exist", id);
+			return err_set(err, ENOENT, "container \"%s\": container does not exist",
+				       id);
 		if (fd < 0)
 			return err_errno(err, "open state directory of %s", id);
 		if (!lock_ms)
 			return take_fd(&fd);
 		r = lock(fd, lock_ms);
 		if (r == -EWOULDBLOCK)
-			return err_set(err, EBUSY, "container %s: another command is at work on it", id);
+			return err_set(err, EBUSY, "container %s: another command is at work on it",
+				       id);
 		if (r < 0)
 			return err_code(err, r, "lock %s", id);
 		if (still_there(root_fd, id, fd))
@@ -213,7 +228,7 @@ static void write_annotations(const struct state *st, struct json_writer *w)
 		return;
 	json_key(w, "annotations");
 	json_begin_object(w);
-	for_each(kv, &st->annotations)
+	for_each (kv, &st->annotations)
 		json_pair_string(w, kv->key, kv->value);
 	json_end_object(w);
 }

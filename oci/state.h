@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is remembered of a container between commands: one directory ROOT/ID with state.json, config.json (as it was
- * when created) and, until it is started, the socket that `start` connects to. The directory is the claim on the id, a
- * flock on it serialises commands. state.json is written before what it names is made, so that delete always finds it.
+ * What is remembered of a container between commands: one directory ROOT/ID with state.json,
+ * config.json (as it was when created) and, until it is started, the socket that `start` connects
+ * to. The directory is the claim on the id, a flock on it serialises commands. state.json is
+ * written before what it names is made, so that delete always finds it.
  */
 #ifndef OCI_STATE_H
 #define OCI_STATE_H
@@ -16,18 +17,18 @@
 #define STATE_CONFIG "config.json"
 #define STATE_START_SOCKET "start"
 #define STATE_NOTIFY_DIR "notify"
-#define STATE_CACHE_DIR ".seccomp"	/* below the root, next to the containers */
+#define STATE_CACHE_DIR ".seccomp" /* below the root, next to the containers */
 
 struct state {
 	char *oci_version, *id, *bundle, *rootfs, *created, *owner;
 	struct key_value_list annotations;
-	bool made;			/* false while create or run has not come to its end */
-	struct proc_id init;		/* pid 0 before the clone */
-	char *cgroup_path;		/* below the cgroup2 mount; NULL: none of its own */
-	uint32_t cgroup_levels;		/* how many trailing parts of it are the container's to remove */
-	bool private_pids;		/* has a pid namespace of its own: killing init kills all */
-	struct strv net_devices;	/* "inside=host", as tote-net netdev-out takes them */
-	char *clos;			/* the resctrl group that was made for it */
+	bool made;		 /* false while create or run has not come to its end */
+	struct proc_id init;	 /* pid 0 before the clone */
+	char *cgroup_path;	 /* below the cgroup2 mount; NULL: none of its own */
+	uint32_t cgroup_levels;	 /* how many trailing parts of it are the container's to remove */
+	bool private_pids;	 /* has a pid namespace of its own: killing init kills all */
+	struct strv net_devices; /* "inside=host", as tote-net netdev-out takes them */
+	char *clos;		 /* the resctrl group that was made for it */
 };
 
 enum status { STATUS_CREATING, STATUS_CREATED, STATUS_RUNNING, STATUS_PAUSED, STATUS_STOPPED };
@@ -35,21 +36,24 @@ enum status { STATUS_CREATING, STATUS_CREATED, STATUS_RUNNING, STATUS_PAUSED, ST
 /* "running" */
 const char *status_name(enum status status);
 
-/* Refuses ids that are no plain name: [A-Za-z0-9_+-][A-Za-z0-9_+.-]*, at most 255 bytes (a file name). */
+/* Refuses ids that are no plain name: [A-Za-z0-9_+-][A-Za-z0-9_+.-]*, at most 255 bytes (a file
+ * name). */
 int state_check_id(const char *id, struct err *err);
 
 /*
- * Opens the directory of all containers, made (0700) when create is set and it is missing. Refused when owned by
- * somebody else or writable by others. Returns a descriptor or -errno.
+ * Opens the directory of all containers, made (0700) when create is set and it is missing. Refused
+ * when owned by somebody else or writable by others. Returns a descriptor or -errno.
  */
 int state_root_open(const char *path, bool create, bool sticky, struct err *err);
 
-/* Claims an id: makes and locks its directory. -EEXIST when it is taken. Returns the locked descriptor. */
+/* Claims an id: makes and locks its directory. -EEXIST when it is taken. Returns the locked
+ * descriptor. */
 int state_claim(int root_fd, const char *id, struct err *err);
 
 /*
- * Opens the directory of a container; -ENOENT "container does not exist". lock_ms: waits so long for its flock (-1: for
- * ever, 0: does not lock) and looks again if it was deleted meanwhile; -EBUSY when another command keeps it.
+ * Opens the directory of a container; -ENOENT "container does not exist". lock_ms: waits so long
+ * for its flock (-1: for ever, 0: does not lock) and looks again if it was deleted meanwhile;
+ * -EBUSY when another command keeps it.
  */
 int state_open(int root_fd, const char *id, int lock_ms, struct err *err);
 
@@ -65,7 +69,8 @@ int state_remove(int root_fd, const char *id, struct err *err);
 /* The ids below a root, sorted. */
 int state_list(int root_fd, struct arena *a, struct strv *ret_ids, struct err *err);
 
-/* The state of the runtime-spec (runtime.md, "State") for hooks and the seccomp agent, appended to out. */
+/* The state of the runtime-spec (runtime.md, "State") for hooks and the seccomp agent, appended to
+ * out. */
 void state_write_oci(const struct state *st, enum status status, pid_t pid, struct json_writer *w);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The "tmpcopyup" mount option: a tmpfs starts with what the directory below it held. Runs before the container's
- * program, on descriptors only; links are copied, never followed.
+ * The "tmpcopyup" mount option: a tmpfs starts with what the directory below it held. Runs before
+ * the container's program, on descriptors only; links are copied, never followed.
  */
 #include "cmd/tote-init/init.h"
 
@@ -79,7 +79,9 @@ static int copy_subdirectory(int from, int to, const char *name, int depth)
 
 static int copy_metadata(int to, const char *name, const struct statx *st)
 {
-	struct { int64_t sec, nsec; } times[2] = {
+	struct {
+		int64_t sec, nsec;
+	} times[2] = {
 		{ st->stx_atime.tv_sec, st->stx_atime.tv_nsec },
 		{ st->stx_mtime.tv_sec, st->stx_mtime.tv_nsec },
 	};
@@ -118,7 +120,7 @@ static int copy_entry(int from, int to, const char *name, int depth)
 		r = sys(__NR_mknodat, to, name, st.stx_mode, 0);
 		break;
 	default:
-		return 0;	/* devices and sockets have no place on a tmpfs that is to be nodev */
+		return 0; /* devices and sockets have no place on a tmpfs that is to be nodev */
 	}
 	return r < 0 ? (int)r : copy_metadata(to, name, &st);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hooks that run inside the container's namespaces: createContainer and startContainer (config.md, "POSIX-platform Hooks"). */
+/* Hooks that run inside the container's namespaces: createContainer and startContainer (config.md,
+ * "POSIX-platform Hooks"). */
 #include "cmd/tote-init/init.h"
 
 #include <asm/signal.h>
@@ -16,12 +17,15 @@ struct pollfd {
 	short events, revents;
 };
 
-/* The state goes to stdin, from its start: hooks run one after the other and share the description. */
-_Noreturn static void hook_exec(struct init *in, const struct wire_step *s, char **argv, char **envp)
+/* The state goes to stdin, from its start: hooks run one after the other and share the description.
+ */
+_Noreturn static void hook_exec(struct init *in, const struct wire_step *s, char **argv,
+				char **envp)
 {
 	sys(__NR_lseek, s->fd, 0, 0);
 	sys(__NR_dup3, s->fd, 0, 0);
-	/* A startContainer hook is a program of the container: neither the plan nor the way to the host is for it. */
+	/* A startContainer hook is a program of the container: neither the plan nor the way to the
+	 * host is for it. */
 	sys(__NR_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
 	sys(__NR_execve, plan_string(in, s->path), argv, envp);
 	for (;;)
@@ -32,13 +36,16 @@ _Noreturn static void hook_exec(struct init *in, const struct wire_step *s, char
 static int wait_in_time(int pidfd, uint64_t seconds)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	struct { int64_t sec, nsec; } limit = { (int64_t)seconds, 0 };
+	struct {
+		int64_t sec, nsec;
+	} limit = { (int64_t)seconds, 0 };
 	sys_t r;
 
 	if (!seconds)
 		return 0;
 	do {
-		/* The kernel leaves what remains in limit, so that a signal does not prolong the wait. */
+		/* The kernel leaves what remains in limit, so that a signal does not prolong the
+		 * wait. */
 #ifdef __NR_ppoll_time64
 		r = sys(__NR_ppoll_time64, &p, 1, &limit, 0, 0);
 #else

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/tote-init/init.h"
 
-#include <linux/mman.h>
 #include <linux/errno.h>
+#include <linux/mman.h>
 #include <linux/prctl.h>
 
 static step_fn *const steps[STEP_OPS] = {
@@ -70,7 +70,8 @@ static int parse_fd(const char *s)
 	return fd;
 }
 
-/* Maps the plan privately, so that offsets can be turned into pointers in place. The size is in its first bytes. */
+/* Maps the plan privately, so that offsets can be turned into pointers in place. The size is in its
+ * first bytes. */
 static int plan_map(struct init *in, int fd)
 {
 	struct wire_plan head;

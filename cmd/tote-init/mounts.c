@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The mount steps. Every mount is made detached (fsopen/fsmount or open_tree, Linux 5.2), set up (mount_setattr, 5.12)
- * and only then moved to its place, which path.c has pinned by a descriptor: no path is looked up twice.
+ * The mount steps. Every mount is made detached (fsopen/fsmount or open_tree, Linux 5.2), set up
+ * (mount_setattr, 5.12) and only then moved to its place, which path.c has pinned by a descriptor:
+ * no path is looked up twice.
  */
 #include "cmd/tote-init/init.h"
 
@@ -16,10 +17,12 @@
 
 static int attach(int tree, int target)
 {
-	return (int)sys(__NR_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	return (int)sys(__NR_move_mount, tree, "", target, "",
+			MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
-static int set_attributes(int tree, uint64_t set, uint64_t clear, uint64_t propagation, unsigned int recursive)
+static int set_attributes(int tree, uint64_t set, uint64_t clear, uint64_t propagation,
+			  unsigned int recursive)
 {
 	struct mount_attr attr = { .attr_set = set, .attr_clr = clear, .propagation = propagation };
 
@@ -28,7 +31,8 @@ static int set_attributes(int tree, uint64_t set, uint64_t clear, uint64_t propa
 		attr.attr_clr |= MOUNT_ATTR__ATIME;
 	if (!attr.attr_set && !attr.attr_clr && !propagation)
 		return 0;
-	return (int)sys(__NR_mount_setattr, tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof(attr));
+	return (int)sys(__NR_mount_setattr, tree, "", AT_EMPTY_PATH | recursive, &attr,
+			sizeof(attr));
 }
 
 static bool is_directory(int fd, int *ret_error)
@@ -40,15 +44,17 @@ static bool is_directory(int fd, int *ret_error)
 	return r == 0 && (st.stx_mode & S_IFMT) == S_IFDIR;
 }
 
-/* MS_* and MOUNT_ATTR propagation have the same values; MS_REC asks for the mounts below as well. */
+/* MS_* and MOUNT_ATTR propagation have the same values; MS_REC asks for the mounts below as well.
+ */
 static int set_propagation(int fd, uint64_t ms)
 {
 	return set_attributes(fd, 0, 0, ms & ~(uint64_t)MS_REC, ms & MS_REC ? AT_RECURSIVE : 0);
 }
 
 /*
- * The host has made the root file system our working directory, so that no path to it needs to be searchable for the
- * user we are. Its copy is mounted over it, and its descriptor is the root of all later paths.
+ * The host has made the root file system our working directory, so that no path to it needs to be
+ * searchable for the user we are. Its copy is mounted over it, and its descriptor is the root of
+ * all later paths.
  */
 int step_root(struct init *in, const struct wire_step *s)
 {
@@ -57,10 +63,12 @@ int step_root(struct init *in, const struct wire_step *s)
 
 	if (r < 0)
 		return (int)r;
-	tree = sys(__NR_open_tree, AT_FDCWD, ".", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	tree = sys(__NR_open_tree, AT_FDCWD, ".",
+		   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (tree < 0)
 		return (int)tree;
-	/* Nothing that happens to our copy of the host's mounts, least of all the unmount after pivot, may reach it. */
+	/* Nothing that happens to our copy of the host's mounts, least of all the unmount after
+	 * pivot, may reach it. */
 	r = sys(__NR_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &slave, sizeof(slave));
 	if (r == 0)
 		r = set_propagation((int)tree, s->arg[0]);
@@ -70,7 +78,8 @@ int step_root(struct init *in, const struct wire_step *s)
 	return (int)r;
 }
 
-/* Feeds a file system context with the options of the plan; see oci/plan_format.h for their form. */
+/* Feeds a file system context with the options of the plan; see oci/plan_format.h for their form.
+ */
 static int configure(int fs, const char *options)
 {
 	const char *p = options;
@@ -109,7 +118,8 @@ static int new_mount(const char *type, const char *options, uint64_t attributes)
 static int clone_tree(int dirfd, const char *path, bool recursive)
 {
 	return (int)sys(__NR_open_tree, dirfd, path,
-			OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0));
+			OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH |
+				(recursive ? AT_RECURSIVE : 0));
 }
 
 int step_mount(struct init *in, const struct wire_step *s)
@@ -132,7 +142,8 @@ int step_mount(struct init *in, const struct wire_step *s)
 	if (r == 0 && s->arg[1])
 		r = set_propagation(tree, s->arg[1]);
 	if (r == 0 && s->flags & STEP_COPY_UP) {
-		/* The directory as it was is read through a second descriptor, as O_PATH cannot be read. */
+		/* The directory as it was is read through a second descriptor, as O_PATH cannot be
+		 * read. */
 		int from = (int)sys(__NR_openat, target, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 		r = from < 0 ? from : copy_up(from, tree);
@@ -190,7 +201,8 @@ int step_remount(struct init *in, const struct wire_step *s)
 	return r;
 }
 
-/* Where the whole container runs in a user namespace that somebody else made, nodes cannot be made: the host's is used. */
+/* Where the whole container runs in a user namespace that somebody else made, nodes cannot be made:
+ * the host's is used. */
 static int bind_device(struct init *in, const struct wire_step *s)
 {
 	const char *path = plan_string(in, s->path);
@@ -201,7 +213,8 @@ static int bind_device(struct init *in, const struct wire_step *s)
 	if (r >= 0)
 		r = sys(__NR_statx, tree, "", AT_EMPTY_PATH, STATX_TYPE, &st);
 	if (r >= 0 && ((st.stx_mode & S_IFMT) != (s->arg[0] & S_IFMT) ||
-		       s->arg[1] != ((st.stx_rdev_minor & 0xff) | st.stx_rdev_major << 8 | (st.stx_rdev_minor & ~0xffU) << 12)))
+		       s->arg[1] != ((st.stx_rdev_minor & 0xff) | st.stx_rdev_major << 8 |
+				     (st.stx_rdev_minor & ~0xffU) << 12)))
 		r = -ENODEV;
 	target = r < 0 ? (int)r : target_open(in, path, false, 0);
 	r = target < 0 ? target : attach(tree, target);
@@ -224,7 +237,8 @@ int step_device(struct init *in, const struct wire_step *s)
 	if (r == -EPERM)
 		return bind_device(in, s);
 	if (r == 0 && (s->arg[2] || s->arg[3]))
-		r = sys(__NR_fchownat, dir, leaf, (unsigned int)s->arg[2], (unsigned int)s->arg[3], AT_SYMLINK_NOFOLLOW);
+		r = sys(__NR_fchownat, dir, leaf, (unsigned int)s->arg[2], (unsigned int)s->arg[3],
+			AT_SYMLINK_NOFOLLOW);
 	return (int)r;
 }
 
@@ -244,7 +258,8 @@ int step_symlink(struct init *in, const struct wire_step *s)
 	return r == -EEXIST && s->flags & STEP_IF_MISSING ? 0 : (int)r;
 }
 
-/* A further mount of what *tree mounts. The first is made once; when attached it belongs to us and can be cloned. */
+/* A further mount of what *tree mounts. The first is made once; when attached it belongs to us and
+ * can be cloned. */
 static int mask_source(int *tree, bool directory)
 {
 	struct statx st;
@@ -252,11 +267,16 @@ static int mask_source(int *tree, bool directory)
 	if (*tree >= 0)
 		return clone_tree(*tree, "", false);
 	if (directory)
-		return *tree = new_mount("tmpfs", "fro\0ssize\0" "0\0", MOUNT_ATTR_RDONLY);
+		return *tree = new_mount("tmpfs",
+					 "fro\0ssize\0"
+					 "0\0",
+					 MOUNT_ATTR_RDONLY);
 	*tree = clone_tree(AT_FDCWD, "/dev/null", false);
-	/* A fake /dev/null would become writable from inside (CVE-2025-31133): it must be character device 1:3. */
-	if (*tree >= 0 && (sys(__NR_statx, *tree, "", AT_EMPTY_PATH, STATX_TYPE, &st) < 0 ||
-			   (st.stx_mode & S_IFMT) != S_IFCHR || st.stx_rdev_major != 1 || st.stx_rdev_minor != 3))
+	/* A fake /dev/null would become writable from inside (CVE-2025-31133): it must be character
+	 * device 1:3. */
+	if (*tree >= 0 &&
+	    (sys(__NR_statx, *tree, "", AT_EMPTY_PATH, STATX_TYPE, &st) < 0 ||
+	     (st.stx_mode & S_IFMT) != S_IFCHR || st.stx_rdev_major != 1 || st.stx_rdev_minor != 3))
 		return -ENODEV;
 	return *tree;
 }
@@ -308,8 +328,9 @@ int step_root_propagation(struct init *in, const struct wire_step *s)
 }
 
 /*
- * pivot_root(".", ".") stacks the old root on the new one, from where it is unmounted (pivot_root(2), "NOTES").
- * The old root is made a slave first, so that the unmount does not travel to the host.
+ * pivot_root(".", ".") stacks the old root on the new one, from where it is unmounted
+ * (pivot_root(2), "NOTES"). The old root is made a slave first, so that the unmount does not travel
+ * to the host.
  */
 int step_pivot(struct init *in, const struct wire_step *s)
 {
@@ -329,13 +350,14 @@ int step_pivot(struct init *in, const struct wire_step *s)
 static int proc_open(struct init *in)
 {
 	if (in->proc < 0)
-		in->proc = new_mount("proc", "", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+		in->proc = new_mount("proc", "",
+				     MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 	return in->proc;
 }
 
 /*
- * Kernel settings are written through a procfs that nobody else can see or have mounted things on (CVE-2019-16884,
- * CVE-2025-52881).
+ * Kernel settings are written through a procfs that nobody else can see or have mounted things on
+ * (CVE-2019-16884, CVE-2025-52881).
  */
 int proc_write(struct init *in, const char *prefix, const char *path, const char *data, size_t len)
 {
@@ -362,5 +384,6 @@ int proc_write(struct init *in, const char *prefix, const char *path, const char
 
 int step_sysctl(struct init *in, const struct wire_step *s)
 {
-	return proc_write(in, "sys", plan_string(in, s->path), plan_string(in, s->data), s->data_len);
+	return proc_write(in, "sys", plan_string(in, s->path), plan_string(in, s->data),
+			  s->data_len);
 }

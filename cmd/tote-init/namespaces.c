@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Entering namespaces that exist. It is tote-init that does so, not the host's program: whoever is in them already may be
- * privileged enough to look at us, and then finds nothing of the host (CVE-2016-9962, CVE-2019-5736).
+ * Entering namespaces that exist. It is tote-init that does so, not the host's program: whoever is
+ * in them already may be privileged enough to look at us, and then finds nothing of the host
+ * (CVE-2016-9962, CVE-2019-5736).
  */
 #include "cmd/tote-init/init.h"
 
@@ -35,8 +36,8 @@ int step_time_namespace(struct init *in, const struct wire_step *s)
 }
 
 /*
- * What the host's privilege opens must be entered before the user namespace takes that away, the rest after it gave
- * another: so a refusal may be tried again.
+ * What the host's privilege opens must be entered before the user namespace takes that away, the
+ * rest after it gave another: so a refusal may be tried again.
  */
 int step_enter(struct init *in, const struct wire_step *s)
 {
@@ -55,8 +56,8 @@ int step_enter(struct init *in, const struct wire_step *s)
 }
 
 /*
- * A pid namespace holds only later children, so the plan goes on in one: a child of the host's program, to which its
- * pidfd is sent. This process ends.
+ * A pid namespace holds only later children, so the plan goes on in one: a child of the host's
+ * program, to which its pidfd is sent. This process ends.
  */
 int step_clone(struct init *in, const struct wire_step *s)
 {
@@ -82,7 +83,7 @@ int step_become_root(struct init *in, const struct wire_step *s)
 
 	if (r < 0)
 		return (int)r;
-	sys(NR_setgroups, 0, 0);	/* the host's groups; EPERM where "setgroups" is denied */
+	sys(NR_setgroups, 0, 0); /* the host's groups; EPERM where "setgroups" is denied */
 	r = sys(NR_setresgid, 0, 0, 0);
 	return r < 0 ? (int)r : (int)sys(NR_setresuid, 0, 0, 0);
 }

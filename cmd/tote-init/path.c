@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Paths below a root that may be hostile. The kernel resolves them (openat2 with RESOLVE_IN_ROOT, Linux 5.6), so that no
- * link, however it changes meanwhile, leads out; what is missing is made one component at a time.
+ * Paths below a root that may be hostile. The kernel resolves them (openat2 with RESOLVE_IN_ROOT,
+ * Linux 5.6), so that no link, however it changes meanwhile, leads out; what is missing is made one
+ * component at a time.
  */
 #include "cmd/tote-init/init.h"
 
@@ -10,8 +11,8 @@
 #include <linux/openat2.h>
 #include <linux/stat.h>
 
-#define EAGAIN_TRIES 128	/* a racing rename makes openat2 answer EAGAIN; never try for ever */
-#define LINK_TRIES 40		/* as the kernel's own limit on links in a path */
+#define EAGAIN_TRIES 128 /* a racing rename makes openat2 answer EAGAIN; never try for ever */
+#define LINK_TRIES 40	 /* as the kernel's own limit on links in a path */
 
 int in_root(const struct init *in, const char *path, int open_flags, uint64_t resolve)
 {
@@ -39,9 +40,10 @@ static bool append(char *dst, size_t size, size_t *len, const char *s, size_t n)
 	return true;
 }
 
-/* The component name of the directory dirfd is a dangling link: builds in out the path that it and rest stand for. */
-static int follow(int dirfd, const char *name, const char *prefix, size_t prefix_len, const char *rest, char *out,
-		  size_t size)
+/* The component name of the directory dirfd is a dangling link: builds in out the path that it and
+ * rest stand for. */
+static int follow(int dirfd, const char *name, const char *prefix, size_t prefix_len,
+		  const char *rest, char *out, size_t size)
 {
 	char link[4096];
 	sys_t n = sys(__NR_readlinkat, dirfd, name, link, sizeof(link) - 1);
@@ -50,7 +52,8 @@ static int follow(int dirfd, const char *name, const char *prefix, size_t prefix
 	if (n < 0)
 		return (int)n;
 	out[0] = '\0';
-	if (link[0] != '/' && (!append(out, size, &len, prefix, prefix_len) || !append(out, size, &len, "/", 1)))
+	if (link[0] != '/' &&
+	    (!append(out, size, &len, prefix, prefix_len) || !append(out, size, &len, "/", 1)))
 		return -ENAMETOOLONG;
 	if (!append(out, size, &len, link, (size_t)n) || !append(out, size, &len, "/", 1) ||
 	    !append(out, size, &len, rest, strlen(rest)))
@@ -64,18 +67,19 @@ static int make_leaf(int dirfd, const char *name, bool directory)
 
 	if (directory)
 		return (int)sys(__NR_mkdirat, dirfd, name, 0755);
-	r = sys(__NR_openat, dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	r = sys(__NR_openat, dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		0644);
 	if (r >= 0)
 		sys(__NR_close, r);
 	return r < 0 ? (int)r : 0;
 }
 
 /*
- * Makes the component path[start..end) in dirfd and opens it. -EAGAIN: it is a dangling link, and path now holds what
- * it and the rest stand for.
+ * Makes the component path[start..end) in dirfd and opens it. -EAGAIN: it is a dangling link, and
+ * path now holds what it and the rest stand for.
  */
-static int make_component(const struct init *in, int dirfd, char *path, size_t start, size_t end, bool directory,
-			  uint64_t resolve)
+static int make_component(const struct init *in, int dirfd, char *path, size_t start, size_t end,
+			  bool directory, uint64_t resolve)
 {
 	char next[4096], saved = path[end];
 	size_t rest = end;
@@ -86,7 +90,8 @@ static int make_component(const struct init *in, int dirfd, char *path, size_t s
 	path[end] = '\0';
 	r = make_leaf(dirfd, path + start, directory || path[rest]);
 	if (r == -EEXIST && !(resolve & RESOLVE_NO_SYMLINKS)) {
-		r = follow(dirfd, path + start, path, start, saved ? path + rest : "", next, sizeof(next));
+		r = follow(dirfd, path + start, path, start, saved ? path + rest : "", next,
+			   sizeof(next));
 		if (r == 0) {
 			memcpy(path, next, strlen(next) + 1);
 			return -EAGAIN;
@@ -101,7 +106,8 @@ static int make_component(const struct init *in, int dirfd, char *path, size_t s
 	return r;
 }
 
-/* Makes the components of path (a buffer of 4096) that are missing; the last one a directory or an empty file. */
+/* Makes the components of path (a buffer of 4096) that are missing; the last one a directory or an
+ * empty file. */
 static int make_missing(const struct init *in, char *path, bool directory, uint64_t resolve)
 {
 	size_t end = 0, start;
@@ -159,7 +165,8 @@ int parent_open(struct init *in, const char *path, const char **ret_leaf)
 	if (!path[len] || len >= sizeof(in->parent_path))
 		return -EINVAL;
 	*ret_leaf = path + len;
-	if (in->parent >= 0 && len == strlen(in->parent_path) && memcmp(path, in->parent_path, len) == 0)
+	if (in->parent >= 0 && len == strlen(in->parent_path) &&
+	    memcmp(path, in->parent_path, len) == 0)
 		return in->parent;
 	if (in->parent >= 0)
 		sys(__NR_close, in->parent);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The steps that turn this process into the one that config.json describes: ids, limits, capabilities, the program. */
+/* The steps that turn this process into the one that config.json describes: ids, limits,
+ * capabilities, the program. */
 #include "cmd/tote-init/init.h"
 
 #include <asm/fcntl.h>
@@ -50,7 +51,8 @@ int step_setsid(struct init *in, const struct wire_step *s)
 
 	(void)in;
 	(void)s;
-	/* EPERM: we lead a group already, as the first process of a new pid namespace in its own session does. */
+	/* EPERM: we lead a group already, as the first process of a new pid namespace in its own
+	 * session does. */
 	return r < 0 && r != -EPERM ? (int)r : 0;
 }
 
@@ -58,7 +60,8 @@ int step_keyring(struct init *in, const struct wire_step *s)
 {
 	sys_t r = sys(__NR_keyctl, KEYCTL_JOIN_SESSION_KEYRING, plan_string(in, s->data));
 
-	/* Without a key service there is no keyring to leak; a full quota must not keep a container from starting. */
+	/* Without a key service there is no keyring to leak; a full quota must not keep a container
+	 * from starting. */
 	return r == -ENOSYS || r == -EDQUOT ? 0 : r < 0 ? (int)r : 0;
 }
 
@@ -91,7 +94,8 @@ int step_personality(struct init *in, const struct wire_step *s)
 
 int step_memory_policy(struct init *in, const struct wire_step *s)
 {
-	return (int)sys(__NR_set_mempolicy, (int)s->arg[0], plan_string(in, s->data), (unsigned long)s->arg[1]);
+	return (int)sys(__NR_set_mempolicy, (int)s->arg[0], plan_string(in, s->data),
+			(unsigned long)s->arg[1]);
 }
 
 int step_affinity(struct init *in, const struct wire_step *s)
@@ -103,7 +107,8 @@ int step_affinity(struct init *in, const struct wire_step *s)
 
 int step_label(struct init *in, const struct wire_step *s)
 {
-	return proc_write(in, "thread-self/attr", plan_string(in, s->path), plan_string(in, s->data), s->data_len);
+	return proc_write(in, "thread-self/attr", plan_string(in, s->path),
+			  plan_string(in, s->data), s->data_len);
 }
 
 int step_umask(struct init *in, const struct wire_step *s)
@@ -122,7 +127,7 @@ int step_bounding(struct init *in, const struct wire_step *s)
 		if (s->arg[0] >> cap & 1)
 			continue;
 		r = sys(__NR_prctl, PR_CAPBSET_DROP, cap, 0, 0, 0);
-		if (r == -EINVAL)	/* past the last capability that this kernel knows */
+		if (r == -EINVAL) /* past the last capability that this kernel knows */
 			break;
 		if (r < 0)
 			return (int)r;
@@ -153,7 +158,8 @@ static int permitted_capabilities(uint64_t *ret)
 	return (int)r;
 }
 
-/* A pipe given as stdio can be opened again by its /proc/self/fd name only by its owner: programs do so. */
+/* A pipe given as stdio can be opened again by its /proc/self/fd name only by its owner: programs
+ * do so. */
 static void own_stdio(uint32_t uid)
 {
 	for (int fd = 0; fd < 3; fd++) {
@@ -166,8 +172,9 @@ static void own_stdio(uint32_t uid)
 }
 
 /*
- * Groups before user, as afterwards we may no longer. KEEPCAPS carries the permitted set over, and the effective set is
- * raised again: what follows (working directory, seccomp, the final sets) still needs them.
+ * Groups before user, as afterwards we may no longer. KEEPCAPS carries the permitted set over, and
+ * the effective set is raised again: what follows (working directory, seccomp, the final sets)
+ * still needs them.
  */
 int step_user(struct init *in, const struct wire_step *s)
 {
@@ -189,7 +196,8 @@ int step_user(struct init *in, const struct wire_step *s)
 	return (int)r;
 }
 
-/* The directory must be reachable from the root: "(unreachable)" is a way out of the container (CVE-2024-21626). */
+/* The directory must be reachable from the root: "(unreachable)" is a way out of the container
+ * (CVE-2024-21626). */
 int step_cwd(struct init *in, const struct wire_step *s)
 {
 	char path[4096];
@@ -286,8 +294,8 @@ static int next_fd(void)
 }
 
 /*
- * After this the filter may forbid anything, sendmsg as well: so the host is told the listener's number beforehand and
- * fetches it from us (pidfd_getfd, Linux 5.6).
+ * After this the filter may forbid anything, sendmsg as well: so the host is told the listener's
+ * number beforehand and fetches it from us (pidfd_getfd, Linux 5.6).
  */
 int step_seccomp(struct init *in, const struct wire_step *s)
 {
@@ -343,5 +351,6 @@ char **relocate(struct init *in, uint32_t array)
 int step_exec(struct init *in, const struct wire_step *s)
 {
 	(void)s;
-	return (int)sys(__NR_execve, in->program, relocate(in, in->plan->argv), relocate(in, in->plan->envp));
+	return (int)sys(__NR_execve, in->program, relocate(in, in->plan->argv),
+			relocate(in, in->plan->envp));
 }

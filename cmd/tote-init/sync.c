@@ -25,7 +25,9 @@ struct ifreq {
 int sync_send(const struct init *in, enum sync_what what, int step, int value)
 {
 	const struct wire_step *s = (const struct wire_step *)(in->base + in->plan->steps) + step;
-	struct sync_msg m = { .what = (uint16_t)what, .step = (uint16_t)step, .op = s->op, .value = value };
+	struct sync_msg m = {
+		.what = (uint16_t)what, .step = (uint16_t)step, .op = s->op, .value = value
+	};
 	sys_t r;
 
 	do {
@@ -42,9 +44,15 @@ int sync_send_fd(const struct init *in, enum sync_what what, int step, int value
 		int level, type;
 		int fd;
 	} __attribute__((aligned(sizeof(size_t)))) control = {
-		.len = offsetof(__typeof__(control), fd) + sizeof(int), .level = SOL_SOCKET, .type = SCM_RIGHTS, .fd = fd,
+		.len = offsetof(__typeof__(control), fd) + sizeof(int),
+		.level = SOL_SOCKET,
+		.type = SCM_RIGHTS,
+		.fd = fd,
 	};
-	struct { void *base; size_t len; } iov = { &m, sizeof(m) };
+	struct {
+		void *base;
+		size_t len;
+	} iov = { &m, sizeof(m) };
 	struct {
 		void *name;
 		int name_len;
@@ -62,7 +70,8 @@ int sync_send_fd(const struct init *in, enum sync_what what, int step, int value
 	return r < 0 ? (int)r : 0;
 }
 
-/* The end of the connection means that the host is gone: then the container must not come to life. */
+/* The end of the connection means that the host is gone: then the container must not come to life.
+ */
 int sync_wait(int sock, enum sync_what what)
 {
 	struct sync_msg m;
@@ -95,8 +104,9 @@ int step_release(struct init *in, const struct wire_step *s)
 }
 
 /*
- * Waits for `tote start`: whoever can reach the socket (0600 in a 0700 directory of the host) may start the container.
- * From here on that connection is the way back: it closes at execve, and takes the failure if there is one.
+ * Waits for `tote start`: whoever can reach the socket (0600 in a 0700 directory of the host) may
+ * start the container. From here on that connection is the way back: it closes at execve, and takes
+ * the failure if there is one.
  */
 int step_start(struct init *in, const struct wire_step *s)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The container's terminal: made from its own devpts instance, its master handed to the host, its other end this
- * process's stdio. The peer is taken by TIOCGPTPEER and never by a path (CVE-2025-52565).
+ * The container's terminal: made from its own devpts instance, its master handed to the host, its
+ * other end this process's stdio. The peer is taken by TIOCGPTPEER and never by a path
+ * (CVE-2025-52565).
  */
 #include "cmd/tote-init/init.h"
 
@@ -31,15 +32,16 @@ static int is_device(int fd, unsigned int first_major, unsigned int last_major, 
 
 	if (r < 0)
 		return (int)r;
-	if ((st.stx_mode & S_IFMT) != S_IFCHR || st.stx_rdev_major < first_major || st.stx_rdev_major > last_major ||
+	if ((st.stx_mode & S_IFMT) != S_IFCHR || st.stx_rdev_major < first_major ||
+	    st.stx_rdev_major > last_major ||
 	    (minor >= 0 && st.stx_rdev_minor != (unsigned int)minor))
 		return -ENODEV;
 	return 0;
 }
 
 /*
- * Looked at through an O_PATH descriptor before it is opened: opening an unknown device can have effects. The second
- * open names the same inode, by a descriptor's directory, and is checked again.
+ * Looked at through an O_PATH descriptor before it is opened: opening an unknown device can have
+ * effects. The second open names the same inode, by a descriptor's directory, and is checked again.
  */
 static int open_ptmx(const struct init *in)
 {
@@ -70,7 +72,9 @@ static int open_ptmx(const struct init *in)
 
 static int mount_console(const struct init *in, int peer)
 {
-	sys_t tree = sys(__NR_open_tree, peer, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH), r;
+	sys_t tree = sys(__NR_open_tree, peer, "",
+			 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH),
+	      r;
 	int target;
 
 	if (tree < 0)
@@ -78,7 +82,8 @@ static int mount_console(const struct init *in, int peer)
 	target = target_open(in, "/dev/console", false, RESOLVE_NO_SYMLINKS);
 	if (target < 0)
 		return target;
-	r = sys(__NR_move_mount, tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	r = sys(__NR_move_mount, tree, "", target, "",
+		MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 	sys(__NR_close, tree);
 	sys(__NR_close, target);
 	return (int)r;
@@ -86,7 +91,8 @@ static int mount_console(const struct init *in, int peer)
 
 int step_terminal(struct init *in, const struct wire_step *s)
 {
-	struct winsize size = { .ws_row = (unsigned short)(s->arg[0] >> 16), .ws_col = (unsigned short)s->arg[0] };
+	struct winsize size = { .ws_row = (unsigned short)(s->arg[0] >> 16),
+				.ws_col = (unsigned short)s->arg[0] };
 	int master = open_ptmx(in), unlock = 0, peer;
 	sys_t r;
 

@@ -42,7 +42,8 @@ static int builtin(void)
 	if (seccomp_compile(profile, &bpf, &err) < 0)
 		return fail(&err);
 	seccomp_canonical(profile, &form);
-	printf("/* Made by tote-seccomp from oci/seccomp_default.c. */\n#include \"oci/seccomp_cache.h\"\n");
+	printf("/* Made by tote-seccomp from oci/seccomp_default.c. */\n#include "
+	       "\"oci/seccomp_cache.h\"\n");
 	print_bytes("seccomp_builtin_canonical", &form);
 	print_bytes("seccomp_builtin_bpf", &bpf);
 	return fflush(stdout) == 0 ? 0 : 1;
@@ -65,7 +66,8 @@ static int compile(void)
 	if (r == 0)
 		r = seccomp_compile(spec->linux_.seccomp, &bpf, &err);
 	if (r == 0)
-		r = fd_write_full(STDOUT_FILENO, bpf.data, bpf.len) < 0 ? err_errno(&err, "write") : 0;
+		r = fd_write_full(STDOUT_FILENO, bpf.data, bpf.len) < 0 ? err_errno(&err, "write")
+									: 0;
 	return r < 0 ? fail(&err) : 0;
 }
 

@@ -26,7 +26,7 @@ int relay_notify(struct container *c, bool wait, struct err *err)
 		return 0;
 	pidfd = proc_open(&c->st.init);
 	if (pidfd < 0)
-		return 0;	/* it has ended already */
+		return 0; /* it has ended already */
 	if (!wait)
 		pid = fork();
 	if (pid < 0)

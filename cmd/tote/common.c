@@ -31,11 +31,12 @@ int fail(const struct err *err)
 
 void log_warnings(const struct container *c)
 {
-	for_each(w, &c->warnings)
+	for_each (w, &c->warnings)
 		log_warning("%s", *w);
 }
 
-int open_container(const char *id, bool lock, struct container *ret_c, int *ret_root, struct err *err)
+int open_container(const char *id, bool lock, struct container *ret_c, int *ret_root,
+		   struct err *err)
 {
 	int root = open_root(false, err), r;
 
@@ -57,7 +58,8 @@ char *absolute(const char *path)
 		path += path[1] ? 2 : 1;
 	if (path && path[0] == '/')
 		text = strdup(path);
-	else if (!getcwd(cwd, sizeof(cwd)) || asprintf(&text, path && path[0] ? "%s/%s" : "%s%s", cwd, path ? path : "") < 0)
+	else if (!getcwd(cwd, sizeof(cwd)) ||
+		 asprintf(&text, path && path[0] ? "%s/%s" : "%s%s", cwd, path ? path : "") < 0)
 		text = NULL;
 	if (!text) {
 		log_error("working directory: %s", err_text(errno));
@@ -66,12 +68,14 @@ char *absolute(const char *path)
 	return text;
 }
 
-int inherited_fds(unsigned int preserve, unsigned int *ret_listen, unsigned int *ret_all, struct err *err)
+int inherited_fds(unsigned int preserve, unsigned int *ret_listen, unsigned int *ret_all,
+		  struct err *err)
 {
 	const char *text = getenv("LISTEN_FDS");
 	unsigned long listen = text ? strtoul(text, NULL, 10) : 0;
 
-	/* sd_listen_fds(3): LISTEN_PID may name our caller's child or be missing, as with containerd; it is not checked. */
+	/* sd_listen_fds(3): LISTEN_PID may name our caller's child or be missing, as with
+	 * containerd; it is not checked. */
 	if (listen > INT_MAX - 3 - preserve)
 		return err_set(err, EINVAL, "LISTEN_FDS: \"%s\" is no number of descriptors", text);
 	for (unsigned int i = 0; i < preserve + listen; i++) {
@@ -79,7 +83,8 @@ int inherited_fds(unsigned int preserve, unsigned int *ret_listen, unsigned int 
 
 		/* Close-on-exec: one of our own, as it would not have come to us through execve. */
 		if (flags < 0 || flags & FD_CLOEXEC)
-			return err_set(err, EBADF, "descriptor %u is to be preserved but is not open", 3 + i);
+			return err_set(err, EBADF,
+				       "descriptor %u is to be preserved but is not open", 3 + i);
 	}
 	*ret_listen = (unsigned int)listen;
 	*ret_all = preserve + (unsigned int)listen;

@@ -9,8 +9,8 @@
 static const struct option items[] = { MAKE_OPTIONS };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
-int make_container(const char *id, const struct make_options *o, bool run, struct container *ret_c, int *ret_root,
-		   int *ret_pidfd, int *ret_terminal, struct err *err)
+int make_container(const char *id, const struct make_options *o, bool run, struct container *ret_c,
+		   int *ret_root, int *ret_pidfd, int *ret_terminal, struct err *err)
 {
 	struct create_opts opts = {
 		.id = id,
@@ -50,8 +50,17 @@ static int run(char **args, size_t count, void *opts)
 	struct err err;
 
 	(void)count;
-	return make_container(args[0], opts, false, &c, &root, &pidfd, &terminal, &err) < 0 ? fail(&err) : 0;
+	return make_container(args[0], opts, false, &c, &root, &pidfd, &terminal, &err) < 0
+		       ? fail(&err)
+		       : 0;
 }
 
-const struct verb verb_create = { "create", "ID", "make a container that waits for start", &table, 1, 1, run,
-				  sizeof(struct make_options), 0 };
+const struct verb verb_create = { "create",
+				  "ID",
+				  "make a container that waits for start",
+				  &table,
+				  1,
+				  1,
+				  run,
+				  sizeof(struct make_options),
+				  0 };

@@ -11,8 +11,10 @@ struct delete_options {
 };
 
 static const struct option items[] = {
-	{ "force", 'f', OPT_FLAG, offsetof(struct delete_options, force), NULL, "kill it first if it runs; no error if there is none" },
-	{ "regex", 'r', OPT_FLAG, offsetof(struct delete_options, regex), NULL, "ID is an extended regular expression" },
+	{ "force", 'f', OPT_FLAG, offsetof(struct delete_options, force), NULL,
+	  "kill it first if it runs; no error if there is none" },
+	{ "regex", 'r', OPT_FLAG, offsetof(struct delete_options, regex), NULL,
+	  "ID is an extended regular expression" },
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
@@ -20,7 +22,8 @@ static int delete_one(int root, const char *id, bool force, struct err *err)
 {
 	autocontainer c = CONTAINER_INIT;
 	autofd dir = -1;
-	int r = force ? container_open_forced(root, id, &c, err) : container_open(root, id, true, &c, err);
+	int r = force ? container_open_forced(root, id, &c, err)
+		      : container_open(root, id, true, &c, err);
 
 	if (r == 0) {
 		r = container_delete(&c, force, err);
@@ -29,7 +32,8 @@ static int delete_one(int root, const char *id, bool force, struct err *err)
 	}
 	if (!force || (r != -ENOENT && r != -EINVAL))
 		return r;
-	/* Without its state, or with a torn one, create never came so far as to make anything that it would name. */
+	/* Without its state, or with a torn one, create never came so far as to make anything that
+	 * it would name. */
 	dir = root < 0 ? -1 : state_open(root, id, 0, &(struct err){ 0 });
 	return dir < 0 ? (r == -ENOENT ? 0 : r) : container_delete_remains(root, id, err);
 }
@@ -53,5 +57,5 @@ static int run(char **args, size_t count, void *opts)
 	return code;
 }
 
-const struct verb verb_delete = { "delete", "ID", "remove a stopped container", &table, 1, 1, run,
-				  sizeof(struct delete_options), 0 };
+const struct verb verb_delete = { "delete", "ID", "remove a stopped container",	 &table, 1,
+				  1,	    run,  sizeof(struct delete_options), 0 };

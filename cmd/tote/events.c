@@ -4,8 +4,8 @@
 #include "cmd/tote/tote.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
-#include "lib/number.h"
 #include "lib/file.h"
+#include "lib/number.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,7 +49,8 @@ static const struct {
 	unsigned int ms;
 } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
 
-/* One number with at most a fraction, and its unit, "1.5s", in milliseconds; moves *text behind it. 0 when it is none. */
+/* One number with at most a fraction, and its unit, "1.5s", in milliseconds; moves *text behind it.
+ * 0 when it is none. */
 static uint64_t read_part(const char **text)
 {
 	uint64_t whole, n, scale = 1;

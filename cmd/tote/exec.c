@@ -12,16 +12,21 @@
 #include <unistd.h>
 
 struct exec_options {
-	const char *process, *user, *cwd, *pid_file, *pidfd_socket, *console_socket, *label, *apparmor, *cgroup;
+	const char *process, *user, *cwd, *pid_file, *pidfd_socket, *console_socket, *label,
+		*apparmor, *cgroup;
 	struct option_list env, caps, groups;
 	bool detach, tty, no_new_privs, ignore_paused;
 	unsigned int preserve_fds;
 };
 
-#define ITEM(name, letter, kind, member, value, help) { name, letter, kind, offsetof(struct exec_options, member), value, help }
+#define ITEM(name, letter, kind, member, value, help)                                              \
+	{                                                                                          \
+		name, letter, kind, offsetof(struct exec_options, member), value, help             \
+	}
 
 static const struct option items[] = {
-	ITEM("process", 'p', OPT_STRING, process, "FILE", "the process as JSON (process of the runtime-spec)"),
+	ITEM("process", 'p', OPT_STRING, process, "FILE",
+	     "the process as JSON (process of the runtime-spec)"),
 	ITEM("detach", 'd', OPT_FLAG, detach, NULL, "return when the program runs"),
 	ITEM("tty", 't', OPT_FLAG, tty, NULL, "with a terminal of its own"),
 	ITEM("user", 'u', OPT_STRING, user, "UID[:GID]", "as this user"),
@@ -30,14 +35,17 @@ static const struct option items[] = {
 	ITEM("cwd", 0, OPT_STRING, cwd, "DIR", "the working directory"),
 	ITEM("additional-gids", 'g', OPT_LIST, groups, "GID", "a group to add; may be repeated"),
 	ITEM("pid-file", 0, OPT_STRING, pid_file, "FILE", "write the pid of the process to FILE"),
-	ITEM("pidfd-socket", 0, OPT_STRING, pidfd_socket, "PATH", "send its pidfd to this unix socket"),
-	ITEM("console-socket", 0, OPT_STRING, console_socket, "PATH", "send the terminal to this unix socket"),
+	ITEM("pidfd-socket", 0, OPT_STRING, pidfd_socket, "PATH",
+	     "send its pidfd to this unix socket"),
+	ITEM("console-socket", 0, OPT_STRING, console_socket, "PATH",
+	     "send the terminal to this unix socket"),
 	ITEM("process-label", 0, OPT_STRING, label, "LABEL", "the SELinux label"),
 	ITEM("apparmor", 0, OPT_STRING, apparmor, "PROFILE", "the AppArmor profile"),
 	ITEM("no-new-privs", 0, OPT_FLAG, no_new_privs, NULL, "no new privileges by execve"),
 	ITEM("preserve-fds", 0, OPT_UINT, preserve_fds, "N", "pass on N descriptors from 3 on"),
 	ITEM("cgroup", 0, OPT_STRING, cgroup, "PATH", "a group below the container's own"),
-	ITEM("ignore-paused", 0, OPT_FLAG, ignore_paused, NULL, "also in a paused container; runs after resume"),
+	ITEM("ignore-paused", 0, OPT_FLAG, ignore_paused, NULL,
+	     "also in a paused container; runs after resume"),
 	{ "no-subreaper", 0, OPT_IGNORED, 0, NULL, "accepted, has no effect" },
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), true };
@@ -81,28 +89,34 @@ static int set_user(struct spec_process *p, const char *text, struct err *err)
 	return 0;
 }
 
-static int add_groups(struct spec_process *p, const struct option_list *groups, struct arena *a, struct err *err)
+static int add_groups(struct spec_process *p, const struct option_list *groups, struct arena *a,
+		      struct err *err)
 {
-	uint32_t *all = arena_calloc(a, p->user.additional_gids.count + groups->count, sizeof(*all));
+	uint32_t *all =
+		arena_calloc(a, p->user.additional_gids.count + groups->count, sizeof(*all));
 	size_t n = p->user.additional_gids.count;
 
 	if (n)
 		memcpy(all, p->user.additional_gids.items, n * sizeof(*all));
 	for (size_t i = 0; i < groups->count; i++)
 		if (parse_id(groups->items[i], strlen(groups->items[i]), &all[n++]) < 0)
-			return err_set(err, EINVAL, "exec: --additional-gids: \"%s\" is no group id", groups->items[i]);
+			return err_set(err, EINVAL,
+				       "exec: --additional-gids: \"%s\" is no group id",
+				       groups->items[i]);
 	p->user.additional_gids.items = all;
 	p->user.additional_gids.count = n;
 	return 0;
 }
 
-/* A capability that is asked for is one that the program shall have: in all sets but the ambient and inheritable ones. */
+/* A capability that is asked for is one that the program shall have: in all sets but the ambient
+ * and inheritable ones. */
 static void add_caps(struct spec_process *p, const struct option_list *caps, struct arena *a)
 {
 	if (!caps->count)
 		return;
-	p->capabilities = p->capabilities ? arena_memdup(a, p->capabilities, sizeof(*p->capabilities)) :
-					    arena_alloc(a, sizeof(*p->capabilities));
+	p->capabilities = p->capabilities
+				  ? arena_memdup(a, p->capabilities, sizeof(*p->capabilities))
+				  : arena_alloc(a, sizeof(*p->capabilities));
 	append(&p->capabilities->bounding, caps->items, caps->count, a);
 	append(&p->capabilities->effective, caps->items, caps->count, a);
 	append(&p->capabilities->permitted, caps->items, caps->count, a);
@@ -141,7 +155,8 @@ static int process_from_options(struct container *c, const struct exec_options *
 	return r;
 }
 
-static int process_from_file(struct container *c, const struct exec_options *o, struct spec_process **ret, struct err *err)
+static int process_from_file(struct container *c, const struct exec_options *o,
+			     struct spec_process **ret, struct err *err)
 {
 	char *text;
 	size_t len;
@@ -155,8 +170,8 @@ static int process_from_file(struct container *c, const struct exec_options *o, 
 	return 0;
 }
 
-static int start(struct container *c, const struct exec_options *o, char **args, int *ret_pidfd, int *ret_terminal,
-		 struct err *err)
+static int start(struct container *c, const struct exec_options *o, char **args, int *ret_pidfd,
+		 int *ret_terminal, struct err *err)
 {
 	struct exec_opts opts = {
 		.console_socket = o->console_socket,
@@ -175,8 +190,8 @@ static int start(struct container *c, const struct exec_options *o, char **args,
 	if (r == 0)
 		r = inherited_fds(o->preserve_fds, &listen, &opts.preserve_fds, err);
 	if (r == 0)
-		r = o->process ? process_from_file(c, o, &opts.process, err) :
-				 process_from_options(c, o, args, &opts.process, err);
+		r = o->process ? process_from_file(c, o, &opts.process, err)
+			       : process_from_options(c, o, args, &opts.process, err);
 	if (r == 0 && o->detach && opts.process->terminal && !o->console_socket)
 		r = err_set(err, EINVAL, "exec: a detached terminal needs --console-socket");
 	return r < 0 ? r : container_exec(c, &opts, ret_pidfd, ret_terminal, err);
@@ -208,5 +223,12 @@ static int run(char **args, size_t count, void *opts)
 	return r;
 }
 
-const struct verb verb_exec = { "exec", "ID COMMAND [ARGUMENT...]", "run a further process in a running container", &table, 1,
-				(size_t)-1, run, sizeof(struct exec_options), EXIT_EXEC_FAILED };
+const struct verb verb_exec = { "exec",
+				"ID COMMAND [ARGUMENT...]",
+				"run a further process in a running container",
+				&table,
+				1,
+				(size_t)-1,
+				run,
+				sizeof(struct exec_options),
+				EXIT_EXEC_FAILED };

@@ -19,4 +19,6 @@ static int run(char **args, size_t count, void *opts)
 	return 0;
 }
 
-const struct verb verb_features = { "features", "", "print what this runtime can do as JSON", &table, 0, 0, run, 0, 0 };
+const struct verb verb_features = { "features", "", "print what this runtime can do as JSON",
+				    &table,	0,  0,
+				    run,	0,  0 };

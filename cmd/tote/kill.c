@@ -15,8 +15,10 @@ struct kill_options {
 };
 
 static const struct option items[] = {
-	{ "all", 'a', OPT_FLAG, offsetof(struct kill_options, all), NULL, "signal all processes of the container" },
-	{ "regex", 'r', OPT_FLAG, offsetof(struct kill_options, regex), NULL, "ID is an extended regular expression" },
+	{ "all", 'a', OPT_FLAG, offsetof(struct kill_options, all), NULL,
+	  "signal all processes of the container" },
+	{ "regex", 'r', OPT_FLAG, offsetof(struct kill_options, regex), NULL,
+	  "ID is an extended regular expression" },
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), true };
 
@@ -40,7 +42,8 @@ static int parse_signal(const char *text)
 	return -1;
 }
 
-static int kill_one(int root, const char *id, const struct kill_options *o, int sig, struct err *err)
+static int kill_one(int root, const char *id, const struct kill_options *o, int sig,
+		    struct err *err)
 {
 	autocontainer c = CONTAINER_INIT;
 	/* Not under the lock: a container whose start hangs must be killable. */
@@ -73,5 +76,12 @@ static int run(char **args, size_t count, void *opts)
 	return code;
 }
 
-const struct verb verb_kill = { "kill", "ID [SIGNAL]", "send a signal (default TERM) to a container", &table, 1, 2, run,
-				sizeof(struct kill_options), 0 };
+const struct verb verb_kill = { "kill",
+				"ID [SIGNAL]",
+				"send a signal (default TERM) to a container",
+				&table,
+				1,
+				2,
+				run,
+				sizeof(struct kill_options),
+				0 };

@@ -13,18 +13,21 @@ struct list_options {
 };
 
 static const struct option items[] = {
-	{ "format", 'f', OPT_STRING, offsetof(struct list_options, format), "FORMAT", "table (default) or json" },
+	{ "format", 'f', OPT_STRING, offsetof(struct list_options, format), "FORMAT",
+	  "table (default) or json" },
 	{ "quiet", 'q', OPT_FLAG, offsetof(struct list_options, quiet), NULL, "only the IDs" },
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
 static void print_row(const struct container *c, enum status status)
 {
-	printf("%-16s %-8d %-9s %-30s %-31s %s\n", c->st.id, status == STATUS_STOPPED ? 0 : c->st.init.pid,
-	       status_name(status), c->st.bundle, c->st.created, c->st.owner);
+	printf("%-16s %-8d %-9s %-30s %-31s %s\n", c->st.id,
+	       status == STATUS_STOPPED ? 0 : c->st.init.pid, status_name(status), c->st.bundle,
+	       c->st.created, c->st.owner);
 }
 
-static void print_container(const struct container *c, const struct list_options *o, bool json, struct json_writer *w)
+static void print_container(const struct container *c, const struct list_options *o, bool json,
+			    struct json_writer *w)
 {
 	enum status status = container_status(c);
 
@@ -46,7 +49,8 @@ static void print_all(int root, const struct strv *ids, const struct list_option
 	json_writer_init(&w, &out, false);
 	json_begin_array(&w);
 	if (!json && !o->quiet)
-		printf("%-16s %-8s %-9s %-30s %-31s %s\n", "ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER");
+		printf("%-16s %-8s %-9s %-30s %-31s %s\n", "ID", "PID", "STATUS", "BUNDLE",
+		       "CREATED", "OWNER");
 	for (size_t i = 0; i < ids->count; i++) {
 		autocontainer c = CONTAINER_INIT;
 
@@ -71,7 +75,8 @@ static int run(char **args, size_t count, void *opts)
 	(void)args;
 	(void)count;
 	if (o->format && !json && strcmp(o->format, "table") != 0) {
-		err_set(&err, EINVAL, "list: --format: expected table or json, found \"%s\"", o->format);
+		err_set(&err, EINVAL, "list: --format: expected table or json, found \"%s\"",
+			o->format);
 		return fail(&err);
 	}
 	root = open_root(false, &err);
@@ -81,4 +86,5 @@ static int run(char **args, size_t count, void *opts)
 	return 0;
 }
 
-const struct verb verb_list = { "list", "", "list containers", &table, 0, 0, run, sizeof(struct list_options), 0 };
+const struct verb verb_list = { "list", "",  "list containers",		  &table, 0,
+				0,	run, sizeof(struct list_options), 0 };

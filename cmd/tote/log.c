@@ -19,14 +19,14 @@
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
 static struct {
-	int fd;			/* the log file or the journal's socket; -1: stderr only */
+	int fd; /* the log file or the journal's socket; -1: stderr only */
 	const char *journal_id;
 	bool json;
 	enum log_level level;
 } logger = { .fd = -1, .level = LOG_LEVEL_WARNING };
 
 static const char *const level_names[] = { "error", "warning", "debug" };
-static const int journal_priorities[] = { 3, 4, 7 };	/* syslog(3) */
+static const int journal_priorities[] = { 3, 4, 7 }; /* syslog(3) */
 
 static int open_journal(const char *id, struct err *err)
 {
@@ -100,8 +100,8 @@ static void emit(enum log_level level, const char *fmt, va_list ap)
 	if (logger.fd < 0)
 		return;
 	if (logger.journal_id)
-		buf_addf(&out, "PRIORITY=%d\nSYSLOG_IDENTIFIER=%s\nMESSAGE=%s\n", journal_priorities[level],
-			 logger.journal_id, msg);
+		buf_addf(&out, "PRIORITY=%d\nSYSLOG_IDENTIFIER=%s\nMESSAGE=%s\n",
+			 journal_priorities[level], logger.journal_id, msg);
 	else if (logger.json)
 		write_json(level, msg, &out);
 	else

@@ -9,7 +9,8 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_DEBUG };
 
-/* target: NULL (stderr only), a file, which is appended to, or "journald:ID". json: for the file, not for stderr. */
+/* target: NULL (stderr only), a file, which is appended to, or "journald:ID". json: for the file,
+ * not for stderr. */
 int log_open(const char *target, bool json, enum log_level level, struct err *err);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

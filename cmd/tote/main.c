@@ -14,8 +14,9 @@
 struct globals globals;
 
 static const struct verb *const verbs[] = {
-	&verb_create, &verb_run,  &verb_start, &verb_state,  &verb_kill,   &verb_delete,   &verb_exec, &verb_list, &verb_ps,
-	&verb_pause,  &verb_resume, &verb_update, &verb_events, &verb_spec, &verb_features, &verb_plan, &verb_doctor,
+	&verb_create, &verb_run,  &verb_start,	  &verb_state, &verb_kill,   &verb_delete,
+	&verb_exec,   &verb_list, &verb_ps,	  &verb_pause, &verb_resume, &verb_update,
+	&verb_events, &verb_spec, &verb_features, &verb_plan,  &verb_doctor,
 };
 
 struct global_options {
@@ -23,25 +24,32 @@ struct global_options {
 	bool debug, systemd_cgroup, version;
 };
 
-#define GLOBAL(name, letter, kind, member, value, help) { name, letter, kind, offsetof(struct global_options, member), value, help }
+#define GLOBAL(name, letter, kind, member, value, help)                                            \
+	{                                                                                          \
+		name, letter, kind, offsetof(struct global_options, member), value, help           \
+	}
 
 static const struct option global_option_items[] = {
-	GLOBAL("root", 0, OPT_STRING, root, "DIR", "where containers are recorded (default /run/tote)"),
+	GLOBAL("root", 0, OPT_STRING, root, "DIR",
+	       "where containers are recorded (default /run/tote)"),
 	GLOBAL("log", 0, OPT_STRING, log, "FILE", "append messages to FILE, or journald:ID"),
 	GLOBAL("log-format", 0, OPT_STRING, log_format, "FORMAT", "text (default) or json"),
 	GLOBAL("log-level", 0, OPT_STRING, log_level, "LEVEL", "error, warning (default) or debug"),
 	GLOBAL("debug", 0, OPT_FLAG, debug, NULL, "the same as --log-level debug"),
 	GLOBAL("cgroup-manager", 0, OPT_STRING, manager, "NAME", "cgroupfs (default) or disabled"),
-	GLOBAL("systemd-cgroup", 0, OPT_FLAG, systemd_cgroup, NULL, "the same as --cgroup-manager systemd"),
+	GLOBAL("systemd-cgroup", 0, OPT_FLAG, systemd_cgroup, NULL,
+	       "the same as --cgroup-manager systemd"),
 	GLOBAL("rootless", 0, OPT_STRING, rootless, "BOOL", "true, false or auto (default)"),
 	{ "criu", 0, OPT_IGNORED_VALUE, 0, "PATH", "accepted, has no effect" },
 	GLOBAL("version", 'v', OPT_FLAG, version, NULL, "print the version"),
 };
-static const struct option_table global_options = { global_option_items, ARRAY_SIZE(global_option_items), true };
+static const struct option_table global_options = { global_option_items,
+						    ARRAY_SIZE(global_option_items), true };
 
 static void print_usage(void)
 {
-	printf("usage: tote [OPTION...] COMMAND [ARGUMENT...]\n\nruns OCI containers\n\ncommands:\n");
+	printf("usage: tote [OPTION...] COMMAND [ARGUMENT...]\n\nruns OCI "
+	       "containers\n\ncommands:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		printf("  %-10s %s\n", verbs[i]->name, verbs[i]->help);
 	printf("\noptions:\n");
@@ -51,7 +59,8 @@ static void print_usage(void)
 
 static void print_verb_usage(const struct verb *v)
 {
-	printf("usage: tote %s [OPTION...]%s%s\n\n%s\n\noptions:\n", v->name, v->arguments[0] ? " " : "", v->arguments, v->help);
+	printf("usage: tote %s [OPTION...]%s%s\n\n%s\n\noptions:\n", v->name,
+	       v->arguments[0] ? " " : "", v->arguments, v->help);
 	options_print(v->options);
 }
 
@@ -64,7 +73,8 @@ static bool detect_rootless(void)
 	if (geteuid() != 0)
 		return true;
 	/* The whole range mapped onto itself is the initial namespace. */
-	if (file_peek(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) > 0 && strstr(map, "4294967295"))
+	if (file_peek(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) > 0 &&
+	    strstr(map, "4294967295"))
 		return false;
 	return user && strcmp(user, "root") != 0;
 }
@@ -76,7 +86,8 @@ static int set_rootless(const char *value, struct err *err)
 	else if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
 		globals.rootless = value[0] == 't';
 	else
-		return err_set(err, EINVAL, "--rootless: expected true, false or auto, found \"%s\"", value);
+		return err_set(err, EINVAL,
+			       "--rootless: expected true, false or auto, found \"%s\"", value);
 	return 0;
 }
 
@@ -92,7 +103,9 @@ static int set_root(const char *root, struct err *err)
 	if (!root && globals.rootless && geteuid() != 0)
 		return err_set(err, EINVAL, "--root: needed, as XDG_RUNTIME_DIR is not set");
 	globals.root = root ? absolute(root) : "/run/tote";
-	return globals.root[strspn(globals.root, "/")] ? 0 : err_set(err, EINVAL, "--root: must not be /");
+	return globals.root[strspn(globals.root, "/")]
+		       ? 0
+		       : err_set(err, EINVAL, "--root: must not be /");
 }
 
 static int set_manager(const struct global_options *o, struct err *err)
@@ -104,9 +117,14 @@ static int set_manager(const struct global_options *o, struct err *err)
 	else if (strcmp(name, "disabled") == 0)
 		globals.manager = CGROUP_DISABLED;
 	else if (strcmp(name, "systemd") == 0)
-		return err_set(err, EOPNOTSUPP, "the systemd cgroup manager is not built into this version: use cgroupfs");
+		return err_set(
+			err, EOPNOTSUPP,
+			"the systemd cgroup manager is not built into this version: use cgroupfs");
 	else
-		return err_set(err, EINVAL, "--cgroup-manager: expected cgroupfs, systemd or disabled, found \"%s\"", name);
+		return err_set(
+			err, EINVAL,
+			"--cgroup-manager: expected cgroupfs, systemd or disabled, found \"%s\"",
+			name);
 	return 0;
 }
 
@@ -118,14 +136,18 @@ static int set_log(const struct global_options *o, struct err *err)
 
 	if (strcmp(level, "error") == 0)
 		l = LOG_LEVEL_ERROR;
-	else if (strcmp(level, "warning") == 0 || strcmp(level, "warn") == 0 || strcmp(level, "info") == 0)
+	else if (strcmp(level, "warning") == 0 || strcmp(level, "warn") == 0 ||
+		 strcmp(level, "info") == 0)
 		l = LOG_LEVEL_WARNING;
 	else if (strcmp(level, "debug") == 0)
 		l = LOG_LEVEL_DEBUG;
 	else
-		return err_set(err, EINVAL, "--log-level: expected error, warning or debug, found \"%s\"", level);
+		return err_set(err, EINVAL,
+			       "--log-level: expected error, warning or debug, found \"%s\"",
+			       level);
 	if (!json && o->log_format && strcmp(o->log_format, "text") != 0)
-		return err_set(err, EINVAL, "--log-format: expected text or json, found \"%s\"", o->log_format);
+		return err_set(err, EINVAL, "--log-format: expected text or json, found \"%s\"",
+			       o->log_format);
 	return log_open(o->log, json, l, err);
 }
 
@@ -143,7 +165,8 @@ static int run_verb(const struct verb *v, char **argv)
 	bool help = false;
 	struct err err;
 	size_t count = 0;
-	int r = opts ? options_parse(v->options, argv, opts, &count, &help, &err) : err_code(&err, ENOMEM, "options");
+	int r = opts ? options_parse(v->options, argv, opts, &count, &help, &err)
+		     : err_code(&err, ENOMEM, "options");
 
 	if (help) {
 		print_verb_usage(v);
@@ -152,7 +175,8 @@ static int run_verb(const struct verb *v, char **argv)
 	if (r == 0 && count < v->min_args)
 		r = err_set(&err, EINVAL, "missing argument: tote %s %s", v->name, v->arguments);
 	if (r == 0 && count > v->max_args)
-		r = err_set(&err, EINVAL, "unexpected argument \"%s\": tote %s %s", argv[v->max_args], v->name, v->arguments);
+		r = err_set(&err, EINVAL, "unexpected argument \"%s\": tote %s %s",
+			    argv[v->max_args], v->name, v->arguments);
 	if (r < 0) {
 		err_prefix(&err, "%s", v->name);
 		fail(&err);
@@ -162,7 +186,8 @@ static int run_verb(const struct verb *v, char **argv)
 }
 
 /*
- * A caller may start us with stdio closed: then our own first descriptors would be the container's stdin and stdout.
+ * A caller may start us with stdio closed: then our own first descriptors would be the container's
+ * stdin and stdout.
  */
 static void open_stdio(void)
 {

@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <regex.h>
 
-int match_ids(int root, const char *pattern, bool regex, struct arena *a, struct strv *ret_ids, struct err *err)
+int match_ids(int root, const char *pattern, bool regex, struct arena *a, struct strv *ret_ids,
+	      struct err *err)
 {
 	struct strv all = { NULL, 0 }, found = { NULL, 0 };
 	regex_t re;

@@ -7,7 +7,9 @@
 #include "lib/err.h"
 #include "lib/types.h"
 
-/* The id itself, or with regex (POSIX extended) all that match; ids in the arena. No match is no error. */
-int match_ids(int root, const char *pattern, bool regex, struct arena *a, struct strv *ret_ids, struct err *err);
+/* The id itself, or with regex (POSIX extended) all that match; ids in the arena. No match is no
+ * error. */
+int match_ids(int root, const char *pattern, bool regex, struct arena *a, struct strv *ret_ids,
+	      struct err *err);
 
 #endif

@@ -36,7 +36,8 @@ static int store_flag(const struct option *o, const char *value, bool *out, stru
 	else if (strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
 		*out = false;
 	else
-		return err_set(err, EINVAL, "--%s: expected true or false, found \"%s\"", o->name, value);
+		return err_set(err, EINVAL, "--%s: expected true or false, found \"%s\"", o->name,
+			       value);
 	return 0;
 }
 
@@ -51,7 +52,8 @@ static int store_uint(const struct option *o, const char *value, unsigned int *o
 	n = strtoul(value, &end, 10);
 	/* strtoul(3) also takes blanks and a sign. */
 	if (*value < '0' || *value > '9' || *end || errno || n > 0x7fffffff)
-		return err_set(err, EINVAL, "--%s: expected a number, found \"%s\"", o->name, value);
+		return err_set(err, EINVAL, "--%s: expected a number, found \"%s\"", o->name,
+			       value);
 	*out = (unsigned int)n;
 	return 0;
 }
@@ -89,8 +91,8 @@ static int store(const struct option *o, const char *value, void *out, struct er
 }
 
 /* "--name", "--name=value", "-name": returns how many words it took, or a negative error. */
-static int parse_long(const struct option_table *t, char **argv, const char *name, void *out, bool *ret_help,
-		      struct err *err)
+static int parse_long(const struct option_table *t, char **argv, const char *name, void *out,
+		      bool *ret_help, struct err *err)
 {
 	size_t len = strcspn(name, "=");
 	const char *value = name[len] ? name + len + 1 : NULL;
@@ -114,7 +116,8 @@ static int parse_long(const struct option_table *t, char **argv, const char *nam
 }
 
 /* "-b DIR", "-b=DIR", "-bDIR", "-dt". */
-static int parse_letters(const struct option_table *t, char **argv, void *out, bool *ret_help, struct err *err)
+static int parse_letters(const struct option_table *t, char **argv, void *out, bool *ret_help,
+			 struct err *err)
 {
 	for (const char *p = argv[0] + 1; *p; p++) {
 		const struct option *o = find_letter(t, *p);
@@ -131,7 +134,8 @@ static int parse_letters(const struct option_table *t, char **argv, void *out, b
 			value = p[1] == '=' ? p + 2 : p[1] ? p + 1 : argv[1];
 			words = p[1] ? 1 : 2;
 			if (!value)
-				return err_set(err, EINVAL, "option -%c requires an argument", o->letter);
+				return err_set(err, EINVAL, "option -%c requires an argument",
+					       o->letter);
 		}
 		r = store(o, value, out, err);
 		if (r < 0 || takes_value(o))
@@ -140,7 +144,8 @@ static int parse_letters(const struct option_table *t, char **argv, void *out, b
 	return 1;
 }
 
-static int parse_one(const struct option_table *t, char **argv, void *out, bool *ret_help, struct err *err)
+static int parse_one(const struct option_table *t, char **argv, void *out, bool *ret_help,
+		     struct err *err)
 {
 	const char *word = argv[0];
 
@@ -152,11 +157,11 @@ static int parse_one(const struct option_table *t, char **argv, void *out, bool 
 	return parse_letters(t, argv, out, ret_help, err);
 }
 
-int options_parse(const struct option_table *t, char **argv, void *out, size_t *ret_count, bool *ret_help,
-		  struct err *err)
+int options_parse(const struct option_table *t, char **argv, void *out, size_t *ret_count,
+		  bool *ret_help, struct err *err)
 {
 	char **first = argv, **positional = argv;
-	bool rest = false;	/* only positional arguments follow */
+	bool rest = false; /* only positional arguments follow */
 
 	while (*argv) {
 		if (!rest && strcmp(*argv, "--") == 0) {
@@ -186,8 +191,9 @@ void options_print(const struct option_table *t)
 
 		if (!o->help)
 			continue;
-		snprintf(head, sizeof(head), "%c%c%s --%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
-			 o->letter ? "," : " ", o->name, o->value ? " " : "", o->value ? o->value : "");
+		snprintf(head, sizeof(head), "%c%c%s --%s%s%s", o->letter ? '-' : ' ',
+			 o->letter ? o->letter : ' ', o->letter ? "," : " ", o->name,
+			 o->value ? " " : "", o->value ? o->value : "");
 		printf("  %-32s %s\n", head, o->help);
 	}
 	printf("  -h, --help                       this text\n");

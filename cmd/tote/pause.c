@@ -32,5 +32,9 @@ static int run_resume(char **args, size_t count, void *opts)
 	return change(args[0], container_resume);
 }
 
-const struct verb verb_pause = { "pause", "ID", "freeze all processes of a container", &table, 1, 1, run_pause, 0, 0 };
-const struct verb verb_resume = { "resume", "ID", "thaw a paused container", &table, 1, 1, run_resume, 0, 0 };
+const struct verb verb_pause = { "pause",   "ID", "freeze all processes of a container",
+				 &table,    1,	  1,
+				 run_pause, 0,	  0 };
+const struct verb verb_resume = { "resume",   "ID", "thaw a paused container",
+				  &table,     1,    1,
+				  run_resume, 0,    0 };

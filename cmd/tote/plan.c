@@ -27,5 +27,8 @@ static int run(char **args, size_t count, void *opts)
 	return 0;
 }
 
-const struct verb verb_plan = { "plan", "[BUNDLE]", "print every step that running a bundle would take, and take none",
-				&table, 0, 1, run, 0, 0 };
+const struct verb verb_plan = {
+	"plan", "[BUNDLE]", "print every step that running a bundle would take, and take none",
+	&table, 0,	    1,
+	run,	0,	    0
+};

@@ -14,7 +14,8 @@ struct ps_options {
 };
 
 static const struct option items[] = {
-	{ "format", 'f', OPT_STRING, offsetof(struct ps_options, format), "FORMAT", "table (default) or json" },
+	{ "format", 'f', OPT_STRING, offsetof(struct ps_options, format), "FORMAT",
+	  "table (default) or json" },
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), true };
 
@@ -103,7 +104,8 @@ static int run(char **args, size_t count, void *opts)
 
 	(void)count;
 	if (r == 0 && o->format && !json && strcmp(o->format, "table") != 0)
-		r = err_set(&err, EINVAL, "ps: --format: expected table or json, found \"%s\"", o->format);
+		r = err_set(&err, EINVAL, "ps: --format: expected table or json, found \"%s\"",
+			    o->format);
 	if (r == 0)
 		r = container_cgroup(&c, &tree, &cg, &err);
 	if (r == 0) {
@@ -117,5 +119,12 @@ static int run(char **args, size_t count, void *opts)
 	return r < 0 ? fail(&err) : 0;
 }
 
-const struct verb verb_ps = { "ps", "ID [PS-ARGUMENT...]", "list the processes of a container", &table, 1, (size_t)-1, run,
-			      sizeof(struct ps_options), 0 };
+const struct verb verb_ps = { "ps",
+			      "ID [PS-ARGUMENT...]",
+			      "list the processes of a container",
+			      &table,
+			      1,
+			      (size_t)-1,
+			      run,
+			      sizeof(struct ps_options),
+			      0 };

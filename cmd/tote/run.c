@@ -10,7 +10,8 @@
 static const struct option items[] = {
 	MAKE_OPTIONS,
 	MAKE_OPTION("detach", 'd', OPT_FLAG, detach, NULL, "return when the program runs"),
-	MAKE_OPTION("keep", 0, OPT_FLAG, keep, NULL, "keep the state of the container after its end"),
+	MAKE_OPTION("keep", 0, OPT_FLAG, keep, NULL,
+		    "keep the state of the container after its end"),
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
@@ -58,5 +59,12 @@ static int run(char **args, size_t count, void *opts)
 	return code < 0 || r < 0 ? 1 : code;
 }
 
-const struct verb verb_run = { "run", "ID", "make a container, run its program and wait for its end", &table, 1, 1, run,
-			       sizeof(struct make_options), 0 };
+const struct verb verb_run = { "run",
+			       "ID",
+			       "make a container, run its program and wait for its end",
+			       &table,
+			       1,
+			       1,
+			       run,
+			       sizeof(struct make_options),
+			       0 };

@@ -26,4 +26,6 @@ static int run(char **args, size_t count, void *opts)
 	return r < 0 ? fail(&err) : 0;
 }
 
-const struct verb verb_start = { "start", "ID", "run the program of a created container", &table, 1, 1, run, 0, 0 };
+const struct verb verb_start = { "start", "ID", "run the program of a created container",
+				 &table,  1,	1,
+				 run,	  0,	0 };

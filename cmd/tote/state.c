@@ -27,4 +27,6 @@ static int run(char **args, size_t count, void *opts)
 	return 0;
 }
 
-const struct verb verb_state = { "state", "ID", "print the state of a container as JSON", &table, 1, 1, run, 0, 0 };
+const struct verb verb_state = { "state", "ID", "print the state of a container as JSON",
+				 &table,  1,	1,
+				 run,	  0,	0 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* notify TEXT: sends TEXT to $NOTIFY_SOCKET as sd_notify(3) does; static, so that it runs in any root file system. */
+/* notify TEXT: sends TEXT to $NOTIFY_SOCKET as sd_notify(3) does; static, so that it runs in any
+ * root file system. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

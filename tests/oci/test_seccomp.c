@@ -31,7 +31,8 @@
 #define FAIL(e) (SECCOMP_RET_ERRNO | (e))
 #define HIGH 0x100000000ULL /* garbage above what the kernel looks at */
 
-static int compile_here(const struct spec_seccomp *seccomp, const char *config, struct buf *ret_bpf, struct err *err)
+static int compile_here(const struct spec_seccomp *seccomp, const char *config, struct buf *ret_bpf,
+			struct err *err)
 {
 	(void)config;
 	return seccomp_compile(seccomp, ret_bpf, err);
@@ -300,8 +301,9 @@ static void test_builtin_is_found(void **state)
 	size_t len;
 
 	(void)state;
-	assert_int_equal(
-		seccomp_find(-1, seccomp_default_profile(&arena), compile_here, NULL, &arena, &bpf, &len, &err), 0);
+	assert_int_equal(seccomp_find(-1, seccomp_default_profile(&arena), compile_here, NULL,
+				      &arena, &bpf, &len, &err),
+			 0);
 	assert_ptr_equal(bpf, seccomp_builtin_bpf);
 	assert_int_equal(len, seccomp_builtin_bpf_len);
 }
@@ -395,7 +397,8 @@ static void refuse(const struct spec_seccomp *s, const char *message)
 	const void *bpf;
 	size_t len;
 
-	assert_int_equal(seccomp_find(-1, s, compile_here, NULL, &arena, &bpf, &len, &err), -EINVAL);
+	assert_int_equal(seccomp_find(-1, s, compile_here, NULL, &arena, &bpf, &len, &err),
+			 -EINVAL);
 	assert_string_equal(err.msg, message);
 }
 

@@ -30,7 +30,8 @@ struct sample {
 	char *archs[2];
 };
 
-static int compile_here(const struct spec_seccomp *seccomp, const char *config, struct buf *ret_bpf, struct err *err)
+static int compile_here(const struct spec_seccomp *seccomp, const char *config, struct buf *ret_bpf,
+			struct err *err)
 {
 	(void)config;
 	return seccomp_compile(seccomp, ret_bpf, err);
@@ -381,7 +382,8 @@ static void test_collision(void **state)
 	find_equals(&strict.s, &strict_bpf);
 	cached_file(strict_name, &st);
 	assert_int_equal(remove_all(), 0);
-	assert_int_equal(seccomp_find(dir, &weak.s, compile_here, NULL, &arena, &bpf, &len, &err), 0);
+	assert_int_equal(seccomp_find(dir, &weak.s, compile_here, NULL, &arena, &bpf, &len, &err),
+			 0);
 	cached_file(weak_name, &st);
 	assert_string_not_equal(strict_name, weak_name);
 	assert_int_equal(renameat(dir, weak_name, dir, strict_name), 0);
@@ -474,7 +476,8 @@ static void test_unwritable_directory(void **state)
 	assert_true(proc >= 0);
 	sample_init(&p, 5);
 	assert_int_equal(seccomp_compile(&p.s, &bpf, &err), 0);
-	assert_int_equal(seccomp_find(proc, &p.s, compile_here, NULL, &arena, &found, &len, &err), 0);
+	assert_int_equal(seccomp_find(proc, &p.s, compile_here, NULL, &arena, &found, &len, &err),
+			 0);
 	assert_int_equal(len, bpf.len);
 	assert_memory_equal(found, bpf.data, len);
 }
