@@ -106,7 +106,11 @@ static int read_event(int fd, const char *key)
 {
 	char text[256];
 	const char *at;
-	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	ssize_t n;
+
+	do {
+		n = pread(fd, text, sizeof(text) - 1, 0);
+	} while (n < 0 && errno == EINTR);
 
 	if (n < 0)
 		return -errno;

@@ -20,6 +20,7 @@
 #include "oci/notify.h"
 #include "oci/probe.h"
 #include "oci/rdt.h"
+#include "oci/resources.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -230,19 +231,13 @@ static int make_notify_dir(struct making *mk, struct err *err)
 
 static int attach_devices(struct making *mk, struct err *err)
 {
-	const struct cg_limits *l = &mk->c->spec->linux_.resources;
+	const struct cg_limits *limits = &mk->c->spec->linux_.resources;
 	struct device_program program;
-	struct cg_device_rule *rules;
 	int r;
 
-	if (!l->devices.count || mk->cg.fd < 0)
+	if (!limits->devices.count || mk->cg.fd < 0)
 		return 0;
-	rules = arena_calloc(&mk->c->arena, l->devices.count + devices_default_count,
-			     sizeof(*rules));
-	memcpy(rules, l->devices.items, l->devices.count * sizeof(*rules));
-	memcpy(rules + l->devices.count, devices_default, devices_default_count * sizeof(*rules));
-	r = devices_program(rules, l->devices.count + devices_default_count, &mk->c->arena,
-			    &program, err);
+	r = resources_device_program(limits, &mk->c->arena, &program, err);
 	if (r == 0)
 		r = devices_attach(mk->cg.fd, &program, err);
 	/* An ordinary user may not load programs, and cannot make device nodes either: nothing is
@@ -297,14 +292,15 @@ static void oci_state(const struct container *c, enum status status, pid_t pid, 
 static int update_hook_state(struct making *mk, enum status status, struct err *err)
 {
 	autobuf text = BUF_INIT;
+	int r;
 
 	if (mk->launch.hook_state < 0)
 		return 0;
 	oci_state(mk->c, status, mk->launch.pid, &text);
-	if (ftruncate(mk->launch.hook_state, 0) < 0 ||
-	    pwrite(mk->launch.hook_state, text.data, text.len, 0) != (ssize_t)text.len)
+	if (ftruncate(mk->launch.hook_state, 0) < 0 || lseek(mk->launch.hook_state, 0, SEEK_SET) < 0)
 		return err_errno(err, "write the state for hooks");
-	return 0;
+	r = fd_write_full(mk->launch.hook_state, text.data, text.len);
+	return r < 0 ? err_code(err, r, "write the state for hooks") : 0;
 }
 
 /* At SYNC_HOST: the namespaces exist, nothing is mounted yet. */
