@@ -32,6 +32,7 @@
 #define CLONE_NEWTIME 0x80
 #endif
 #define STACK_SIZE 16384
+#define SIGRTMIN_KERNEL 32 /* real-time signals are nobody's habit to ignore */
 /* What the child runs must not call into a sanitizer's runtime, whose state is the parent's. */
 #define IN_CHILD __attribute__((no_sanitize("address", "undefined")))
 
@@ -141,7 +142,6 @@ IN_CHILD _Noreturn static void child_main(const struct spawn *sp)
 {
 	char number[12], name[] = "tote-init";
 	char *argv[] = { name, number, NULL }, *envp[] = { NULL };
-	static const int often_ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGPIPE };
 	uint64_t no_signals = 0,
 		 default_action[4] = { 0 }; /* struct sigaction of any kernel fits */
 	sys_t r = 0;
@@ -149,10 +149,10 @@ IN_CHILD _Noreturn static void child_main(const struct spawn *sp)
 	/* A mask survives execve. CLONE_CLEAR_SIGHAND has seen to handlers, which would run in our
 	 * memory. */
 	sys(__NR_rt_sigprocmask, SIG_SETMASK, &no_signals, 0, sizeof(no_signals));
-	/* So does ignoring: nohup(1), a shell's background jobs and systemd (IgnoreSIGPIPE=) start
-	 * us like that. */
-	for (size_t i = 0; i < ARRAY_SIZE(often_ignored); i++)
-		sys(__NR_rt_sigaction, often_ignored[i], default_action, 0, sizeof(no_signals));
+	/* So does ignoring: nohup(1), a shell's background jobs, scripts of Python and systemd
+	 * (IgnoreSIGPIPE=) start us like that. The kernel refuses KILL and STOP, rightly. */
+	for (int sig = 1; sig < SIGRTMIN_KERNEL; sig++)
+		sys(__NR_rt_sigaction, sig, default_action, 0, sizeof(no_signals));
 	if (sp->user_ns)
 		child_become_root(sp);
 	if (sp->netns_fd >= 0 && (r = sys(__NR_setns, sp->netns_fd, CLONE_NEWNET)) < 0)

@@ -71,7 +71,8 @@ status_of() {
 # Nothing of the container ID is left anywhere.
 nothing_left() {
 	[ ! -e "$ROOT/${1:-$ID}" ] || { echo "state directory left"; return 1; }
-	[ -z "$(find "$(cgroup2_mount)" -maxdepth 2 -name "*${1:-$ID}*" 2>/dev/null)" ] || { echo "cgroup left"; return 1; }
+	# A short ID of a test's own could be part of somebody else's name.
+	[ -z "$(find "$(cgroup2_mount)" -maxdepth 2 -name "${1:+tote-}${1:-*$ID*}" 2>/dev/null)" ] || { echo "cgroup left"; return 1; }
 	! grep -q "$BATS_TEST_TMPDIR" /proc/self/mountinfo || { echo "mount left"; return 1; }
 }
 
