@@ -339,6 +339,26 @@ static int program_failed(const struct step *s, int code, struct err *err)
 	return err_code(err, code, "exec: \"%s\"", s->path);
 }
 
+/* The newest system call that a step makes, where that is newer than what the clone itself needs.
+ */
+static const char *needed_kernel(enum step_op op)
+{
+	switch (op) {
+	case STEP_ROOT:
+	case STEP_MOUNT:
+	case STEP_BIND:
+	case STEP_REMOUNT:
+	case STEP_MASK:
+	case STEP_READONLY:
+	case STEP_ROOT_READONLY:
+		return "5.12"; /* mount_setattr */
+	case STEP_CLOSE:
+		return "5.9"; /* close_range */
+	default:
+		return "5.7"; /* clone3 into a cgroup, openat2 */
+	}
+}
+
 int launch_failed(const struct plan *plan, const struct sync_msg *m, struct err *err)
 {
 	const char *early = spawn_step_text(m->step);
@@ -356,6 +376,9 @@ int launch_failed(const struct plan *plan, const struct sync_msg *m, struct err 
 	if (m->value < -HOOK_FAILED)
 		return err_set(err, EIO, "%s: ended with code %d", buf_str(&text),
 			       -m->value - HOOK_FAILED);
+	if (m->value == -ENOSYS)
+		return err_set(err, ENOSYS, "%s: this kernel lacks it (needs Linux >= %s)",
+			       buf_str(&text), needed_kernel(s->op));
 	return err_code(err, m->value, "%s", buf_str(&text));
 }
 

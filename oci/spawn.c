@@ -327,6 +327,10 @@ int spawn(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *er
 	pid = clone_child(sp, &pidfd);
 	if (back >= 0 && fchdir(back) < 0 && pid > 0)
 		return err_errno(err, "chdir back");
+	if (pid == -ENOSYS || pid == -E2BIG)
+		return err_set(err, ENOSYS,
+			       "clone the container's process: this kernel cannot do it into a "
+			       "cgroup (needs Linux >= 5.7)");
 	if (pid < 0)
 		return err_code(err, (int)pid, "clone the container's process");
 	*ret_pid = (pid_t)pid;
