@@ -96,7 +96,7 @@ bool proc_other_boot(const struct proc_id *id)
 
 bool proc_alive(const struct proc_id *id)
 {
-	return id->pid > 0 && check(id) == 0 && check_boot(id) == 0;
+	return id->pid > 0 && check(id) != -ESRCH && check_boot(id) != -ESRCH;
 }
 
 int proc_open(const struct proc_id *id)
@@ -166,8 +166,6 @@ _Noreturn static void run_child(const char *path, char *const argv[], char *cons
 	if (dup2(io->in, STDIN_FILENO) < 0 || dup2(io->out, STDOUT_FILENO) < 0 ||
 	    dup2(io->err, STDERR_FILENO) < 0)
 		_exit(127);
-	/* What our caller left open is none of the program's business. */
-	close_range(3, ~0U, 0);
 	/* Whatever our caller left open is not for helpers and hooks. */
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	execve(path, argv, envp ? envp : environ);

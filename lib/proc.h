@@ -34,7 +34,7 @@ bool proc_other_boot(const struct proc_id *id);
  */
 int proc_open(const struct proc_id *id);
 
-/* True when it lives (zombies do not). Three system calls. */
+/* False when it is known to be gone (a zombie is). What cannot be looked at counts as alive. */
 bool proc_alive(const struct proc_id *id);
 
 /* Sends a signal by pidfd (Linux 5.1); 0 or -errno. */

@@ -15,9 +15,11 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { POLL_CHILD, POLL_SIGNAL, POLL_STDIN, POLL_TERMINAL, POLL_COUNT };
+enum { POLL_CHILD, POLL_SIGNAL, POLL_STDIN, POLL_STDOUT, POLL_TERMINAL, POLL_COUNT };
 
-#define CHUNK 16384
+#define CHUNK 4096    /* PIPE_BUF: a pipe that polls as writable takes so much without blocking */
+#define END_OF_FILE 4 /* ^D: what the end of a pipe is to a terminal */
+#define DRAIN_TIMEOUT_MS 5000
 
 /*
  * All but those that are about ourselves: our children, our own terminal's job control, our own
@@ -88,19 +90,86 @@ int relay_signals(int pidfd, struct err *err)
 	return 0;
 }
 
-/* From one end to the other; false at the end of the input. A master reads EIO once nobody has its
- * terminal open. */
-static bool pump(int from, int to)
-{
+/* One direction: what was read and could not be written yet waits here, so that neither end holds
+ * up the other. */
+struct stream {
+	int from, to;
 	char data[CHUNK];
+	size_t len, at;
+	bool ended;
+};
+
+/* A master reads EIO once nobody has its terminal open. */
+static void stream_read(struct stream *s)
+{
 	ssize_t n;
 
 	do {
-		n = read(from, data, sizeof(data));
+		n = read(s->from, s->data, sizeof(s->data));
+	} while (n < 0 && errno == EINTR);
+	s->at = 0;
+	s->len = n > 0 ? (size_t)n : 0;
+	s->ended = n == 0 || (n < 0 && errno != EAGAIN);
+}
+
+/* 0, or -errno when the other end is gone. */
+static int stream_write(struct stream *s)
+{
+	ssize_t n;
+
+	do {
+		n = write(s->to, s->data + s->at, s->len - s->at);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return errno == EAGAIN;
-	return n > 0 && fd_write_full(to, data, (size_t)n) == 0;
+		return errno == EAGAIN ? 0 : -errno;
+	s->at += (size_t)n;
+	if (s->at == s->len)
+		s->len = 0;
+	return 0;
+}
+
+static short events_of(const struct stream *in, const struct stream *out)
+{
+	return (short)((out->len || out->ended ? 0 : POLLIN) | (in->len ? POLLOUT : 0));
+}
+
+/* Descriptors without anything to wait for are left out, as poll(2) reports POLLHUP unasked. */
+static void watch(struct pollfd *p, const struct stream *in, const struct stream *out, int terminal)
+{
+	p[POLL_STDIN].fd = in->len || in->ended ? -1 : STDIN_FILENO;
+	p[POLL_STDOUT].fd = out->len ? STDOUT_FILENO : -1;
+	p[POLL_TERMINAL].events = terminal < 0 ? 0 : events_of(in, out);
+	p[POLL_TERMINAL].fd = p[POLL_TERMINAL].events ? terminal : -1;
+}
+
+/* Moves what can be moved. False when nobody takes the output any more. */
+static bool move(const struct pollfd *p, struct stream *in, struct stream *out)
+{
+	if (p[POLL_STDIN].revents)
+		stream_read(in);
+	if (p[POLL_STDIN].revents && in->ended) {
+		in->data[0] = END_OF_FILE;
+		in->len = 1;
+	}
+	if (p[POLL_TERMINAL].revents && p[POLL_TERMINAL].events & POLLIN)
+		stream_read(out);
+	if (p[POLL_TERMINAL].revents && in->len && stream_write(in) < 0)
+		in->len = 0;
+	return !p[POLL_STDOUT].revents || stream_write(out) == 0;
+}
+
+/* What it wrote last is still in the terminal; a reader that is stuck is not waited for without
+ * end. */
+static void drain(struct stream *out)
+{
+	struct pollfd to = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	do {
+		while (out->len)
+			if (poll(&to, 1, DRAIN_TIMEOUT_MS) <= 0 || stream_write(out) < 0)
+				return;
+		stream_read(out);
+	} while (out->len);
 }
 
 static int relay_loop(int pidfd, int terminal, int signals, struct err *err)
@@ -108,37 +177,34 @@ static int relay_loop(int pidfd, int terminal, int signals, struct err *err)
 	struct pollfd p[POLL_COUNT] = {
 		[POLL_CHILD] = { .fd = pidfd, .events = POLLIN },
 		[POLL_SIGNAL] = { .fd = signals, .events = POLLIN },
-		[POLL_STDIN] = { .fd = STDIN_FILENO, .events = POLLIN },
-		[POLL_TERMINAL] = { .fd = terminal, .events = POLLIN },
+		[POLL_STDIN] = { .events = POLLIN },
+		[POLL_STDOUT] = { .events = POLLOUT },
 	};
-	static const char end_of_file = 4; /* ^D: what the end of a pipe is to a terminal */
+	struct stream in = { .from = STDIN_FILENO, .to = terminal };
+	struct stream out = { .from = terminal, .to = STDOUT_FILENO };
+	int r = 0;
 
-	while (!p[POLL_CHILD].revents) {
-		int r = wait_events(p, POLL_COUNT);
-
+	while (r == 0 && !p[POLL_CHILD].revents) {
+		watch(p, &in, &out, terminal);
+		r = wait_events(p, POLL_COUNT);
 		if (r < 0)
-			return err_code(err, r, "relay the terminal");
-		if (p[POLL_SIGNAL].revents)
-			forward_signals(signals, pidfd, p[POLL_TERMINAL].fd);
-		if (p[POLL_TERMINAL].revents && !pump(terminal, STDOUT_FILENO)) {
+			err_code(err, r, "relay the terminal");
+		if (r == 0 && p[POLL_SIGNAL].revents)
+			forward_signals(signals, pidfd, terminal);
+		if (r == 0 && terminal >= 0 && !move(p, &in, &out)) {
 			/* Closed, so that a program that goes on writing gets an error as it would
 			 * from a pipe. */
-			p[POLL_TERMINAL].fd = p[POLL_STDIN].fd = -1;
 			close(terminal);
-		}
-		if (p[POLL_STDIN].revents && !pump(STDIN_FILENO, terminal)) {
-			p[POLL_STDIN].fd = -1;
-			fd_write_full(terminal, &end_of_file, 1);
+			terminal = -1;
+			in.ended = true;
+			in.len = out.len = 0;
 		}
 	}
-	/* What it wrote last is still in the terminal. */
-	if (p[POLL_TERMINAL].fd < 0)
-		return 0;
-	if (fcntl(terminal, F_SETFL, O_NONBLOCK) == 0)
-		while (fd_wait_readable(terminal, 0) == 1 && pump(terminal, STDOUT_FILENO))
-			;
-	close(terminal);
-	return 0;
+	if (terminal >= 0) {
+		drain(&out);
+		close(terminal);
+	}
+	return r;
 }
 
 int relay_terminal(int pidfd, int terminal, struct err *err)
@@ -150,6 +216,9 @@ int relay_terminal(int pidfd, int terminal, struct err *err)
 
 	if (signals < 0)
 		return signals;
+	/* Ours alone: the caller's stdio keeps its flags, which others may share. */
+	if (fcntl(terminal, F_SETFL, O_RDWR | O_NONBLOCK) < 0)
+		return err_errno(err, "relay the terminal");
 	if (tty) {
 		raw = old;
 		cfmakeraw(&raw);

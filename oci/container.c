@@ -2,6 +2,7 @@
 #include "oci/container.h"
 
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "lib/file.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #define FREEZE_TIMEOUT_MS 10000
@@ -40,6 +42,7 @@ static int open_locked(int root_fd, const char *id, int lock_ms, struct containe
 	c.root_fd = root_fd;
 	if (root_fd < 0)
 		return err_set(err, ENOENT, "container \"%s\": container does not exist", id);
+	c.locked = lock_ms;
 	c.dir_fd = r = state_open(root_fd, id, lock_ms, err);
 	if (r >= 0)
 		r = state_load(c.dir_fd, &c.arena, &c.st, err);
@@ -126,16 +129,23 @@ static bool frozen(const struct container *c)
 	return yes;
 }
 
+/* Asked over a description of its own, as a lock belongs to one. */
+static bool busy(const struct container *c)
+{
+	autofd fd = fd_open(c->dir_fd, ".", O_RDONLY | O_DIRECTORY);
+
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
 enum status container_status(const struct container *c)
 {
 	struct stat st;
 
 	if (c->st.init.pid && !proc_alive(&c->st.init))
 		return STATUS_STOPPED;
+	/* Its creator holds the lock while it lives; without one what is there is an orphan. */
 	if (!c->st.made)
-		/* Its creator holds the lock while it lives; who comes to judge with the lock in
-		 * hand sees an orphan. */
-		return c->st.init.pid ? STATUS_CREATING : STATUS_STOPPED;
+		return c->st.init.pid || (!c->locked && busy(c)) ? STATUS_CREATING : STATUS_STOPPED;
 	if (fstatat(c->dir_fd, STATE_START_SOCKET, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return STATUS_CREATED;
 	return frozen(c) ? STATUS_PAUSED : STATUS_RUNNING;

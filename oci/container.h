@@ -23,6 +23,7 @@ struct container_root {
 struct container {
 	int root_fd; /* borrowed */
 	int dir_fd;  /* its directory, locked when opened so */
+	bool locked;
 	struct state st;
 	struct spec *spec; /* loaded on demand: container_spec() */
 	char *config;	   /* the text it was read from */

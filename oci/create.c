@@ -48,6 +48,7 @@ struct making {
 	size_t config_len;
 	struct spawn_netns netns; /* made ahead, while we decide */
 	int start_fd;
+	bool pid_written;
 	bool began; /* there was a process: poststop hooks are owed */
 };
 
@@ -297,7 +298,8 @@ static int update_hook_state(struct making *mk, enum status status, struct err *
 	if (mk->launch.hook_state < 0)
 		return 0;
 	oci_state(mk->c, status, mk->launch.pid, &text);
-	if (ftruncate(mk->launch.hook_state, 0) < 0 || lseek(mk->launch.hook_state, 0, SEEK_SET) < 0)
+	if (ftruncate(mk->launch.hook_state, 0) < 0 ||
+	    lseek(mk->launch.hook_state, 0, SEEK_SET) < 0)
 		return err_errno(err, "write the state for hooks");
 	r = fd_write_full(mk->launch.hook_state, text.data, text.len);
 	return r < 0 ? err_code(err, r, "write the state for hooks") : 0;
@@ -356,6 +358,7 @@ static int record(struct making *mk, struct err *err)
 		r = state_save(c->dir_fd, &c->st, err);
 	if (r == 0 && o->pid_file)
 		r = write_pid_file(o->pid_file, mk->launch.pid, err);
+	mk->pid_written = r == 0 && o->pid_file;
 	if (r == 0 && o->pidfd_socket)
 		r = send_fd_to_socket(o->pidfd_socket, "pidfd", mk->launch.pidfd, err);
 	return r;
@@ -415,6 +418,7 @@ static void undo(struct making *mk)
 {
 	struct container *c = mk->c;
 	struct err ignored;
+	int r = 0;
 
 	launch_kill(&mk->launch);
 	if (mk->began) {
@@ -426,13 +430,16 @@ static void undo(struct making *mk)
 	}
 	rdt_remove(&c->st);
 	if (mk->cg.fd >= 0) {
-		cg_kill(&mk->cg, CREATE_CGROUP_TIMEOUT_MS, &ignored);
-		cg_destroy(&mk->tree, c->st.cgroup_path, mk->cg.made, CREATE_CGROUP_TIMEOUT_MS,
-			   &ignored);
+		r = cg_kill(&mk->cg, CREATE_CGROUP_TIMEOUT_MS, &ignored);
+		if (r == 0)
+			r = cg_destroy(&mk->tree, c->st.cgroup_path, mk->cg.made,
+				       CREATE_CGROUP_TIMEOUT_MS, &ignored);
 	}
-	if (mk->opts->pid_file)
+	if (mk->pid_written)
 		unlink(mk->opts->pid_file);
-	state_remove(c->root_fd, c->st.id, &ignored);
+	/* What could not be removed must still be found: by delete --force, by its state. */
+	if (r == 0)
+		state_remove(c->root_fd, c->st.id, &ignored);
 }
 
 static int make(struct making *mk, struct err *err)
@@ -572,10 +579,13 @@ int container_plan(const struct create_opts *opts, struct buf *ret_text, struct 
 	launch_init(&mk.launch, &mk.plan);
 	mk.plan_opts.seccomp_cache = -1;
 	r = load(&mk, err);
+	/* A plan needs no cgroup2: only its place is named. */
+	if (r == 0)
+		choose_cgroup(&mk, err);
 	if (r == 0)
 		r = build_plan(&mk, err);
 	if (r == 0)
-		plan_text(&mk.plan, ret_text);
+		r = plan_describe(&mk.plan, c.spec, c.st.cgroup_path, &c.arena, ret_text, err);
 	making_done(&mk);
 	container_close(&c);
 	return r;

@@ -20,8 +20,11 @@ static int kill_init(const struct container *c, struct err *err)
 	autofd pidfd = proc_open(&c->st.init);
 	int r;
 
-	if (pidfd < 0)
+	if (pidfd == -ESRCH)
 		return 0;
+	if (pidfd < 0)
+		return err_code(err, pidfd, "open process %d of container %s", c->st.init.pid,
+				c->st.id);
 	r = proc_signal(pidfd, SIGKILL);
 	if (r < 0 && r != -ESRCH)
 		return err_code(err, r, "kill container %s", c->st.id);
@@ -48,8 +51,8 @@ static int end_cgroup(const struct container *c, struct err *err)
 	if (r < 0)
 		return r;
 	r = cg_open(&tree, c->st.cgroup_path, &cg, err);
-	/* A group that was not made for this container holds others as well. */
-	if (r == 0 && c->st.cgroup_levels)
+	/* Also in a group that existed before: it was empty when the container got it. */
+	if (r == 0)
 		r = cg_kill(&cg, KILL_TIMEOUT_MS, err);
 	else if (r == -ENOENT)
 		r = 0;

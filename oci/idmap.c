@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -115,18 +116,30 @@ int idmap_write(pid_t pid, const struct spec_id_mappings *uids, const struct spe
 	return run_helper("newgidmap", pid, gids, err);
 }
 
+/* Lives until it is killed, and no longer than its parent; keeps no descriptor, least of all a
+ * lock. */
+_Noreturn static void hold_namespace(pid_t parent)
+{
+	close_range(0, ~0U, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+	for (;;)
+		pause();
+}
+
 int idmap_namespace(const struct spec_id_mappings *uids, const struct spec_id_mappings *gids,
 		    struct err *err)
 {
 	char path[64];
 	int fd = -1, r;
-	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
+	pid_t parent = getpid(),
+	      pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
 
 	if (pid < 0)
 		return err_errno(err, "make a user namespace for an id-mapped mount");
 	if (pid == 0)
-		for (;;)
-			pause();
+		hold_namespace(parent);
 	r = idmap_write(pid, uids, gids, err);
 	if (r == 0) {
 		snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);

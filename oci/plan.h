@@ -106,6 +106,12 @@ int plan_build_exec(const struct spec *spec, const struct spec_process *process,
 
 /* The plan in words, a line a step. */
 void plan_text(const struct plan *plan, struct buf *out);
+/*
+ * The same with what the host does around it: cgroup (below the mount, NULL for none) and its
+ * limits, devices, hooks. Errors are those of limits_translate().
+ */
+int plan_describe(const struct plan *plan, const struct spec *spec, const char *cgroup,
+		  struct arena *a, struct buf *out, struct err *err);
 /* One step in words, for error messages: "mount proc on /proc". */
 void step_text(const struct step *step, struct buf *out);
 

@@ -182,6 +182,11 @@ static bool is_type(const struct spec_mount *m, const char *type)
 	return m->type && strcmp(m->type, type) == 0;
 }
 
+static bool is_cgroup(const struct spec_mount *m)
+{
+	return is_type(m, "cgroup") || is_type(m, "cgroup2");
+}
+
 static void plan_cgroup_mount(const struct plan_opts *opts, const struct mount_plan *mp,
 			      struct arena *a, struct plan *plan)
 {
@@ -232,13 +237,17 @@ static int plan_file_system(const struct spec *spec, struct mount_plan *mp, stru
 static int plan_mount(const struct spec *spec, const struct plan_opts *opts, struct mount_plan *mp,
 		      struct arena *a, struct plan *plan, struct err *err)
 {
+	if ((mp->remount || mp->bind || is_cgroup(mp->m)) && (mp->data.len || mp->copy_up))
+		return err_set(err, EINVAL,
+			       "mounts: %s: %s: no option of a bind, remount or cgroup mount",
+			       mp->destination, mp->copy_up ? "tmpcopyup" : mp->data.data + 1);
 	if (mp->remount) {
 		set_attributes(plan_add_path(plan, a, STEP_REMOUNT, mp->destination), mp);
 		return 0;
 	}
 	if (mp->bind)
 		return plan_bind(opts, mp, a, plan, err);
-	if (is_type(mp->m, "cgroup") || is_type(mp->m, "cgroup2")) {
+	if (is_cgroup(mp->m)) {
 		plan_cgroup_mount(opts, mp, a, plan);
 		return 0;
 	}
@@ -294,21 +303,36 @@ static unsigned int device_type(const char *type)
 	return type[0] == 'b' ? S_IFBLK : type[0] == 'p' ? S_IFIFO : S_IFCHR;
 }
 
-static void plan_devices(const struct spec *spec, const struct plan_opts *opts, struct arena *a,
-			 struct plan *plan)
+static bool below_dev(const char *path)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(default_devices); i++)
+	return strncmp(path, "/dev/", 5) == 0;
+}
+
+/* In a /dev that is a view of the host's nothing is made: the nodes are there, and they are not
+ * ours. */
+static void plan_devices(const struct spec *spec, const struct plan_opts *opts, bool own_dev,
+			 struct arena *a, struct plan *plan)
+{
+	for (size_t i = 0; own_dev && i < ARRAY_SIZE(default_devices); i++)
 		if (is_default_device(spec, default_devices[i].name))
 			plan_device(opts, a, plan, default_devices[i].name, S_IFCHR | 0666,
 				    makedev(default_devices[i].major, default_devices[i].minor), 0,
 				    0, STEP_IF_MISSING);
-	for_each (d, &spec->linux_.devices)
+	for_each (d, &spec->linux_.devices) {
+		if (!own_dev && below_dev(d->path)) {
+			plan_warn(plan, a,
+				  arena_printf(
+					  a, "linux.devices: %s is not made: /dev is a bind mount",
+					  d->path));
+			continue;
+		}
 		plan_device(opts, a, plan, d->path,
 			    device_type(d->type) |
 				    (d->file_mode.set ? d->file_mode.value & 07777 : 0666),
 			    makedev((unsigned int)d->major.value, (unsigned int)d->minor.value),
 			    d->uid.value, d->gid.value, 0);
-	for (size_t i = 0; i < ARRAY_SIZE(default_links); i++) {
+	}
+	for (size_t i = 0; own_dev && i < ARRAY_SIZE(default_links); i++) {
 		struct step *s = plan_add_path(plan, a, STEP_SYMLINK, default_links[i].path);
 
 		s->source = default_links[i].target;
@@ -357,7 +381,6 @@ int plan_mounts(const struct spec *spec, const struct plan_opts *opts, struct ar
 			return r;
 	}
 	plan_notify(opts, a, plan);
-	if (own_dev)
-		plan_devices(spec, opts, a, plan);
+	plan_devices(spec, opts, own_dev, a, plan);
 	return 0;
 }

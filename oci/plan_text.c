@@ -228,3 +228,34 @@ void plan_text(const struct plan *plan, struct buf *out)
 		buf_adds(out, "\n");
 	}
 }
+
+static void plan_host_hooks(const struct spec *spec, enum hook_kind kind, struct buf *out)
+{
+	for_each (h, &spec->hooks.list[kind])
+		buf_addf(out, "run %s hook %s\n", hook_kind_name(kind), h->path);
+}
+
+int plan_describe(const struct plan *plan, const struct spec *spec, const char *cgroup,
+		  struct arena *a, struct buf *out, struct err *err)
+{
+	struct cg_writes writes;
+	int r = limits_translate(&spec->linux_.resources, a, &writes, err);
+
+	if (r < 0)
+		return r;
+	if (cgroup)
+		buf_addf(out, "make cgroup %s\n", cgroup);
+	for (size_t i = 0; i < writes.count; i++)
+		buf_addf(out, "write %s to its %s\n", writes.items[i].value, writes.items[i].file);
+	if (spec->linux_.resources.devices.count)
+		buf_addf(out, "load a device program of %zu rules and the defaults\n",
+			 spec->linux_.resources.devices.count);
+	for_each (d, &spec->linux_.net_devices)
+		buf_addf(out, "lend network device %s\n", d->host_name);
+	plan_host_hooks(spec, HOOK_PRESTART, out);
+	plan_host_hooks(spec, HOOK_CREATE_RUNTIME, out);
+	plan_text(plan, out);
+	plan_host_hooks(spec, HOOK_POSTSTART, out);
+	plan_host_hooks(spec, HOOK_POSTSTOP, out);
+	return 0;
+}

@@ -325,8 +325,9 @@ int spawn(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *er
 			return err_errno(err, "chdir to the root file system");
 	}
 	pid = clone_child(sp, &pidfd);
-	if (back >= 0 && fchdir(back) < 0 && pid > 0)
-		return err_errno(err, "chdir back");
+	/* Where there is no way back, at least out of a root file system that may be hostile. */
+	if (sp->root_fd >= 0 && (back < 0 || fchdir(back) < 0) && chdir("/") < 0 && pid > 0)
+		kill((pid_t)pid, SIGKILL);
 	if (pid == -ENOSYS || pid == -E2BIG)
 		return err_set(err, ENOSYS,
 			       "clone the container's process: this kernel cannot do it into a "

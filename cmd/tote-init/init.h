@@ -77,7 +77,7 @@ int sync_wait(int sock, enum sync_what what);
 /* A message that carries a descriptor. */
 int sync_send_fd(const struct init *in, enum sync_what what, int step, int value, int fd);
 
-/* proc.c: a write to a file of our own procfs. */
+/* mounts.c: a write to a file of our own procfs. */
 int proc_write(struct init *in, const char *prefix, const char *path, const char *data, size_t len);
 
 /* copy_up.c: copies what a directory holds, with owners, modes and times. */

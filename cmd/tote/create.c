@@ -20,9 +20,9 @@ int make_container(const char *id, const struct make_options *o, bool run, struc
 		.attended = run && !o->detach,
 		.no_pivot = o->no_pivot,
 		.no_new_keyring = o->no_new_keyring,
-		.console_socket = o->console_socket,
-		.pid_file = o->pid_file,
-		.pidfd_socket = o->pidfd_socket,
+		.console_socket = o->console_socket ? absolute(o->console_socket) : NULL,
+		.pid_file = o->pid_file ? absolute(o->pid_file) : NULL,
+		.pidfd_socket = o->pidfd_socket ? absolute(o->pidfd_socket) : NULL,
 		.root = globals.root,
 		.notify_socket = getenv("NOTIFY_SOCKET"),
 		.manager = globals.manager,
@@ -40,6 +40,9 @@ int make_container(const char *id, const struct make_options *o, bool run, struc
 	}
 	free((char *)opts.bundle);
 	free((char *)opts.config);
+	free((char *)opts.console_socket);
+	free((char *)opts.pid_file);
+	free((char *)opts.pidfd_socket);
 	return r;
 }
 

@@ -159,6 +159,15 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+/* A full disk or a closed pipe behind stdout must not pass for success. */
+static int finish_output(int code)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return code;
+	log_error("write to stdout: %s", err_text(errno));
+	return code ? code : 1;
+}
+
 static int run_verb(const struct verb *v, char **argv)
 {
 	autofree void *opts = calloc(1, v->opts_size ? v->opts_size : 1);
@@ -182,7 +191,7 @@ static int run_verb(const struct verb *v, char **argv)
 		fail(&err);
 		return v->failure ? v->failure : 1;
 	}
-	return v->run(argv, count, opts);
+	return finish_output(v->run(argv, count, opts));
 }
 
 /*
