@@ -349,15 +349,22 @@ static int take_ready(struct making *mk, struct err *err)
 static int record(struct making *mk, struct err *err)
 {
 	struct container *c = mk->c;
-	const struct create_opts *o = mk->opts;
 	int r;
 
 	c->st.made = true;
 	r = update_hook_state(mk, STATUS_CREATED, err);
 	if (r == 0)
 		r = state_save(c->dir_fd, &c->st, err);
-	if (r == 0 && o->pid_file)
-		r = write_pid_file(o->pid_file, mk->launch.pid, err);
+	return r;
+}
+
+/* Last, so that a pid file means a process that was made, and one that was there before survives a
+ * failure. */
+static int announce(struct making *mk, struct err *err)
+{
+	const struct create_opts *o = mk->opts;
+	int r = o->pid_file ? write_pid_file(o->pid_file, mk->launch.pid, err) : 0;
+
 	mk->pid_written = r == 0 && o->pid_file;
 	if (r == 0 && o->pidfd_socket)
 		r = send_fd_to_socket(o->pidfd_socket, "pidfd", mk->launch.pidfd, err);
@@ -404,6 +411,8 @@ static int run_process(struct making *mk, struct err *err)
 	/* With create the conversation ends when tote-init turns to its start socket. */
 	if (r == 0)
 		r = launch_until(&mk->launch, 0, err);
+	if (r == 0)
+		r = announce(mk, err);
 	if (r == 0 && mk->opts->run && mk->c->spec->hooks.list[HOOK_POSTSTART].count) {
 		autobuf text = BUF_INIT;
 

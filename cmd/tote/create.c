@@ -4,10 +4,25 @@
 #include "lib/cleanup.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const struct option items[] = { MAKE_OPTIONS };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
+
+/* --debug: what will be done. An error will be told by the attempt itself. */
+static void log_plan(const struct create_opts *opts)
+{
+	autobuf text = BUF_INIT;
+	struct err ignored;
+	char *save = NULL;
+
+	if (!log_enabled(LOG_LEVEL_DEBUG) || container_plan(opts, &text, &ignored) < 0)
+		return;
+	for (char *line = strtok_r(text.data, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		log_debug("%s", line);
+}
 
 int make_container(const char *id, const struct make_options *o, bool run, struct container *ret_c,
 		   int *ret_root, int *ret_pidfd, int *ret_terminal, struct err *err)
@@ -30,8 +45,10 @@ int make_container(const char *id, const struct make_options *o, bool run, struc
 	};
 	int r = inherited_fds(o->preserve_fds, &opts.listen_fds, &opts.preserve_fds, err);
 
-	if (r == 0)
+	if (r == 0) {
+		log_plan(&opts);
 		r = *ret_root = open_root(true, err);
+	}
 	if (r >= 0)
 		r = container_create(*ret_root, &opts, ret_c, ret_pidfd, ret_terminal, err);
 	if (r >= 0) {

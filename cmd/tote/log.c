@@ -109,6 +109,11 @@ static void emit(enum log_level level, const char *fmt, va_list ap)
 	fd_write_full(logger.fd, out.data, out.len);
 }
 
+bool log_enabled(enum log_level level)
+{
+	return level <= logger.level;
+}
+
 void log_error(const char *fmt, ...)
 {
 	va_list ap;

@@ -553,3 +553,47 @@ TRAP='trap "exit 3" TERM; echo ready; while :; do sleep 0.02; done'
 		nothing_left
 	fi
 }
+
+@test "a failed run keeps a pid file that was there before" {
+	echo mine >"$BATS_TEST_TMPDIR/pid"
+	command_is no-such-program
+	run -1 tote run --pid-file "$BATS_TEST_TMPDIR/pid" "$ID"
+	[ "$(cat "$BATS_TEST_TMPDIR/pid")" = mine ]
+}
+
+@test "output that cannot be written is an error" {
+	for command in list features doctor plan; do
+		run -1 sh -c '"$0" --root "$1" "$2" >/dev/full' "$TOTE" "$ROOT" "$command"
+	done
+}
+
+@test "delete --force ends all that is in a group that existed before" {
+	local group
+	group=$(cgroup2_mount)/tote-before-$ID
+	mkdir "$group"
+	command_is sh -c 'sleep 999 & sleep 998'
+	config 'del(.linux.namespaces[] | select(.type == "pid")) | .linux.cgroupsPath = $p' --arg p "/tote-before-$ID"
+	tote run -d "$ID"
+	[ -n "$(cat "$group/cgroup.procs")" ]
+	tote delete --force "$ID"
+	[ -z "$(cat "$group/cgroup.procs")" ]
+	rmdir "$group"
+}
+
+@test "a transient error does not make delete forget a container" {
+	: "${FAULT:=$BATS_TEST_DIRNAME/../../build/tests/fault/fault}"
+	[ -x "$FAULT" ] || skip "needs $FAULT (make fault-tool)"
+	command_is sleep 60
+	tote run -d "$ID"
+	for n in $(seq 20 60); do
+		"$FAULT" fail -n "$n" -e EMFILE -- "$TOTE" --root "$ROOT" delete "$ID" && return 1
+		has_status running || return 1
+	done
+	tote delete --force "$ID"
+}
+
+@test "--debug logs the plan" {
+	command_is true
+	run -0 tote --debug run "$ID"
+	[[ $output == *"pivot into the root"* ]]
+}

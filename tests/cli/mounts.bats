@@ -488,3 +488,24 @@ mount_in_source() {
 	[ "$output" = "4000 4001" ]
 	[ "$(stat -c '%u %g' "$SOURCE/file")" = "1000 1000" ]
 }
+
+@test "an unknown option of a bind, remount or cgroup mount is an error" {
+	for mount in '{"destination":"/mnt","type":"bind","source":"/tmp","options":["bind","nosiud"]}' \
+		'{"destination":"/tmp","type":"tmpfs","options":["remount","zork"]}' \
+		'{"destination":"/mnt","type":"bind","source":"/tmp","options":["bind","tmpcopyup"]}' \
+		'{"destination":"/sys/fs/cgroup","type":"cgroup","source":"cgroup","options":["ro","zork"]}'; do
+		"$TOTE" spec -f - | jq --argjson m "$mount" --arg r "$ROOTFS" '.process.terminal = false | .root.path = $r | .mounts += [$m]' >config.json
+		refuses 1 'no option of a bind, remount or cgroup mount' run "$ID"
+	done
+	nothing_left
+}
+
+@test "a device below a /dev that is a bind mount is not made, with a warning" {
+	command_is true
+	mkdir -p "$BATS_TEST_TMPDIR/dev"
+	config '.mounts = [{destination: "/dev", type: "bind", source: $d, options: ["rbind"]}] |
+		.linux.devices = [{path: "/dev/x", type: "c", major: 1, minor: 3}]' --arg d "$BATS_TEST_TMPDIR/dev"
+	run -0 tote run "$ID"
+	[[ $output == *"/dev/x is not made"* ]]
+	[ ! -e "$BATS_TEST_TMPDIR/dev/x" ]
+}

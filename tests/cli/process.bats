@@ -418,3 +418,12 @@ run_status() {
 	eventually eval '[ "$(status_of "$ID")" = stopped ]'
 	kill "$UNIXSOCK_PID"
 }
+
+@test "a terminal whose program does not read stays in reach: its end, and signals" {
+	command_is sleep 60
+	tote run -d "$ID"
+	head -c 300000 /dev/zero | tr '\0' a >"$BATS_TEST_TMPDIR/flood"
+	run -0 timeout 10 "$TOTE" --root "$ROOT" exec -t "$ID" sh -c 'busybox stty raw -echo; sleep 1; echo done' <"$BATS_TEST_TMPDIR/flood"
+	[[ $output == *done* ]]
+	run -143 timeout --preserve-status -k 5 1 "$TOTE" --root "$ROOT" exec -t "$ID" sh -c 'busybox stty raw -echo; exec sleep 30' <"$BATS_TEST_TMPDIR/flood"
+}
