@@ -3,10 +3,8 @@
  * Making a container: the walk from a bundle to a process that waits for start, or runs. The order
  * is that of the write-ahead rule: what is about to be made is named in state.json first.
  */
-#include "oci/container.h"
+#include "oci/create_private.h"
 
-#include "cgroups/devices.h"
-#include "cgroups/limits.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
@@ -20,11 +18,9 @@
 #include "oci/notify.h"
 #include "oci/probe.h"
 #include "oci/rdt.h"
-#include "oci/resources.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,23 +30,6 @@
 #include <time.h>
 
 #define CREATE_CGROUP_TIMEOUT_MS 2000
-
-/* Everything create holds while it works. */
-struct making {
-	const struct create_opts *opts;
-	struct container *c;
-	struct plan_opts plan_opts;
-	struct plan plan;
-	struct launch launch;
-	struct cg_tree tree;
-	struct cg cg;
-	char *config; /* the text of config.json */
-	size_t config_len;
-	struct spawn_netns netns; /* made ahead, while we decide */
-	int start_fd;
-	bool pid_written;
-	bool began; /* there was a process: poststop hooks are owed */
-};
 
 static char *timestamp(struct arena *a)
 {
@@ -79,37 +58,6 @@ static int load(struct making *mk, struct err *err)
 		return err_prefix(err, "bundle %s", o->bundle);
 	r = spec_parse(mk->config, mk->config_len, &c->arena, &c->spec, err);
 	return r < 0 ? err_prefix(err, "%s", name) : 0;
-}
-
-/*
- * The group: where the spec says, else one of our own below the root, or for an ordinary user below
- * the group it is in. A host without cgroup2 is no obstacle as long as nothing is to be limited.
- */
-static int choose_cgroup(struct making *mk, struct err *err)
-{
-	const char *path = mk->c->spec->linux_.cgroups_path;
-	char own[PATH_MAX] = "";
-	int r;
-
-	if (mk->opts->manager == CGROUP_DISABLED)
-		return 0;
-	r = cg_tree_find(&mk->tree, err);
-	if (r < 0)
-		return mk->opts->rootless ? 0 : r;
-	if (mk->opts->rootless && (!path || path[0] != '/')) {
-		r = cg_self_path(own, sizeof(own), err);
-		if (r < 0)
-			return r;
-		if (strcmp(own, "/") == 0)
-			own[0] = '\0';
-	}
-	if (path && path[0])
-		mk->c->st.cgroup_path =
-			arena_printf(&mk->c->arena, "%s%s%s", own, path[0] == '/' ? "" : "/", path);
-	else
-		mk->c->st.cgroup_path =
-			arena_printf(&mk->c->arena, "%s/tote-%s", own, mk->opts->id);
-	return 0;
 }
 
 static void fill_state(struct making *mk)
@@ -230,55 +178,6 @@ static int make_notify_dir(struct making *mk, struct err *err)
 	return mk->c->notify_fd < -1 ? mk->c->notify_fd : 0;
 }
 
-static int attach_devices(struct making *mk, struct err *err)
-{
-	const struct cg_limits *limits = &mk->c->spec->linux_.resources;
-	struct device_program program;
-	int r;
-
-	if (!limits->devices.count || mk->cg.fd < 0)
-		return 0;
-	r = resources_device_program(limits, &mk->c->arena, &program, err);
-	if (r == 0)
-		r = devices_attach(mk->cg.fd, &program, err);
-	/* An ordinary user may not load programs, and cannot make device nodes either: nothing is
-	 * lost. */
-	return r == -EPERM && mk->opts->rootless ? 0 : r;
-}
-
-static bool wants_limits(const struct spec *spec, struct arena *a)
-{
-	struct cg_writes writes;
-	struct err ignored;
-
-	return limits_translate(&spec->linux_.resources, a, &writes, &ignored) < 0 || writes.count;
-}
-
-static int make_cgroup(struct making *mk, struct err *err)
-{
-	struct container *c = mk->c;
-	int r;
-
-	if (!c->st.cgroup_path) {
-		if (wants_limits(c->spec, &c->arena))
-			return err_set(err, EOPNOTSUPP,
-				       "linux.resources: there is no cgroup to limit");
-		return 0;
-	}
-	r = cg_create(&mk->tree, c->st.cgroup_path, 0, &mk->cg, err);
-	if ((r == -EACCES || r == -EPERM || r == -EROFS) && mk->opts->rootless &&
-	    !wants_limits(c->spec, &c->arena)) {
-		/* No group was delegated to this user, and none is needed. */
-		c->st.cgroup_path = NULL;
-		return 0;
-	}
-	if (r == 0)
-		r = limits_apply(&mk->cg, &c->spec->linux_.resources, err);
-	if (r == 0)
-		mk->launch.cgroup_fd = mk->cg.fd;
-	return r;
-}
-
 static void oci_state(const struct container *c, enum status status, pid_t pid, struct buf *out)
 {
 	struct json_writer w;
@@ -391,7 +290,7 @@ static int run_process(struct making *mk, struct err *err)
 	/* Loading takes the kernel longer than anything else we ask of it, and the child has its
 	 * mounts to make meanwhile. */
 	if (r == 0)
-		r = attach_devices(mk, err);
+		r = create_attach_devices(mk, err);
 	/* What takes its time must be found by others meanwhile; the fast way writes the final
 	 * state at once. */
 	if (r == 0 && slow)
@@ -475,7 +374,7 @@ static int make(struct making *mk, struct err *err)
 	if (r == 0)
 		r = make_notify_dir(mk, err);
 	if (r == 0)
-		r = make_cgroup(mk, err);
+		r = create_make_cgroup(mk, err);
 	if (r == 0)
 		r = rdt_make(c->spec, &c->st, err);
 	if (r == 0 && !mk->opts->run)
@@ -518,7 +417,7 @@ static int decide(struct making *mk, struct err *err)
 	if (r == 0 && wants_early_netns(mk->c->spec))
 		spawn_netns_begin(&mk->netns);
 	if (r == 0)
-		r = choose_cgroup(mk, err);
+		r = create_choose_cgroup(mk, err);
 	if (r == 0)
 		r = probe_spec(mk->c->spec, err);
 	if (r == 0)
@@ -590,7 +489,7 @@ int container_plan(const struct create_opts *opts, struct buf *ret_text, struct 
 	r = load(&mk, err);
 	/* A plan needs no cgroup2: only its place is named. */
 	if (r == 0)
-		choose_cgroup(&mk, err);
+		create_choose_cgroup(&mk, err);
 	if (r == 0)
 		r = build_plan(&mk, err);
 	if (r == 0)

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of container_create() share: oci/create.c and oci/create_cgroup.c. */
+#ifndef OCI_CREATE_PRIVATE_H
+#define OCI_CREATE_PRIVATE_H
+
+#include "oci/container.h"
+#include "oci/launch.h"
+#include "oci/plan.h"
+
+/* Everything create holds while it works. */
+struct making {
+	const struct create_opts *opts;
+	struct container *c;
+	struct plan_opts plan_opts;
+	struct plan plan;
+	struct launch launch;
+	struct cg_tree tree;
+	struct cg cg;
+	char *config; /* the text of config.json */
+	size_t config_len;
+	struct spawn_netns netns; /* made ahead, while we decide */
+	int start_fd;
+	bool pid_written;
+	bool began; /* there was a process: poststop hooks are owed */
+};
+
+/*
+ * Names the group in the state: where the spec says, else one of the container's own below the
+ * root, or for an ordinary user below the group it is in.
+ */
+int create_choose_cgroup(struct making *mk, struct err *err);
+/* Makes and limits it, for the clone. */
+int create_make_cgroup(struct making *mk, struct err *err);
+/* Loads the device program of the spec. */
+int create_attach_devices(struct making *mk, struct err *err);
+
+#endif
