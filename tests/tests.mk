@@ -4,7 +4,8 @@
 
 BUILD_DEPS := gcc libc6-dev pkg-config libcap-dev libseccomp-dev libyajl-dev libmnl-dev
 DEMO_DEPS := busybox-static jq
-CROSS_DEPS := gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu
+CROSS_DEPS := gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu \
+	libc6-dev-arm64-cross libc6-dev-armhf-cross libc6-dev-riscv64-cross
 CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util-linux uidmap python3-minimal \
 	strace scdoc cppcheck clang libclang-rt-14-dev bsdutils
 BENCH_DEPS := $(DEMO_DEPS) crun runc strace
