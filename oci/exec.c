@@ -108,6 +108,8 @@ static int build(struct entering *en, struct err *err)
 	opts.no_setgroups = idmap_setgroups_denied(path);
 	snprintf(path, sizeof(path), "/proc/%d/root", en->c->st.init.pid);
 	root = fd_open(AT_FDCWD, path, O_PATH | O_DIRECTORY);
+	/* The plan outlives this function. */
+	opts.exec_root = arena_strdup(&en->c->arena, path);
 	process_add_home(p, root, &en->c->arena);
 	if (spec->linux_.seccomp)
 		cache = fd_open(en->c->root_fd, STATE_CACHE_DIR,

@@ -61,7 +61,7 @@ static void close_fd(int *fd)
 static void close_child_fds(struct launch *l)
 {
 	for_each (s, &l->plan->steps)
-		if (s->op == STEP_BIND || s->op == STEP_ENTER)
+		if (s->op == STEP_BIND || s->op == STEP_ENTER || s->op == STEP_CHROOT)
 			close_fd(&s->fd);
 	close_fd(&l->sp.root_fd);
 	close_fd(&l->sp.init_fd);
@@ -237,6 +237,11 @@ static int open_steps(struct launch *l, struct err *err)
 			s->fd = fd_open(AT_FDCWD, s->path, O_RDONLY);
 			if (s->fd < 0)
 				return err_errno(err, "open the %s namespace %s", s->type, s->path);
+			keep(l, s->fd);
+		} else if (s->op == STEP_CHROOT) {
+			s->fd = fd_open(AT_FDCWD, s->path, O_PATH | O_DIRECTORY);
+			if (s->fd < 0)
+				return err_errno(err, "open the root %s", s->path);
 			keep(l, s->fd);
 		} else if (s->op == STEP_CLOSE) {
 			l->sp.close_from = (unsigned int)s->arg[0];

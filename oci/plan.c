@@ -245,6 +245,9 @@ int plan_build_exec(const struct spec *spec, const struct spec_process *process,
 	for_each (j, &plan.joins)
 		plan.user_ns |= j->kind == NS_USER;
 	plan_stage(&plan, a);
+	/* A namespace's root is not always the container's: tote may itself run in a chroot. */
+	if (opts->exec_root)
+		plan_add_path(&plan, a, STEP_CHROOT, opts->exec_root);
 	r = plan_process_early(&pp, opts, a, &plan, err);
 	if (r == 0)
 		r = plan_process_late(&pp, opts, a, &plan, err);

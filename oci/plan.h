@@ -75,7 +75,8 @@ struct plan_opts {
 	bool privileged;    /* CAP_SYS_ADMIN on the host: mount trees are opened there */
 	bool no_pivot;
 	bool no_new_keyring;
-	unsigned int preserve_fds;     /* descriptors from 3 on that the program inherits */
+	unsigned int preserve_fds; /* descriptors from 3 on that the program inherits */
+	const char *exec_root; /* exec: the root of the container's init, as the host names it */
 	const struct plan_join *joins; /* exec: the container's namespaces */
 	size_t join_count;
 	bool no_setgroups;	 /* the user namespace has setgroups(2) denied */

@@ -16,6 +16,7 @@ enum step_op {
 	STEP_ENTER,		 /* fd: a namespace, then closed; path; arg0: its CLONE_NEW* flag */
 	STEP_CLONE,		 /* arg0: CLONE_NEW* flags; the child goes on with the plan */
 	STEP_BECOME_ROOT,	 /* uid 0 of the user namespace; arg0: once its ids are mapped */
+	STEP_CHROOT,		 /* fd: the root directory, entered by exec */
 	STEP_HOST, /* tells the host that the namespaces are there and waits until it has done its
 		      part */
 	STEP_UNSHARE,	 /* arg0: CLONE_NEW* flags */

@@ -16,6 +16,7 @@ static const char *const words[STEP_OPS] = {
 	[STEP_ENTER] = "enter the %t namespace %p",
 	[STEP_CLONE] = "clone a child into them",
 	[STEP_BECOME_ROOT] = "become uid 0 of the user namespace (is 0 mapped?)",
+	[STEP_CHROOT] = "take %p as root",
 	[STEP_HOST] = "let the host set up hooks and network devices",
 	[STEP_UNSHARE] = "make a new cgroup namespace",
 	[STEP_HOSTNAME] = "set hostname %d",

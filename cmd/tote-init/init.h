@@ -40,9 +40,9 @@ struct init {
 /* Every step is one function: 0 or -errno. */
 typedef int step_fn(struct init *in, const struct wire_step *s);
 
-step_fn step_time_namespace, step_enter, step_clone, step_become_root, step_host, step_unshare,
-	step_hostname, step_domainname, step_loopback_up, step_root, step_mount, step_bind,
-	step_remount, step_device, step_symlink, step_sysctl, step_mask, step_readonly,
+step_fn step_time_namespace, step_enter, step_clone, step_become_root, step_chroot, step_host,
+	step_unshare, step_hostname, step_domainname, step_loopback_up, step_root, step_mount,
+	step_bind, step_remount, step_device, step_symlink, step_sysctl, step_mask, step_readonly,
 	step_terminal, step_hook, step_root_readonly, step_root_propagation, step_pivot,
 	step_setsid, step_keyring, step_rlimit, step_scheduler, step_io_priority, step_personality,
 	step_memory_policy, step_affinity, step_label, step_umask, step_bounding, step_user,

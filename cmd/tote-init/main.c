@@ -10,6 +10,7 @@ static step_fn *const steps[STEP_OPS] = {
 	[STEP_ENTER] = step_enter,
 	[STEP_CLONE] = step_clone,
 	[STEP_BECOME_ROOT] = step_become_root,
+	[STEP_CHROOT] = step_chroot,
 	[STEP_HOST] = step_host,
 	[STEP_UNSHARE] = step_unshare,
 	[STEP_HOSTNAME] = step_hostname,
@@ -77,7 +78,10 @@ static int plan_map(struct init *in, int fd)
 	struct wire_plan head;
 	sys_t p;
 
-	if (sys(__NR_read, fd, &head, sizeof(head)) != sizeof(head) || head.magic != PLAN_MAGIC)
+	do {
+		p = sys(__NR_read, fd, &head, sizeof(head));
+	} while (p == -EINTR);
+	if (p != sizeof(head) || head.magic != PLAN_MAGIC)
 		return -EINVAL;
 #ifdef __NR_mmap2
 	p = sys(__NR_mmap2, 0, head.size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);

@@ -377,7 +377,9 @@ int proc_write(struct init *in, const char *prefix, const char *path, const char
 	sys(__NR_close, dir);
 	if (fd < 0)
 		return (int)fd;
-	r = sys(__NR_write, fd, data, len);
+	do {
+		r = sys(__NR_write, fd, data, len);
+	} while (r == -EINTR);
 	sys(__NR_close, fd);
 	return r < 0 ? (int)r : 0;
 }

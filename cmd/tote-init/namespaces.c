@@ -77,6 +77,19 @@ int step_clone(struct init *in, const struct wire_step *s)
 		sys(__NR_exit_group, r < 0);
 }
 
+/* The directory belongs to the mount namespace that was entered; its root is what init there sees.
+ */
+int step_chroot(struct init *in, const struct wire_step *s)
+{
+	sys_t r = sys(__NR_fchdir, s->fd);
+
+	(void)in;
+	if (r == 0)
+		r = sys(__NR_chroot, ".");
+	sys(__NR_close, s->fd);
+	return (int)r;
+}
+
 int step_become_root(struct init *in, const struct wire_step *s)
 {
 	sys_t r = s->arg[0] ? sync_wait(in->sync, SYNC_MAPPED) : 0;
