@@ -17,6 +17,7 @@
 #define MAX_MINOR ((1 << 20) - 1)
 
 /* How ours are told from others on a group. */
+#define LOAD_TRIES 100
 #define PROGRAM_NAME "tote_devices"
 #define MAX_ATTACHED 64
 
@@ -230,6 +231,7 @@ static int sys_bpf(int cmd, union bpf_attr *attr)
 static int load_once(const struct device_program *program)
 {
 	union bpf_attr attr;
+	int r, tries = LOAD_TRIES;
 
 	memset(&attr, 0, sizeof(attr));
 	attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
@@ -237,7 +239,11 @@ static int load_once(const struct device_program *program)
 	attr.insn_cnt = (uint32_t)program->count;
 	attr.license = (uintptr_t) "Apache-2.0"; /* it matters for helper functions only */
 	memcpy(attr.prog_name, PROGRAM_NAME, sizeof(PROGRAM_NAME));
-	return sys_bpf(BPF_PROG_LOAD, &attr);
+	/* The verifier gives up when a signal is pending, were it only that a child has ended. */
+	do {
+		r = sys_bpf(BPF_PROG_LOAD, &attr);
+	} while (r == -EAGAIN && --tries);
+	return r;
 }
 
 /*

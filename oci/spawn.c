@@ -32,7 +32,7 @@
 #define CLONE_NEWTIME 0x80
 #endif
 #define STACK_SIZE 16384
-#define SIGRTMIN_KERNEL 32 /* real-time signals are nobody's habit to ignore */
+#define SIGNALS_END 65 /* the kernel's last one is 64 */
 /* What the child runs must not call into a sanitizer's runtime, whose state is the parent's. */
 #define IN_CHILD __attribute__((no_sanitize("address", "undefined")))
 
@@ -151,7 +151,7 @@ IN_CHILD _Noreturn static void child_main(const struct spawn *sp)
 	sys(__NR_rt_sigprocmask, SIG_SETMASK, &no_signals, 0, sizeof(no_signals));
 	/* So does ignoring: nohup(1), a shell's background jobs, scripts of Python and systemd
 	 * (IgnoreSIGPIPE=) start us like that. The kernel refuses KILL and STOP, rightly. */
-	for (int sig = 1; sig < SIGRTMIN_KERNEL; sig++)
+	for (int sig = 1; sig < SIGNALS_END; sig++)
 		sys(__NR_rt_sigaction, sig, default_action, 0, sizeof(no_signals));
 	if (sp->user_ns)
 		child_become_root(sp);
