@@ -15,7 +15,7 @@ setup() {
 		| .mounts += [
 			{destination: "/etc/resolv.conf", type: "bind", source: "/etc/hostname", options: ["bind", "ro"]},
 			{destination: "/run/secrets/deep", type: "bind", source: "/usr/share/doc", options: ["rbind", "ro"]},
-			{destination: "/tmp/work/tree", type: "tmpfs", source: "tmpfs", options: ["size=64k"]}]
+			{destination: "/tmp/deep/tree", type: "tmpfs", source: "tmpfs", options: ["size=64k"]}]
 		| .linux.devices = [{path: "/dev/extra/null", type: "c", major: 1, minor: 3}]'
 	case $BATS_TEST_DESCRIPTION in
 	*"/dev in the root"*)
@@ -38,7 +38,7 @@ teardown() {
 }
 
 targets=(/dev /proc /sys /run /etc /tmp /dev/pts /dev/shm /dev/mqueue /dev/null /dev/console /dev/ptmx /dev/extra
-	/proc/self /proc/kcore /proc/sys /sys/fs/cgroup /sys/firmware /run/secrets /etc/resolv.conf /tmp/work /tmp/work/tree)
+	/proc/self /proc/kcore /proc/sys /sys/fs/cgroup /sys/firmware /run/secrets /etc/resolv.conf /tmp/deep /tmp/deep/tree)
 kinds=(absolute relative to-file dangling dangling-relative loop root file fifo device)
 
 # Puts something else where the directory or file $2 is expected.
@@ -143,7 +143,7 @@ run_once() {
 @test "run with a user namespace" {
 	command_is /bin/true
 	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR"
-	targets=(/dev /dev/null /dev/console /dev/ptmx /proc /sys /run/secrets /tmp/work)
+	targets=(/dev /dev/null /dev/console /dev/ptmx /proc /sys /run/secrets /tmp/deep)
 	each run_once 10
 }
 
