@@ -12,9 +12,14 @@ setup() {
 }
 
 teardown() {
+	# A state that was made to lie does not lead delete to the container any more.
+	local group
+	group=$(cgroup2_mount)/tote-$ID
+	[ ! -e "$group/cgroup.kill" ] || echo 1 >"$group/cgroup.kill"
 	kill "$BYSTANDER" 2>/dev/null || true
 	[ ! -e "$ROOT/$ID/state.true" ] || mv "$ROOT/$ID/state.true" "$ROOT/$ID/state.json"
 	clean_up
+	for _ in $(seq 50); do [ -d "$group" ] || break; rmdir "$group" 2>/dev/null || sleep 0.02; done
 }
 
 edit_state() { # jq arguments
