@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/seccomp_names.h"
 #include "oci/spec_tables.h"
 
 #include <linux/seccomp.h>
@@ -11,38 +12,6 @@
  * (MAX_ERRNO). */
 #define MAX_RET_DATA 65535
 #define MAX_ERRNO 4095
-
-static const struct json_enum_value actions[] = {
-	{ "SCMP_ACT_KILL", SPEC_ACT_KILL },
-	{ "SCMP_ACT_KILL_PROCESS", SPEC_ACT_KILL_PROCESS },
-	{ "SCMP_ACT_KILL_THREAD", SPEC_ACT_KILL_THREAD },
-	{ "SCMP_ACT_TRAP", SPEC_ACT_TRAP },
-	{ "SCMP_ACT_ERRNO", SPEC_ACT_ERRNO },
-	{ "SCMP_ACT_TRACE", SPEC_ACT_TRACE },
-	{ "SCMP_ACT_ALLOW", SPEC_ACT_ALLOW },
-	{ "SCMP_ACT_LOG", SPEC_ACT_LOG },
-	{ "SCMP_ACT_NOTIFY", SPEC_ACT_NOTIFY },
-	{ NULL, 0 },
-};
-
-static const struct json_enum_value operators[] = {
-	{ "SCMP_CMP_NE", SCMP_CMP_NE },
-	{ "SCMP_CMP_LT", SCMP_CMP_LT },
-	{ "SCMP_CMP_LE", SCMP_CMP_LE },
-	{ "SCMP_CMP_EQ", SCMP_CMP_EQ },
-	{ "SCMP_CMP_GE", SCMP_CMP_GE },
-	{ "SCMP_CMP_GT", SCMP_CMP_GT },
-	{ "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ },
-	{ NULL, 0 },
-};
-
-static const struct json_enum_value filter_flags[] = {
-	{ "SECCOMP_FILTER_FLAG_TSYNC", SECCOMP_FILTER_FLAG_TSYNC },
-	{ "SECCOMP_FILTER_FLAG_LOG", SECCOMP_FILTER_FLAG_LOG },
-	{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", SECCOMP_FILTER_FLAG_SPEC_ALLOW },
-	{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV },
-	{ NULL, 0 },
-};
 
 /* Only the names count here; libseccomp knows the numbers. */
 static const struct json_enum_value architectures[] = {
@@ -80,7 +49,7 @@ static const struct json_field arg_fields[] = {
 	REQUIRED(spec_seccomp_arg, "index", index, json_u32),
 	REQUIRED(spec_seccomp_arg, "value", value, json_u64),
 	FIELD(spec_seccomp_arg, "valueTwo", value_two, json_u64),
-	REQUIRED_ARG(spec_seccomp_arg, "op", op, json_enum, operators),
+	REQUIRED_ARG(spec_seccomp_arg, "op", op, json_enum, seccomp_op_names),
 };
 
 static int check_arg(struct json_ctx *ctx, void *out)
@@ -113,7 +82,7 @@ static int check_errno(struct json_ctx *ctx, const char *member, int action, str
 
 static const struct json_field rule_fields[] = {
 	REQUIRED(spec_seccomp_rule, "names", names, json_strv),
-	REQUIRED_ARG(spec_seccomp_rule, "action", action, json_enum, actions),
+	REQUIRED_ARG(spec_seccomp_rule, "action", action, json_enum, seccomp_action_names),
 	FIELD(spec_seccomp_rule, "errnoRet", errno_ret, json_opt_u32),
 	FIELD_ARG(spec_seccomp_rule, "args", args, json_list, &arg_list),
 };
@@ -139,9 +108,9 @@ static const struct json_list_of rule_list = { json_object, sizeof(struct spec_s
 					       &rule_table };
 
 static const struct json_field seccomp_fields[] = {
-	REQUIRED_ARG(spec_seccomp, "defaultAction", default_action, json_enum, actions),
+	REQUIRED_ARG(spec_seccomp, "defaultAction", default_action, json_enum, seccomp_action_names),
 	FIELD(spec_seccomp, "defaultErrnoRet", default_errno_ret, json_opt_u32),
-	{ "flags", read_filter_flags, 0, 0, filter_flags },
+	{ "flags", read_filter_flags, 0, 0, seccomp_flag_names },
 	FIELD(spec_seccomp, "listenerPath", listener_path, json_string),
 	FIELD(spec_seccomp, "listenerMetadata", listener_metadata, json_string),
 	FIELD_ARG(spec_seccomp, "architectures", architectures, read_architectures, architectures),
