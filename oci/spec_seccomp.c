@@ -108,7 +108,8 @@ static const struct json_list_of rule_list = { json_object, sizeof(struct spec_s
 					       &rule_table };
 
 static const struct json_field seccomp_fields[] = {
-	REQUIRED_ARG(spec_seccomp, "defaultAction", default_action, json_enum, seccomp_action_names),
+	REQUIRED_ARG(spec_seccomp, "defaultAction", default_action, json_enum,
+		     seccomp_action_names),
 	FIELD(spec_seccomp, "defaultErrnoRet", default_errno_ret, json_opt_u32),
 	{ "flags", read_filter_flags, 0, 0, seccomp_flag_names },
 	FIELD(spec_seccomp, "listenerPath", listener_path, json_string),
