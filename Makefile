@@ -35,7 +35,7 @@ ALL_LDFLAGS := -Wl,--as-needed,-z,relro,-z,now,-z,noexecstack,--gc-sections $(LD
 
 # A static program starts in half the time of a shared one (make bench prints both). Sanitizers need shared libraries.
 STATIC := $(if $(SAN),,-static)
-LIBS := -lcap $(if $(SAN),-lyajl,-lyajl_s)
+LIBS := -lcap $(if $(SAN),-lyajl,-lyajl_s) -lm
 
 LIB_SRC := $(wildcard lib/*.c cgroups/*.c oci/*.c netns/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)

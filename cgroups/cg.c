@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -446,14 +447,19 @@ int cg_destroy(const struct cg_tree *tree, const char *path, unsigned int levels
 	return 0;
 }
 
-int cg_self_path(char *ret_path, size_t size, struct err *err)
+int cg_path_of(pid_t pid, char *ret_path, size_t size, struct err *err)
 {
-	static const char file[] = "/proc/self/cgroup", deleted[] = " (deleted)";
-	char text[2 * PATH_MAX];
-	ssize_t n = file_peek(AT_FDCWD, file, text, sizeof(text));
+	static const char deleted[] = " (deleted)";
+	char file[sizeof("/proc/4294967295/cgroup")], text[2 * PATH_MAX];
 	char *line, *path;
+	ssize_t n;
 	size_t len;
 
+	if (pid)
+		snprintf(file, sizeof(file), "/proc/%d/cgroup", (int)pid);
+	else
+		snprintf(file, sizeof(file), "/proc/self/cgroup");
+	n = file_peek(AT_FDCWD, file, text, sizeof(text));
 	if (n < 0)
 		return err_code(err, (int)n, "read %s", file);
 	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
@@ -465,11 +471,54 @@ int cg_self_path(char *ret_path, size_t size, struct err *err)
 	len = strcspn(path, "\n");
 	path[len] = '\0';
 	if (len >= sizeof(deleted) && !strcmp(path + len - strlen(deleted), deleted))
-		return err_set(err, ENOENT, "the own cgroup was removed");
+		return err_set(err, ENOENT, "%s: the cgroup was removed", file);
 	if (strncmp(path, "/..", 3) == 0)
-		return err_set(err, EXDEV, "the own cgroup lies outside of the cgroup namespace");
+		return err_set(err, EXDEV, "%s: the cgroup lies outside of the cgroup namespace",
+			       file);
 	if (len >= size)
-		return err_code(err, ENAMETOOLONG, "own cgroup");
+		return err_code(err, ENAMETOOLONG, "read %s", file);
 	memcpy(ret_path, path, len + 1);
+	return 0;
+}
+
+/* The three that cgroup-v2.rst, "Model of Delegation", has the delegatee own. dir is relative. */
+static bool is_delegated(int root, const char *dir)
+{
+	static const char *const files[] = { ".", "cgroup.procs", "cgroup.subtree_control" };
+	char path[PATH_MAX + 32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+		if (faccessat(root, path, W_OK, AT_EACCESS) < 0)
+			return false;
+	}
+	return true;
+}
+
+/* systemd 251 marks what it delegated. What lies above the mark is systemd's alone. */
+static bool is_delegation_boundary(int root, const char *dir)
+{
+	autofd fd = fd_open(root, dir, OPEN_DIR);
+
+	return fd >= 0 && fgetxattr(fd, "user.delegate", NULL, 0) > 0;
+}
+
+int cg_delegated_path(const struct cg_tree *tree, char *ret_path, size_t size, struct err *err)
+{
+	char own[PATH_MAX];
+	size_t len;
+	int r = cg_path_of(0, own, sizeof(own), err);
+
+	if (r < 0)
+		return r;
+	len = (size_t)(strrchr(own, '/') - own);
+	if (len > 0 && !is_delegation_boundary(tree->fd, own + 1)) {
+		own[len] = '\0';
+		if (!is_delegated(tree->fd, own + 1))
+			own[len] = '/';
+	}
+	if (strlen(own) >= size)
+		return err_code(err, ENAMETOOLONG, "own cgroup");
+	memcpy(ret_path, own, strlen(own) + 1);
 	return 0;
 }

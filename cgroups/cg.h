@@ -70,8 +70,25 @@ int cg_missing(const struct cg_tree *tree, const char *path);
 int cg_destroy(const struct cg_tree *tree, const char *path, unsigned int levels, int timeout_ms,
 	       struct err *err);
 
-/* The caller's own group, from /proc/self/cgroup: what rootless groups are placed below. */
-int cg_self_path(char *ret_path, size_t size, struct err *err);
+/*
+ * The group of a process (0: the caller), from /proc/PID/cgroup. -ENOENT when it was removed,
+ * -EXDEV when it lies outside of the caller's cgroup namespace.
+ */
+int cg_path_of(pid_t pid, char *ret_path, size_t size, struct err *err);
+
+/*
+ * The group that an ordinary user's groups are made in: the parent of the caller's own group if it
+ * was delegated to the caller as well (the own one is not where systemd's Delegate= begins), else
+ * the own group. In the own one no controller can be enabled, since it holds the caller: see "no
+ * internal processes" in the kernel's cgroup-v2.rst.
+ */
+int cg_delegated_path(const struct cg_tree *tree, char *ret_path, size_t size, struct err *err);
+
+/*
+ * 1 when the group hands controllers on to its children, so that it may hold no processes itself;
+ * else 0, or -errno.
+ */
+int cg_inner(const struct cg *cg);
 
 /* Processes (cg_procs.c). */
 

@@ -79,6 +79,14 @@ unsigned int cg_enabled(const struct cg *cg)
 	return read_mask(cg->fd, "cgroup.controllers");
 }
 
+int cg_inner(const struct cg *cg)
+{
+	char text[512];
+	ssize_t n = file_peek(cg->fd, "cgroup.subtree_control", text, sizeof(text));
+
+	return n < 0 ? (int)n : text[0] != '\0';
+}
+
 /* True when "cpu,cpuacct" has the word. */
 static bool has_word(const char *list, const char *word)
 {
@@ -137,7 +145,8 @@ static int explain(const struct cg *cg, const char *dir, enum cg_controller c, i
 	if (r == -EBUSY)
 		return err_set(err, EBUSY,
 			       "the %s controller cannot be enabled below cgroup /%s: that group "
-			       "holds processes itself; use another cgroupsPath",
+			       "holds processes itself; use another cgroupsPath or "
+			       "the systemd cgroup manager",
 			       name, dir);
 	if (r == -EACCES || r == -EPERM || r == -EROFS)
 		return err_set(err, EACCES,

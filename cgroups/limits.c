@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,8 @@ static int check_v1_only(const struct cg_limits *limits, struct err *err)
 		bool used;
 		const char *field;
 	} fields[] = {
+		{ given(m->kernel) && m->kernel.value > 0, "memory.kernel" },
+		{ given(m->kernel_tcp) && m->kernel_tcp.value > 0, "memory.kernelTCP" },
 		{ m->swappiness.set, "memory.swappiness" },
 		{ m->disable_oom_killer.set && m->disable_oom_killer.value,
 		  "memory.disableOOMKiller" },
@@ -129,7 +132,9 @@ static int put_swap(struct list *l, const struct cg_memory *m)
 	if (m->swap.value < m->limit.value)
 		return invalid(l, field,
 			       "is memory and swap together, it is less than memory.limit");
-	addf(l, field, 0, file, "%" PRId64, m->swap.value - m->limit.value);
+	/* A kernel without swap accounting swaps nothing of a group either. */
+	addf(l, field, m->swap.value == m->limit.value ? CG_WRITE_OPTIONAL : 0, file, "%" PRId64,
+	     m->swap.value - m->limit.value);
 	return 0;
 }
 
@@ -138,24 +143,31 @@ static int put_memory(struct list *l, const struct cg_memory *m)
 	int r = put_swap(l, m);
 
 	if (r == 0)
+		r = put_bytes(l, "memory.high", "memory.high", m->high);
+	if (r == 0)
 		r = put_bytes(l, "memory.limit", "memory.max", m->limit);
 	if (r == 0)
 		r = put_bytes(l, "memory.reservation", "memory.low", m->reservation);
+	if (m->oom_group.set)
+		add(l, "memory.oom.group", 0, "memory.oom.group", m->oom_group.value ? "1" : "0");
 	return r;
 }
 
 /*
- * Linear from 2..262144 to 1..10000, as Kubernetes (KEP 2254) and the tools that turn weights back
- * into shares have it. crun 1.23 and runc 1.3.2 moved to a logarithmic curve on which 1024 shares
- * become weight 100 instead of 39; ratios between groups then no longer follow the shares.
+ * From 2..262144 to 1..10000 on the quadratic-in-the-logarithm curve that runc 1.3.2 and crun 1.23
+ * moved to: the defaults of both scales, 1024 shares and weight 100, fall together. On the straight
+ * line before it, a container that asked for nothing weighed 39 against the host's services at 100.
  */
 static uint64_t weight_from_shares(uint64_t shares)
 {
-	if (shares < 2)
+	double l;
+
+	if (shares <= 2)
 		return 1;
-	if (shares > 262144)
+	if (shares >= 262144)
 		return 10000;
-	return 1 + ((shares - 2) * 9999) / 262142;
+	l = log2((double)shares);
+	return (uint64_t)ceil(pow(10, (l * l + 125 * l) / 612.0 - 7.0 / 34.0));
 }
 
 static void put_idle(struct list *l, const struct cg_cpu *c)

@@ -24,11 +24,14 @@ struct cg_device_rule {
 struct cg_memory {
 	/* Bytes; -1 is unlimited. */
 	struct opt_i64 limit, reservation, swap;
-	struct opt_i64 kernel, kernel_tcp;  /* obsolete, no effect */
+	struct opt_i64 kernel, kernel_tcp;  /* v1 only */
 	struct opt_u64 swappiness;	    /* v1 only */
 	struct opt_bool disable_oom_killer; /* v1 only */
 	struct opt_bool use_hierarchy;	    /* v1 only */
 	struct opt_bool check_before_update;
+	/* v2 only, not in the spec: see oci/spec_annotations.h. */
+	struct opt_i64 high; /* bytes; -1 is unlimited */
+	struct opt_bool oom_group;
 };
 
 struct cg_cpu {

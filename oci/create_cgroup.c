@@ -27,7 +27,7 @@ int create_choose_cgroup(struct making *mk, struct err *err)
 	if (r < 0)
 		return mk->opts->rootless ? 0 : r;
 	if (mk->opts->rootless && (!path || path[0] != '/')) {
-		r = cg_self_path(own, sizeof(own), err);
+		r = cg_delegated_path(&mk->tree, own, sizeof(own), err);
 		if (r < 0)
 			return r;
 		if (strcmp(own, "/") == 0)

@@ -93,7 +93,7 @@ static int open_some_group(const struct doctor *d)
 	int group = -1, fd;
 	DIR *dir;
 
-	if (cg_self_path(own, sizeof(own), &ignored) == 0 && own[1])
+	if (cg_path_of(0, own, sizeof(own), &ignored) == 0 && own[1])
 		return openat(d->tree.fd, own + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	fd = openat(d->tree.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	dir = fd < 0 ? NULL : fdopendir(fd);
@@ -141,7 +141,7 @@ static enum doctor_status check_delegation(struct doctor *d)
 
 	if (!d->opts->rootless)
 		return doctor_say(d, DOCTOR_OK, "not needed by root");
-	if (d->tree.fd >= 0 && cg_self_path(own, sizeof(own), &ignored) == 0)
+	if (d->tree.fd >= 0 && cg_delegated_path(&d->tree, own, sizeof(own), &ignored) == 0)
 		group = openat(d->tree.fd, own[1] ? own + 1 : ".",
 			       O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (group >= 0 && faccessat(group, "cgroup.procs", W_OK, AT_EACCESS) == 0)

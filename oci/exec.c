@@ -65,6 +65,33 @@ static int name_namespaces(struct entering *en, struct err *err)
 	return 0;
 }
 
+/* True for the path itself and what is below it. */
+static bool is_within(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	return strncmp(path, top, len) == 0 && (!path[len] || path[len] == '/');
+}
+
+/*
+ * A container whose init manages groups of its own (systemd) has enabled controllers in its top
+ * group, which then may hold no process: the new one goes where init is.
+ */
+static int use_cgroup_of_init(struct entering *en, struct err *err)
+{
+	const struct state *st = &en->c->st;
+	char path[PATH_MAX];
+	int r = cg_path_of(st->init.pid, path, sizeof(path), err);
+
+	if (r < 0)
+		return r;
+	if (!is_within(path, st->cgroup_path))
+		return err_set(err, EXDEV, "process %d of container %s has left its cgroup %s",
+			       st->init.pid, st->id, st->cgroup_path);
+	cg_done(&en->cg);
+	return cg_open(&en->tree, path, &en->cg, err);
+}
+
 static int open_cgroup(struct entering *en, struct err *err)
 {
 	const char *sub = en->opts->cgroup;
@@ -80,6 +107,12 @@ static int open_cgroup(struct entering *en, struct err *err)
 		return r;
 	path = arena_printf(&en->c->arena, "%s/%s", en->c->st.cgroup_path, sub ? sub : "");
 	r = cg_open(&en->tree, path, &en->cg, err);
+	if (r == 0 && cg_inner(&en->cg) == 1)
+		r = sub ? err_set(err, EBUSY,
+				  "--cgroup %s: that group hands controllers on to its children "
+				  "and may hold no processes itself; name a group below it",
+				  sub)
+			: use_cgroup_of_init(en, err);
 	if (r == 0)
 		en->launch.cgroup_fd = en->cg.fd;
 	return r;

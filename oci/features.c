@@ -211,7 +211,7 @@ void features_write(struct buf *ret_json)
 	write_mount_options(&w);
 	write_linux(&w);
 	write_annotations(&w);
-	/* Annotations change nothing here: an image must not steer its runtime. */
+	/* Annotations only ever tighten limits here: an image must not steer its runtime. */
 	write_strings(&w, "potentiallyUnsafeConfigAnnotations", none);
 	json_end_object(&w);
 	json_writer_done(&w);

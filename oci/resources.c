@@ -4,6 +4,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "oci/rdt.h"
+#include "oci/spec_annotations.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -49,7 +50,11 @@ static int update_group(struct container *c, struct cg_limits *limits, struct er
 	if (r < 0)
 		return r;
 	fill_memory_limit(&cg, &limits->memory);
-	r = limits_apply(&cg, limits, err);
+	/* A share of the memory limit follows the limit. */
+	if (limits->memory.limit.set && limits->memory.limit.value)
+		r = spec_apply_annotations(&c->st.annotations, limits, err);
+	if (r == 0)
+		r = limits_apply(&cg, limits, err);
 	if (r == 0 && program.count)
 		r = devices_replace(cg.fd, &program, err);
 	cg_tree_close(&tree);

@@ -2,6 +2,7 @@
 #include "oci/spec.h"
 
 #include "lib/file.h"
+#include "oci/spec_annotations.h"
 #include "oci/spec_tables.h"
 
 #include <linux/sched.h>
@@ -146,6 +147,8 @@ int spec_parse(const char *text, size_t len, struct arena *a, struct spec **ret_
 	struct spec *spec = arena_alloc(a, sizeof(*spec));
 	int r = parse_into(text, len, &spec_table, a, spec, err);
 
+	if (r == 0)
+		r = spec_apply_annotations(&spec->annotations, &spec->linux_.resources, err);
 	if (r == 0)
 		*ret_spec = spec;
 	return r;

@@ -46,6 +46,7 @@ static const struct json_field fields[] = {
 	FIELD("privatePids", json_bool, private_pids),
 	FIELD("netDevices", json_strv, net_devices),
 	FIELD("clos", json_string, clos),
+	FIELD("restarts", json_u32, restarts),
 	{ "pid", json_i32, offsetof(struct state_file, pid), 0, NULL },
 	{ "startTime", json_u64, offsetof(struct state_file, start_time), 0, NULL },
 	{ "bootId", json_string, offsetof(struct state_file, boot_id), 0, NULL },
@@ -263,6 +264,8 @@ int state_save(int dir_fd, const struct state *st, struct err *err)
 	if (st->net_devices.count)
 		json_pair_strv(&w, "netDevices", &st->net_devices);
 	pair_if(&w, "clos", st->clos);
+	if (st->restarts)
+		json_pair_u64(&w, "restarts", st->restarts);
 	json_end_object(&w);
 	json_writer_done(&w);
 	return file_replace(dir_fd, STATE_FILE, text.data, text.len, 0600, err);

@@ -29,6 +29,7 @@ struct state {
 	bool private_pids;	 /* has a pid namespace of its own: killing init kills all */
 	struct strv net_devices; /* "inside=host", as tote-net netdev-out takes them */
 	char *clos;		 /* the resctrl group that was made for it */
+	uint32_t restarts;	 /* how often a supervisor started it anew under this id */
 };
 
 enum status { STATUS_CREATING, STATUS_CREATED, STATUS_RUNNING, STATUS_PAUSED, STATUS_STOPPED };

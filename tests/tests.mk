@@ -27,7 +27,7 @@ TEST_CFLAGS = $(CPPFLAGS) -std=gnu11 $(WARN) -g -O1 $(if $(SAN),-fsanitize=$(SAN
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libtote.a
 	@mkdir -p $(@D)
 	$(call say,TEST)
-	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libtote.a -lcmocka -lcap -lseccomp -lyajl
+	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libtote.a -lcmocka -lcap -lseccomp -lyajl -lm
 -include $(UNIT:=.d)
 
 $(BUILD)/tests/fault/fault: $(wildcard tests/fault/*.c tests/fault/*.h)
@@ -47,7 +47,7 @@ $(BENCH_TOOLS): tests/bench/bench.h
 # The same program with shared libraries, to show what linking costs.
 $(BUILD)/tote-shared: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmd/tote/*.c)) $(BUILD)/libtote.a
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcap -lseccomp -lyajl
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcap -lseccomp -lyajl -lm
 
 # Only clang has libFuzzer.
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(BUILD)/gen/seccomp_builtin.c
@@ -55,7 +55,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(BUILD)/gen/seccomp_builtin.c
 	$(call say,TEST)
 	$(Q)clang $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $< \
 		$(filter-out netns/% oci/spawn.c oci/launch.c oci/create.c oci/exec.c,$(LIB_SRC)) $(BUILD)/gen/seccomp_builtin.c \
-		-lcap -lseccomp -lyajl
+		-lcap -lseccomp -lyajl -lm
 
 setup-build:
 	@tests/setup $(BUILD_DEPS)

@@ -28,6 +28,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -405,9 +406,9 @@ static void test_self_path(void **state)
 		char path[PATH_MAX];
 
 		if (cg_add_pid(&cg, getpid(), &err) < 0 ||
-		    cg_self_path(path, sizeof(path), &err) < 0)
+		    cg_path_of(0, path, sizeof(path), &err) < 0)
 			_exit(1);
-		_exit(strcmp(path, cg.path) != 0 || cg_self_path(path, 5, &err) != -ENAMETOOLONG);
+		_exit(strcmp(path, cg.path) != 0 || cg_path_of(0, path, 5, &err) != -ENAMETOOLONG);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -428,6 +429,89 @@ static void test_find(void **state)
 	assert_int_equal(found.hybrid, access("/sys/fs/cgroup/cgroup.controllers", F_OK) != 0);
 	cg_tree_close(&found);
 	assert_int_equal(cg_tree_open("/tmp", &found, &err), -EINVAL);
+}
+
+/* The child of a caller stays in its group while the caller asks where its groups may be made. */
+static int ask_delegated(const char *group, uid_t uid, char *ret_path, size_t size)
+{
+	autocg cg = CG_INIT;
+	struct err err = { 0 };
+	int out[2], status;
+	pid_t pid;
+
+	assert_int_equal(cg_open(&tree, group, &cg, &err), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		char path[PATH_MAX] = "";
+
+		if (cg_add_pid(&cg, getpid(), &err) < 0 || setresuid(uid, uid, uid) < 0 ||
+		    cg_delegated_path(&tree, path, sizeof(path), &err) < 0)
+			_exit(1);
+		_exit(write(out[1], path, strlen(path) + 1) < 0);
+	}
+	close(out[1]);
+	assert_true(read(out[0], ret_path, size) >= 0);
+	close(out[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void give(const char *group, uid_t uid)
+{
+	static const char *const files[] = { ".", "cgroup.procs", "cgroup.subtree_control" };
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", group + 1, files[i]);
+		assert_int_equal(fchownat(tree.fd, path, uid, uid, 0), 0);
+	}
+}
+
+static void test_delegated_path(void **state)
+{
+	autocg cg = CG_INIT;
+	struct err err = { 0 };
+	char path[PATH_MAX];
+
+	(void)state;
+	assert_int_equal(cg_create(&tree, below("own"), 0, &cg, &err), 0);
+	/* Nobody gave it anything: its own group. */
+	assert_int_equal(ask_delegated(cg.path, 65534, path, sizeof(path)), 0);
+	assert_string_equal(path, cg.path);
+	/* Only what is the user's as a whole counts. */
+	give(top, 65534);
+	assert_int_equal(fchownat(tree.fd, top + 1, 0, 0, 0), 0);
+	assert_int_equal(ask_delegated(cg.path, 65534, path, sizeof(path)), 0);
+	assert_string_equal(path, cg.path);
+	give(top, 65534);
+	assert_int_equal(ask_delegated(cg.path, 65534, path, sizeof(path)), 0);
+	assert_string_equal(path, top);
+	/* Where systemd says that the delegation begins, what is above is not ours. */
+	assert_int_equal(fsetxattr(cg.fd, "user.delegate", "1", 1, 0), 0);
+	assert_int_equal(ask_delegated(cg.path, 65534, path, sizeof(path)), 0);
+	assert_string_equal(path, cg.path);
+	assert_int_equal(cg_destroy(&tree, top, 1, 2000, &err), 0);
+}
+
+static void test_inner(void **state)
+{
+	autocg cg = CG_INIT, child = CG_INIT;
+	struct err err = { 0 };
+	unsigned int some;
+
+	(void)state;
+	assert_int_equal(cg_create(&tree, top, 0, &cg, &err), 0);
+	assert_int_equal(cg_inner(&cg), 0);
+	/* Only what the host has enabled already: its own groups stay as they are. */
+	some = cg_enabled(&cg);
+	if (!some)
+		skip();
+	assert_int_equal(cg_create(&tree, below("child"), 0, &child, &err), 0);
+	assert_int_equal(cg_enable(&child, some & -some, &err), 0);
+	assert_int_equal(cg_inner(&child), 0);
+	assert_int_equal(cg_inner(&cg), 1);
+	assert_int_equal(cg_destroy(&tree, top, 1, 2000, &err), 0);
 }
 
 /* A controller that the tree lacks, with the remedy; the host is not changed by asking. */
@@ -497,6 +581,8 @@ int main(void)
 		IN_TREE(test_parallel),
 		IN_TREE(test_add_pid),
 		IN_TREE(test_self_path),
+		IN_TREE(test_delegated_path),
+		IN_TREE(test_inner),
 		IN_TREE(test_enable_absent),
 		IN_TREE(test_stats),
 	};

@@ -54,7 +54,7 @@ resources() {
 	background
 	tote update --cpu-quota 50000 --cpu-period 100000 --cpu-share 1024 "$ID"
 	[ "$(group_file cpu.max)" = "50000 100000" ]
-	[ "$(group_file cpu.weight)" = 39 ]
+	[ "$(group_file cpu.weight)" = 100 ]
 	tote update --cpu-period=200000 "$ID"
 	[ "$(group_file cpu.max)" = "50000 200000" ]
 	tote update --cpu-quota -1 "$ID"

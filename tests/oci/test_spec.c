@@ -5,6 +5,7 @@
 #include <linux/ioprio.h>
 #include <linux/mempolicy.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
@@ -115,6 +116,36 @@ static void mount_and_hook_values(void **state)
 	assert_int_equal(hooks[HOOK_POSTSTOP].items[1].timeout.value, 5);
 	assert_int_equal(hooks[HOOK_CREATE_RUNTIME].count, 0);
 	assert_string_equal(s->annotations.items[0].key, "org.x");
+}
+
+static void limits_by_annotation(void **state)
+{
+	static const struct {
+		const char *annotations, *limit;
+		int64_t high;
+	} cases[] = {
+		{ "'org.tote.memory.high':'90%'", "1000", 900 },
+		{ "'org.tote.memory.high':'1%'", "199", 1 },
+		{ "'org.tote.memory.high':'100%'", "9223372036854775807", INT64_MAX },
+		{ "'org.tote.memory.high':'90%'", "-1", -1 },
+		{ "'org.tote.memory.high':'90%','org.tote.memory.oom.group':'true'", "10", 9 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		autoarena a = ARENA_INIT;
+		char text[512];
+		const struct cg_memory *m;
+
+		snprintf(text, sizeof(text),
+			 SPEC("'annotations':{%s},'linux':{'resources':{'memory':{'limit':%s}}}"),
+			 cases[i].annotations, cases[i].limit);
+		m = &parse(&a, text)->linux_.resources.memory;
+		assert_true(m->high.set);
+		assert_int_equal(m->high.value, cases[i].high);
+		assert_int_equal(m->oom_group.set && m->oom_group.value,
+				 strstr(cases[i].annotations, "oom") != NULL);
+	}
 }
 
 static void linux_values(void **state)
@@ -398,6 +429,7 @@ int main(void)
 		cmocka_unit_test(process_values),
 		cmocka_unit_test(mount_and_hook_values),
 		cmocka_unit_test(linux_values),
+		cmocka_unit_test(limits_by_annotation),
 		cmocka_unit_test(namespace_values),
 		cmocka_unit_test(device_modes),
 		cmocka_unit_test(seccomp_values),

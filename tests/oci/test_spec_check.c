@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/oci/spec_bad.h"
 
+#define MEMORY_LIMIT "'linux':{'resources':{'memory':{'limit':4096}}}"
+
 static void bad_top_level(void **state)
 {
 	static const struct bad cases[] = {
@@ -29,6 +31,24 @@ static void bad_top_level(void **state)
 		{ SPEC("'annotations':{'':'x'}"), "annotations: an empty key" },
 		{ SPEC("'annotations':{'a.b':1}"),
 		  "annotations[\"a.b\"]: expected a string, found 1" },
+		{ SPEC("'annotations':{'org.tote.memory.high':'90%'}"),
+		  "annotations[\"org.tote.memory.high\"]: a share of linux.resources.memory.limit, "
+		  "which is not set" },
+		{ SPEC("'annotations':{'org.tote.memory.high':'0%'}," MEMORY_LIMIT),
+		  "annotations[\"org.tote.memory.high\"]: expected a share of the memory limit "
+		  "from "
+		  "1% to 100%, found \"0%\"" },
+		{ SPEC("'annotations':{'org.tote.memory.high':'101%'}," MEMORY_LIMIT),
+		  "annotations[\"org.tote.memory.high\"]: expected a share of the memory limit "
+		  "from "
+		  "1% to 100%, found \"101%\"" },
+		{ SPEC("'annotations':{'org.tote.memory.high':'90'}," MEMORY_LIMIT),
+		  "annotations[\"org.tote.memory.high\"]: expected a share of the memory limit "
+		  "from "
+		  "1% to 100%, found \"90\"" },
+		{ SPEC("'annotations':{'org.tote.memory.oom.group':'1'}"),
+		  "annotations[\"org.tote.memory.oom.group\"]: expected true or false, found "
+		  "\"1\"" },
 		{ SPEC("'hostname':'h'"),
 		  "hostname: needs a namespace of type uts in linux.namespaces" },
 		{ SPEC("'domainname':'d'"),
