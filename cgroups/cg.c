@@ -226,7 +226,7 @@ static int make_chain(int root, const char *path, unsigned int *ret_made)
 	return r;
 }
 
-static int take_over(const struct cg *cg, struct err *err)
+static int join(const struct cg *cg, struct err *err)
 {
 	int r = cg_populated(cg);
 
@@ -234,6 +234,11 @@ static int take_over(const struct cg *cg, struct err *err)
 		return err_code(err, r, "read cgroup %s", cg->path);
 	if (r > 0)
 		return err_set(err, EBUSY, "cgroup %s exists and holds processes", cg->path);
+	if (cg_inner(cg) == 1)
+		return err_set(err, EBUSY,
+			       "cgroup %s exists and hands controllers on to its children, so it "
+			       "may hold no processes itself; use another cgroupsPath",
+			       cg->path);
 	/* A process cloned into a group that was left frozen would never start. */
 	r = file_poke(cg->fd, "cgroup.freeze", "0");
 	if (r < 0 && r != -ENOENT)
@@ -259,8 +264,7 @@ static int create_once(int root, const char *rel, unsigned int *ret_made)
 	return fd;
 }
 
-int cg_create(const struct cg_tree *tree, const char *path, unsigned int flags, struct cg *ret_cg,
-	      struct err *err)
+int cg_create(const struct cg_tree *tree, const char *path, struct cg *ret_cg, struct err *err)
 {
 	char clean[PATH_MAX];
 	struct cg cg = { .root = tree->fd, .fd = -1 };
@@ -273,13 +277,18 @@ int cg_create(const struct cg_tree *tree, const char *path, unsigned int flags, 
 		if (cg.fd != -ENOENT)
 			break;
 	}
+	if (cg.fd == -EROFS)
+		return err_set(err, EROFS,
+			       "create cgroup %s: the cgroup2 mount is read-only; remount it "
+			       "read-write, or go without (--cgroup-manager disabled)",
+			       clean);
 	if (cg.fd < 0)
 		return err_code(err, cg.fd, "create cgroup %s", clean);
 	cg.path = strdup(clean);
 	if (!cg.path)
 		r = err_code(err, ENOMEM, "create cgroup %s", clean);
-	else if (!cg.made && !(flags & CG_JOIN))
-		r = take_over(&cg, err);
+	else if (!cg.made)
+		r = join(&cg, err);
 	if (r < 0) {
 		remove_upwards(tree->fd, clean + 1, cg.made);
 		cg_done(&cg);

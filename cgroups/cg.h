@@ -40,17 +40,13 @@ struct cg {
 		-1, -1, NULL, 0                                                                    \
 	}
 
-enum {
-	CG_JOIN = 1, /* an existing group may hold processes */
-};
-
 /*
  * Makes the group and its missing parents. A path is absolute below the mount; repeated slashes are
- * folded, ".." is refused. An existing group without processes is taken over and thawed; one with
- * processes is -EBUSY unless CG_JOIN. What was made is undone on failure.
+ * folded, ".." is refused. An existing group is joined and thawed: made is 0, so that it stays when
+ * the container goes. -EBUSY when it holds processes, which would share the container's end, or
+ * may hold none since it hands controllers on. What was made is undone on failure.
  */
-int cg_create(const struct cg_tree *tree, const char *path, unsigned int flags, struct cg *ret_cg,
-	      struct err *err);
+int cg_create(const struct cg_tree *tree, const char *path, struct cg *ret_cg, struct err *err);
 /* Opens an existing group; -ENOENT when there is none. made is 0. */
 int cg_open(const struct cg_tree *tree, const char *path, struct cg *ret_cg, struct err *err);
 /* Closes the descriptor and frees the path; the group stays. */

@@ -77,7 +77,7 @@ int create_make_cgroup(struct making *mk, struct err *err)
 				       "linux.resources: there is no cgroup to limit");
 		return 0;
 	}
-	r = cg_create(&mk->tree, c->st.cgroup_path, 0, &mk->cg, err);
+	r = cg_create(&mk->tree, c->st.cgroup_path, &mk->cg, err);
 	if ((r == -EACCES || r == -EPERM || r == -EROFS) && mk->opts->rootless &&
 	    !wants_limits(c->spec, &c->arena)) {
 		/* No group was delegated to this user, and none is needed. */

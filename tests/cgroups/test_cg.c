@@ -150,7 +150,7 @@ static void test_create_and_destroy(void **state)
 
 	(void)state;
 	assert_int_equal(cg_missing(&tree, below("a/b/c")), 4);
-	assert_int_equal(cg_create(&tree, below("a//b/./c/"), 0, &cg, &err), 0);
+	assert_int_equal(cg_create(&tree, below("a//b/./c/"), &cg, &err), 0);
 	assert_string_equal(cg.path, below("a/b/c"));
 	assert_int_equal(cg.made, 4);
 	assert_int_equal(cg_missing(&tree, cg.path), 0);
@@ -167,10 +167,10 @@ static void test_only_what_was_made_goes(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	assert_int_equal(cg_create(&tree, below("a"), 0, &parent, &err), 0);
-	assert_int_equal(cg_create(&tree, below("a/b/c"), 0, &cg, &err), 0);
+	assert_int_equal(cg_create(&tree, below("a"), &parent, &err), 0);
+	assert_int_equal(cg_create(&tree, below("a/b/c"), &cg, &err), 0);
 	assert_int_equal(cg.made, 2);
-	assert_int_equal(cg_create(&tree, below("a/b/d"), 0, &other, &err), 0);
+	assert_int_equal(cg_create(&tree, below("a/b/d"), &other, &err), 0);
 	assert_int_equal(other.made, 1);
 	/* b holds d still. */
 	assert_int_equal(cg_destroy(&tree, cg.path, cg.made, 1000, &err), 0);
@@ -195,13 +195,13 @@ static void test_bad_paths(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		assert_int_equal(cg_create(&tree, bad[i], 0, &cg, &err), -EINVAL);
+		assert_int_equal(cg_create(&tree, bad[i], &cg, &err), -EINVAL);
 		assert_int_equal(cg_destroy(&tree, bad[i], 9, 0, &err), -EINVAL);
 	}
 	*at++ = '/';
 	memset(at, 'x', 256);
 	at[256] = '\0';
-	assert_int_equal(cg_create(&tree, name, 0, &cg, &err), -ENAMETOOLONG);
+	assert_int_equal(cg_create(&tree, name, &cg, &err), -ENAMETOOLONG);
 	assert_int_equal(cg_open(&tree, below("nothing"), &cg, &err), -ENOENT);
 	assert_null(cg.path);
 }
@@ -212,17 +212,15 @@ static void test_existing(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	assert_int_equal(cg_create(&tree, top, 0, &cg, &err), 0);
+	assert_int_equal(cg_create(&tree, top, &cg, &err), 0);
 	assert_int_equal(cg_freeze(&cg, 1000, &err), 0);
 	/* Empty: taken over, thawed, and not ours to remove. */
-	assert_int_equal(cg_create(&tree, top, 0, &again, &err), 0);
+	assert_int_equal(cg_create(&tree, top, &again, &err), 0);
 	assert_int_equal(again.made, 0);
 	assert_int_equal(cg_frozen(&again), 0);
 	cg_done(&again);
 	spawn(&cg);
-	assert_int_equal(cg_create(&tree, top, 0, &again, &err), -EBUSY);
-	assert_int_equal(cg_create(&tree, top, CG_JOIN, &again, &err), 0);
-	assert_int_equal(again.made, 0);
+	assert_int_equal(cg_create(&tree, top, &again, &err), -EBUSY);
 	assert_int_equal(cg_kill(&cg, 2000, &err), 0);
 	reap(1);
 	assert_int_equal(cg_destroy(&tree, top, 1, 2000, &err), 0);
@@ -236,9 +234,9 @@ static void test_freeze_kill_destroy(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	assert_int_equal(cg_create(&tree, top, 0, &cg, &err), 0);
+	assert_int_equal(cg_create(&tree, top, &cg, &err), 0);
 	assert_int_equal(cg_populated(&cg), 0);
-	assert_int_equal(cg_create(&tree, below("x/y"), 0, &sub, &err), 0);
+	assert_int_equal(cg_create(&tree, below("x/y"), &sub, &err), 0);
 	for (int i = 0; i < CHILDREN; i++)
 		spawn(i % 2 ? &cg : &sub);
 	assert_int_equal(cg_populated(&cg), 1);
@@ -270,8 +268,8 @@ static void test_kill_each(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	assert_int_equal(cg_create(&tree, top, 0, &cg, &err), 0);
-	assert_int_equal(cg_create(&tree, below("x"), 0, &sub, &err), 0);
+	assert_int_equal(cg_create(&tree, top, &cg, &err), 0);
+	assert_int_equal(cg_create(&tree, below("x"), &sub, &err), 0);
 	for (int i = 0; i < CHILDREN; i++)
 		spawn(i % 2 ? &cg : &sub);
 	assert_int_equal(cg_kill_each(&cg, 2000, &err), 0);
@@ -287,7 +285,7 @@ static void test_deadlines_hold(void **state)
 	int64_t start;
 
 	(void)state;
-	assert_int_equal(cg_create(&tree, top, 0, &cg, &err), 0);
+	assert_int_equal(cg_create(&tree, top, &cg, &err), 0);
 	spawn(&cg);
 	start = now_ms();
 	assert_int_equal(cg_wait_empty(&cg, 50, &err), -ETIMEDOUT);
@@ -309,7 +307,7 @@ static void test_destroy_after_exit(void **state)
 	for (int i = 0; i < 100; i++) {
 		autocg cg = CG_INIT;
 
-		assert_int_equal(cg_create(&tree, top, 0, &cg, &err), 0);
+		assert_int_equal(cg_create(&tree, top, &cg, &err), 0);
 		kill(spawn(&cg), SIGKILL);
 		reap(1);
 		assert_int_equal(cg_destroy(&tree, top, cg.made, 2000, &err), 0);
@@ -324,7 +322,7 @@ static void test_destroy_nested(void **state)
 	autocg cg = CG_INIT;
 
 	(void)state;
-	assert_int_equal(cg_create(&tree, top, 0, &cg, &err), 0);
+	assert_int_equal(cg_create(&tree, top, &cg, &err), 0);
 	for (int i = 0; i < 20; i++) {
 		snprintf(path, sizeof(path), "w%d", i);
 		assert_int_equal(mkdirat(cg.fd, path, 0755), 0);
@@ -356,7 +354,7 @@ static void test_parallel(void **state)
 			char name[32];
 
 			snprintf(name, sizeof(name), "shared/%d", i);
-			if (cg_create(&tree, below(name), 0, &cg, &err) < 0 || cg.made < 1 ||
+			if (cg_create(&tree, below(name), &cg, &err) < 0 || cg.made < 1 ||
 			    cg_destroy(&tree, cg.path, 3, 2000, &err) < 0) {
 				fprintf(stderr, "# %s\n", err.msg);
 				_exit(1);
@@ -381,8 +379,8 @@ static void test_add_pid(void **state)
 	pid_t pid;
 
 	(void)state;
-	assert_int_equal(cg_create(&tree, below("one"), 0, &cg, &err), 0);
-	assert_int_equal(cg_create(&tree, below("two"), 0, &other, &err), 0);
+	assert_int_equal(cg_create(&tree, below("one"), &cg, &err), 0);
+	assert_int_equal(cg_create(&tree, below("two"), &other, &err), 0);
 	pid = spawn(&cg);
 	assert_int_equal(cg_add_pid(&other, pid, &err), 0);
 	assert_int_equal(cg_populated(&cg), 0);
@@ -400,7 +398,7 @@ static void test_self_path(void **state)
 	int status;
 
 	(void)state;
-	assert_int_equal(cg_create(&tree, below("own"), 0, &cg, &err), 0);
+	assert_int_equal(cg_create(&tree, below("own"), &cg, &err), 0);
 	pid = fork();
 	if (pid == 0) {
 		char path[PATH_MAX];
@@ -475,7 +473,7 @@ static void test_delegated_path(void **state)
 	char path[PATH_MAX];
 
 	(void)state;
-	assert_int_equal(cg_create(&tree, below("own"), 0, &cg, &err), 0);
+	assert_int_equal(cg_create(&tree, below("own"), &cg, &err), 0);
 	/* Nobody gave it anything: its own group. */
 	assert_int_equal(ask_delegated(cg.path, 65534, path, sizeof(path)), 0);
 	assert_string_equal(path, cg.path);
@@ -501,16 +499,18 @@ static void test_inner(void **state)
 	unsigned int some;
 
 	(void)state;
-	assert_int_equal(cg_create(&tree, top, 0, &cg, &err), 0);
+	assert_int_equal(cg_create(&tree, top, &cg, &err), 0);
 	assert_int_equal(cg_inner(&cg), 0);
 	/* Only what the host has enabled already: its own groups stay as they are. */
 	some = cg_enabled(&cg);
 	if (!some)
 		skip();
-	assert_int_equal(cg_create(&tree, below("child"), 0, &child, &err), 0);
+	assert_int_equal(cg_create(&tree, below("child"), &child, &err), 0);
 	assert_int_equal(cg_enable(&child, some & -some, &err), 0);
 	assert_int_equal(cg_inner(&child), 0);
 	assert_int_equal(cg_inner(&cg), 1);
+	assert_int_equal(cg_create(&tree, top, &child, &err), -EBUSY);
+	assert_non_null(strstr(err.msg, "hands controllers on to its children"));
 	assert_int_equal(cg_destroy(&tree, top, 1, 2000, &err), 0);
 }
 
@@ -522,7 +522,7 @@ static void test_enable_absent(void **state)
 	unsigned int absent = ~cg_available(&tree) & ((1u << CG_CONTROLLERS) - 1);
 
 	(void)state;
-	assert_int_equal(cg_create(&tree, top, 0, &cg, &err), 0);
+	assert_int_equal(cg_create(&tree, top, &cg, &err), 0);
 	assert_int_equal(cg_enable(&cg, cg_enabled(&cg), &err), 0);
 	if (absent) {
 		assert_int_equal(cg_enable(&cg, absent & -absent, &err), -EOPNOTSUPP);
@@ -541,7 +541,7 @@ static void test_stats(void **state)
 	pid_t pid;
 
 	(void)state;
-	assert_int_equal(cg_create(&tree, top, 0, &cg, &err), 0);
+	assert_int_equal(cg_create(&tree, top, &cg, &err), 0);
 	pid = fork();
 	if (pid == 0) {
 		int64_t end = now_ms() + 50;

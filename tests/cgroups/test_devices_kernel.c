@@ -143,7 +143,7 @@ static int enter(struct err *err)
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "/tote-test-devices-%d", (int)getpid());
-	r = cg_create(&tree, path, 0, &cg, err);
+	r = cg_create(&tree, path, &cg, err);
 	if (r < 0)
 		return r;
 	r = devices_program(devices_default, devices_default_count, &a, &p, err);
