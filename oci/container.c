@@ -16,7 +16,9 @@
 
 #define FREEZE_TIMEOUT_MS 10000
 #define LOCK_TRY_MS 100
-#define LOCK_FORCED_MS 8000
+#define LOCK_FORCED_MS 6000
+/* Of delete --force, which promises ten seconds. */
+#define FORCED_MS 9500
 
 void container_warn(struct container *c, const char *fmt, ...)
 {
@@ -66,14 +68,18 @@ int container_open(int root_fd, const char *id, bool lock, struct container *ret
 
 int container_open_forced(int root_fd, const char *id, struct container *ret_c, struct err *err)
 {
+	struct deadline deadline = deadline_in(FORCED_MS);
 	autocontainer c = CONTAINER_INIT;
 	int r = open_locked(root_fd, id, LOCK_TRY_MS, ret_c, err);
 
-	if (r != -EBUSY)
-		return r;
-	if (open_locked(root_fd, id, 0, &c, err) == 0)
-		container_kill(&c, SIGKILL, false, err);
-	return open_locked(root_fd, id, LOCK_FORCED_MS, ret_c, err);
+	if (r == -EBUSY) {
+		if (open_locked(root_fd, id, 0, &c, err) == 0)
+			container_kill(&c, SIGKILL, false, err);
+		r = open_locked(root_fd, id, LOCK_FORCED_MS, ret_c, err);
+	}
+	if (r == 0)
+		ret_c->deadline = deadline;
+	return r;
 }
 
 void container_close(struct container *c)

@@ -9,6 +9,7 @@
 
 #include "cgroups/cg.h"
 #include "lib/arena.h"
+#include "lib/deadline.h"
 #include "lib/err.h"
 #include "oci/spec.h"
 #include "oci/state.h"
@@ -28,8 +29,9 @@ struct container {
 	struct spec *spec; /* loaded on demand: container_spec() */
 	char *config;	   /* the text it was read from */
 	struct arena arena;
-	LIST(char *) warnings; /* to be logged by the caller */
-	int notify_fd;	       /* the socket of oci/notify.h after start or run, -1: none */
+	LIST(char *) warnings;	  /* to be logged by the caller */
+	int notify_fd;		  /* the socket of oci/notify.h after start or run, -1: none */
+	struct deadline deadline; /* by which container_delete() has to be done */
 };
 
 struct create_opts {
@@ -67,7 +69,7 @@ int container_open(int root_fd, const char *id, bool lock, struct container *ret
 /*
  * For a forced delete: a command that holds the lock, waiting for a container that does not come to
  * an end (a hook that hangs, a frozen init), is helped by killing init; then the lock is waited
- * for, eight seconds at most.
+ * for. That and container_delete() together, with its hooks, take less than ten seconds.
  */
 int container_open_forced(int root_fd, const char *id, struct container *ret_c, struct err *err);
 void container_close(struct container *c);
@@ -96,8 +98,8 @@ int container_cgroup(const struct container *c, struct cg_tree *ret_tree, struct
 		     struct err *err);
 
 /*
- * Removes a stopped container, with force any; runs the poststop hooks. Bounded by about ten
- * seconds, then -EBUSY or -ETIMEDOUT says what is left. delete.c
+ * Removes a stopped container, with force any; runs the poststop hooks. Its waits are bounded, by
+ * the deadline as well if there is one; then -EBUSY or -ETIMEDOUT says what is left. delete.c
  */
 int container_delete(struct container *c, bool force, struct err *err);
 /* What is left of a container whose create died before it wrote its state, or whose state cannot be

@@ -215,9 +215,9 @@ static int host_work(struct making *mk, struct err *err)
 	if (r < 0)
 		return r;
 	oci_state(mk->c, STATUS_CREATING, mk->launch.pid, &text);
-	r = hooks_run(mk->c->spec, HOOK_PRESTART, buf_str(&text), err);
+	r = hooks_run(mk->c->spec, HOOK_PRESTART, buf_str(&text), NULL, err);
 	if (r == 0)
-		r = hooks_run(mk->c->spec, HOOK_CREATE_RUNTIME, buf_str(&text), err);
+		r = hooks_run(mk->c->spec, HOOK_CREATE_RUNTIME, buf_str(&text), NULL, err);
 	return r < 0 ? r : launch_tell(&mk->launch, SYNC_HOST_DONE, err);
 }
 
@@ -316,7 +316,7 @@ static int run_process(struct making *mk, struct err *err)
 		autobuf text = BUF_INIT;
 
 		oci_state(mk->c, STATUS_RUNNING, mk->launch.pid, &text);
-		r = hooks_run(mk->c->spec, HOOK_POSTSTART, buf_str(&text), err);
+		r = hooks_run(mk->c->spec, HOOK_POSTSTART, buf_str(&text), NULL, err);
 	}
 	return r;
 }
@@ -334,7 +334,7 @@ static void undo(struct making *mk)
 
 		netdev_take_back(&c->st, &ignored);
 		oci_state(c, STATUS_STOPPED, 0, &text);
-		hooks_run(c->spec, HOOK_POSTSTOP, buf_str(&text), &ignored);
+		hooks_run(c->spec, HOOK_POSTSTOP, buf_str(&text), NULL, &ignored);
 	}
 	rdt_remove(&c->st);
 	if (mk->cg.fd >= 0) {

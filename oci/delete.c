@@ -28,7 +28,7 @@ static int kill_init(const struct container *c, struct err *err)
 	r = proc_signal(pidfd, SIGKILL);
 	if (r < 0 && r != -ESRCH)
 		return err_code(err, r, "kill container %s", c->st.id);
-	r = proc_wait_gone(pidfd, KILL_TIMEOUT_MS);
+	r = proc_wait_gone(pidfd, deadline_left(&c->deadline, KILL_TIMEOUT_MS));
 	if (r == 0)
 		return err_set(err, ETIMEDOUT,
 			       "container %s: process %d survives SIGKILL (state D?)", c->st.id,
@@ -53,12 +53,12 @@ static int end_cgroup(const struct container *c, struct err *err)
 	r = cg_open(&tree, c->st.cgroup_path, &cg, err);
 	/* Also in a group that existed before: it was empty when the container got it. */
 	if (r == 0)
-		r = cg_kill(&cg, KILL_TIMEOUT_MS, err);
+		r = cg_kill(&cg, deadline_left(&c->deadline, KILL_TIMEOUT_MS), err);
 	else if (r == -ENOENT)
 		r = 0;
 	if (r == 0)
-		r = cg_destroy(&tree, c->st.cgroup_path, c->st.cgroup_levels, DESTROY_TIMEOUT_MS,
-			       err);
+		r = cg_destroy(&tree, c->st.cgroup_path, c->st.cgroup_levels,
+			       deadline_left(&c->deadline, DESTROY_TIMEOUT_MS), err);
 	cg_tree_close(&tree);
 	return r;
 }
@@ -75,7 +75,7 @@ static void poststop(struct container *c)
 	json_writer_init(&w, &text, false);
 	state_write_oci(&c->st, STATUS_STOPPED, 0, &w);
 	json_writer_done(&w);
-	if (hooks_run(c->spec, HOOK_POSTSTOP, buf_str(&text), &err) < 0)
+	if (hooks_run(c->spec, HOOK_POSTSTOP, buf_str(&text), &c->deadline, &err) < 0)
 		container_warn(c, "%s", err.msg);
 }
 

@@ -4,6 +4,7 @@
 #ifndef OCI_HOOKS_H
 #define OCI_HOOKS_H
 
+#include "lib/deadline.h"
 #include "lib/err.h"
 #include "oci/spec.h"
 
@@ -11,9 +12,9 @@
  * Runs the hooks of a kind one after the other with the container's state on their stdin. The first
  * that fails (an exit code other than 0, or its time is over: then it is killed) ends the list, but
  * not that of poststop hooks (runtime.md, "Lifecycle", step 13): -EIO or -ETIMEDOUT, its stderr's
- * first line in the message.
+ * first line in the message. None lasts beyond the deadline (NULL: none).
  */
 int hooks_run(const struct spec *spec, enum hook_kind kind, const char *state_json,
-	      struct err *err);
+	      const struct deadline *deadline, struct err *err);
 
 #endif

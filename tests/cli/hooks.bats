@@ -298,3 +298,14 @@ state_of_hook() {
 	tote delete --force "$ID"
 	[ "$(wc -l <"$LOG/count")" = 1 ]
 }
+
+@test "delete --force ends in ten seconds, whatever a poststop hook does" {
+	hook poststop "echo \$\$ >$LOG/pid; exec sleep 1000"
+	quietly tote create "$ID"
+	SECONDS=0
+	run -0 --separate-stderr tote delete --force "$ID"
+	[ "$SECONDS" -lt 10 ]
+	[[ $stderr == *warning*poststop*"timed out"* ]]
+	! kill -0 "$(cat "$LOG/pid")" 2>/dev/null
+	nothing_left
+}
