@@ -78,6 +78,21 @@ outside() {
 
 # ---- the bundles: `idle` sleeps until it is killed, `brief` ends at once ----
 
+# What the v2 tree of this host has controllers for.
+limits() {
+	local list= name
+	for name in $(cat /sys/fs/cgroup/cgroup.controllers 2>/dev/null || cat /sys/fs/cgroup/unified/cgroup.controllers); do
+		case $name in
+		memory) list+=', "memory": {"limit": 67108864}' ;;
+		cpu) list+=', "cpu": {"shares": 512, "quota": 90000}' ;;
+		pids) list+=', "pids": {"limit": 64}' ;;
+		hugetlb) [ ! -d /sys/kernel/mm/hugepages/hugepages-2048kB ] ||
+			list+=', "hugepageLimits": [{"pageSize": "2MB", "limit": 2097152}]' ;;
+		esac
+	done
+	echo "{\"devices\": [{\"allow\": false, \"access\": \"rwm\"}]$list}"
+}
+
 write_config() { # args as JSON
 	cat <<-END
 	{
@@ -102,6 +117,7 @@ write_config() { # args as JSON
 		"linux": {
 			"namespaces": [{"type": "pid"}, {"type": "network"}, {"type": "ipc"}, {"type": "uts"},
 				{"type": "mount"}],
+			"resources": $(limits),
 			"maskedPaths": ["/proc/kcore", "/proc/keys"],
 			"readonlyPaths": ["/proc/sys", "/proc/bus"],
 			"seccomp": {
