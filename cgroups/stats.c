@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cgroups/stats.h"
 
-#include "lib/buf.h"
+#include "cgroups/stats_private.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
-#include "lib/file.h"
 #include "lib/number.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define FILE_MAX ((size_t)1 << 20)
+#define TEXT_SIZE ((size_t)8 << 10)
+#define TEXT_MAX ((size_t)1 << 20)
+
+/* A file that every group has: no controller is asked for. */
+#define ALWAYS (-1)
 
 #define AT(field) offsetof(struct cg_stats, field)
 
@@ -23,35 +23,44 @@
 static const struct {
 	const char *file;
 	size_t offset;
+	unsigned int what;
+	int controller;
 } single_files[] = {
-	{ "memory.current", AT(memory.current) },
-	{ "memory.peak", AT(memory.peak) },
-	{ "memory.max", AT(memory.max) },
-	{ "memory.low", AT(memory.low) },
-	{ "memory.swap.current", AT(memory.swap_current) },
-	{ "memory.swap.max", AT(memory.swap_max) },
-	{ "pids.current", AT(pids_current) },
-	{ "pids.max", AT(pids_max) },
+	{ "memory.current", AT(memory.current), STATS_MEMORY, CG_MEMORY },
+	{ "memory.peak", AT(memory.peak), STATS_MEMORY, CG_MEMORY },
+	{ "memory.max", AT(memory.max), STATS_MEMORY, CG_MEMORY },
+	{ "memory.low", AT(memory.low), STATS_LIMITS, CG_MEMORY },
+	{ "memory.swap.current", AT(memory.swap_current), STATS_MEMORY, CG_MEMORY },
+	{ "memory.swap.max", AT(memory.swap_max), STATS_MEMORY, CG_MEMORY },
+	{ "pids.current", AT(pids_current), STATS_TASKS, CG_PIDS },
+	{ "pids.max", AT(pids_max), STATS_TASKS, CG_PIDS },
 };
 
-/* Files with lines "name number". */
+/* Files with lines "name number"; those of one file stand together. */
 static const struct {
 	const char *file, *name;
 	size_t offset;
+	unsigned int what;
+	int controller;
 } keyed_files[] = {
-	{ "cpu.stat", "usage_usec", AT(cpu.usage) },
-	{ "cpu.stat", "user_usec", AT(cpu.user) },
-	{ "cpu.stat", "system_usec", AT(cpu.system) },
-	{ "cpu.stat", "nr_periods", AT(cpu.periods) },
-	{ "cpu.stat", "nr_throttled", AT(cpu.throttled_periods) },
-	{ "cpu.stat", "throttled_usec", AT(cpu.throttled) },
-	{ "cpu.stat", "nr_bursts", AT(cpu.bursts) },
-	{ "cpu.stat", "burst_usec", AT(cpu.burst) },
-	{ "memory.events", "low", AT(memory.low_events) },
-	{ "memory.events", "high", AT(memory.high_events) },
-	{ "memory.events", "max", AT(memory.max_events) },
-	{ "memory.events", "oom", AT(memory.oom_events) },
-	{ "memory.events", "oom_kill", AT(memory.oom_kills) },
+	{ "cpu.stat", "usage_usec", AT(cpu.usage), STATS_CPU, ALWAYS },
+	{ "cpu.stat", "user_usec", AT(cpu.user), STATS_CPU, ALWAYS },
+	{ "cpu.stat", "system_usec", AT(cpu.system), STATS_CPU, ALWAYS },
+	{ "cpu.stat", "nr_periods", AT(cpu.periods), STATS_CPU, ALWAYS },
+	{ "cpu.stat", "nr_throttled", AT(cpu.throttled_periods), STATS_CPU, ALWAYS },
+	{ "cpu.stat", "throttled_usec", AT(cpu.throttled), STATS_CPU, ALWAYS },
+	{ "cpu.stat", "nr_bursts", AT(cpu.bursts), STATS_CPU, ALWAYS },
+	{ "cpu.stat", "burst_usec", AT(cpu.burst), STATS_CPU, ALWAYS },
+	{ "memory.events", "low", AT(memory.low_events), STATS_EVENTS, CG_MEMORY },
+	{ "memory.events", "high", AT(memory.high_events), STATS_EVENTS, CG_MEMORY },
+	{ "memory.events", "max", AT(memory.max_events), STATS_EVENTS, CG_MEMORY },
+	{ "memory.events", "oom", AT(memory.oom_events), STATS_EVENTS, CG_MEMORY },
+	{ "memory.events", "oom_kill", AT(memory.oom_kills), STATS_EVENTS, CG_MEMORY },
+	{ "memory.events", "oom_group_kill", AT(memory.oom_group_kills), STATS_EVENTS, CG_MEMORY },
+	{ "memory.swap.events", "high", AT(memory.swap_high_events), STATS_EVENTS, CG_MEMORY },
+	{ "memory.swap.events", "max", AT(memory.swap_max_events), STATS_EVENTS, CG_MEMORY },
+	{ "memory.swap.events", "fail", AT(memory.swap_fail_events), STATS_EVENTS, CG_MEMORY },
+	{ "pids.events", "max", AT(pids_failures), STATS_EVENTS, CG_PIDS },
 };
 
 static const struct {
@@ -63,57 +72,80 @@ static const struct {
 	{ "io.pressure", AT(io_psi) },
 };
 
+/* Files with a structure of their own; 1, 0 when there is none, -errno. */
+static int read_cpu_max(struct stats_reader *rd, struct cg_stats *stats);
+static int read_psi(struct stats_reader *rd, struct cg_stats *stats);
+
 static const struct {
-	const char *suffix; /* behind "hugetlb.SIZE." */
-	size_t offset;
-} hugetlb_files[] = {
-	{ "current", offsetof(struct cg_hugetlb_stats, current) },
-	{ "max", offsetof(struct cg_hugetlb_stats, max) },
-	{ "rsvd.current", offsetof(struct cg_hugetlb_stats, rsvd_current) },
-	{ "rsvd.max", offsetof(struct cg_hugetlb_stats, rsvd_max) },
+	int (*read)(struct stats_reader *rd, struct cg_stats *stats);
+	unsigned int what;
+	int controller;
+} other_files[] = {
+	{ read_cpu_max, STATS_LIMITS, CG_CPU },
+	{ read_psi, STATS_PRESSURE, ALWAYS },
+	{ stats_read_memory_stat, STATS_MEMORY, CG_MEMORY },
+	{ stats_read_io, STATS_IO, CG_IO },
+	{ stats_read_hugetlb, STATS_RARE, CG_HUGETLB },
+	{ stats_read_rdma, STATS_RARE, CG_RDMA },
+	{ stats_read_misc, STATS_RARE, CG_MISC },
 };
 
-/* A reading under way. */
-struct reader {
-	int fd;
-	struct arena *a;
-	struct err *err;
-};
-
-/* 1 with the text, 0 when the kernel has no such file here (PSI switched off: EOPNOTSUPP). */
-static int read_text(const struct reader *rd, const char *file, char **ret_text)
+/* The kernel hands out such a file in one piece: what does not fill the buffer is all of it. */
+static ssize_t read_whole(struct stats_reader *rd, int fd)
 {
-	struct err ignored;
-	int r = file_read(rd->fd, file, FILE_MAX, rd->a, ret_text, NULL, &ignored);
+	size_t len = 0;
 
-	if (r == -ENOENT || r == -EOPNOTSUPP)
-		return 0;
-	if (r < 0) {
-		*rd->err = ignored;
-		return r;
+	for (;;) {
+		ssize_t n = read(fd, rd->text + len, rd->size - 1 - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		len += (size_t)n;
+		if (n == 0 || len < rd->size - 1)
+			return (ssize_t)len;
+		if (rd->size >= TEXT_MAX)
+			return -EFBIG;
+		rd->text = memcpy(arena_alloc(rd->a, rd->size * 2), rd->text, len);
+		rd->size *= 2;
 	}
+}
+
+int stats_text(struct stats_reader *rd, const char *file)
+{
+	autofd fd = fd_open(rd->fd, file, O_RDONLY);
+	ssize_t n;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	n = fd < 0 ? -errno : read_whole(rd, fd);
+	if (n == -EOPNOTSUPP)
+		return 0;
+	if (n < 0)
+		return err_code(rd->err, (int)n, "read %s", file);
+	rd->text[n] = '\0';
+	rd->found = true;
 	return 1;
 }
 
-static void set_number(struct opt_u64 *out, const char *text)
+void stats_number(const char *text, struct opt_u64 *out)
 {
-	char *end;
-	uint64_t value = strtoull(text, &end, 10);
+	uint64_t value;
 
 	if (strncmp(text, "max", 3) == 0)
 		*out = (struct opt_u64){ true, CG_UNLIMITED };
-	else if (end != text)
+	else if (number_scan(&text, &value))
 		*out = (struct opt_u64){ true, value };
 }
 
-static int read_number(const struct reader *rd, const char *file, struct opt_u64 *out)
+int stats_single(struct stats_reader *rd, const char *file, struct opt_u64 *out)
 {
-	char *text;
-	int r = read_text(rd, file, &text);
+	int r = stats_text(rd, file);
 
 	if (r > 0)
-		set_number(out, text);
-	return r < 0 ? r : 0;
+		stats_number(rd->text, out);
+	return r;
 }
 
 /* The text behind "name " at the start of some line, or NULL. */
@@ -129,232 +161,185 @@ static const char *find_key(const char *text, const char *name)
 	return NULL;
 }
 
-static int read_keyed(const struct reader *rd, struct cg_stats *stats)
+static void set_key(const struct stats_reader *rd, const char *name, struct opt_u64 *out)
 {
-	const char *file = "";
-	char *text = NULL;
+	const char *value = find_key(rd->text, name);
 
-	for (size_t i = 0; i < ARRAY_SIZE(keyed_files); i++) {
-		const char *value;
+	if (value)
+		stats_number(value, out);
+}
 
-		if (strcmp(file, keyed_files[i].file) != 0) {
-			int r;
+int stats_keyed(struct stats_reader *rd, const char *file, const char *name, struct opt_u64 *out)
+{
+	int r = stats_text(rd, file);
 
-			text = NULL;
-			file = keyed_files[i].file;
-			r = read_text(rd, file, &text);
-			if (r < 0)
-				return r;
-		}
-		value = text ? find_key(text, keyed_files[i].name) : NULL;
-		if (value)
-			set_number((struct opt_u64 *)((char *)stats + keyed_files[i].offset),
-				   value);
+	if (r > 0)
+		set_key(rd, name, out);
+	return r;
+}
+
+/* "20000 100000" or "max 100000". */
+static int read_cpu_max(struct stats_reader *rd, struct cg_stats *stats)
+{
+	int r = stats_text(rd, "cpu.max");
+	const char *space = r > 0 ? strchr(rd->text, ' ') : NULL;
+
+	if (space) {
+		stats_number(rd->text, &stats->cpu.quota);
+		stats_number(space, &stats->cpu.period);
 	}
-	return 0;
+	return r;
 }
 
 /* "1.23" is 123; the kernel always prints two decimals. */
 static uint32_t hundredths(const char *line, const char *key)
 {
 	const char *s = strstr(line, key);
-	char *end;
-	unsigned long whole;
+	uint64_t whole = 0, part = 0;
 
-	if (!s)
-		return 0;
-	whole = strtoul(s + strlen(key), &end, 10);
-	return (uint32_t)(whole * 100 + (*end == '.' ? strtoul(end + 1, NULL, 10) : 0));
+	if (s)
+		s += strlen(key);
+	if (s && number_scan(&s, &whole) && *s++ == '.')
+		number_scan(&s, &part);
+	return (uint32_t)(whole * 100 + part);
 }
 
 static void parse_psi_line(const char *text, const char *name, struct cg_psi_line *out)
 {
 	const char *line = find_key(text, name);
-	const char *total = line ? strstr(line, "total=") : NULL;
+	struct opt_u64 total = line ? stats_field(line, " total=") : (struct opt_u64){ 0 };
 
-	if (!total)
+	if (!total.set)
 		return;
 	*out = (struct cg_psi_line){ .set = true,
 				     .avg10 = hundredths(line, "avg10="),
 				     .avg60 = hundredths(line, "avg60="),
 				     .avg300 = hundredths(line, "avg300="),
-				     .total = strtoull(total + strlen("total="), NULL, 10) };
+				     .total = total.value };
 }
 
-static int read_psi(const struct reader *rd, const char *file, struct cg_psi *out)
+static int read_psi(struct stats_reader *rd, struct cg_stats *stats)
 {
-	char *text;
-	int r = read_text(rd, file, &text);
+	for (size_t i = 0; i < ARRAY_SIZE(psi_files); i++) {
+		struct cg_psi *out = (struct cg_psi *)((char *)stats + psi_files[i].offset);
+		int r = stats_text(rd, psi_files[i].file);
 
-	if (r <= 0)
-		return r;
-	parse_psi_line(text, "some", &out->some);
-	parse_psi_line(text, "full", &out->full);
-	return 0;
-}
-
-static int read_memory_stat(const struct reader *rd, struct cg_stats *stats)
-{
-	autobuf list = BUF_INIT;
-	char *text, *save = NULL;
-	int r = read_text(rd, "memory.stat", &text);
-
-	if (r <= 0)
-		return r;
-	for (char *s = strtok_r(text, "\n", &save); s; s = strtok_r(NULL, "\n", &save)) {
-		char *space = strchr(s, ' ');
-		struct cg_counter c = { .name = s };
-
-		if (!space)
+		if (r < 0)
+			return r;
+		if (r == 0)
 			continue;
-		*space = '\0';
-		c.value = strtoull(space + 1, NULL, 10);
-		buf_add(&list, &c, sizeof(c));
+		parse_psi_line(rd->text, "some", &out->some);
+		parse_psi_line(rd->text, "full", &out->full);
 	}
-	stats->memory.stat.count = list.len / sizeof(struct cg_counter);
-	stats->memory.stat.items = arena_memdup(rd->a, buf_str(&list), list.len);
 	return 0;
 }
 
-static uint64_t io_value(const char *line, const char *key)
-{
-	const char *s = strstr(line, key);
+/* What to read of a group, and what it can have. */
+struct selection {
+	unsigned int what;
+	unsigned int controllers; /* that may be there */
+	unsigned int met;	  /* of which a file was looked for */
+};
 
-	return s ? strtoull(s + strlen(key), NULL, 10) : 0;
+static bool selected(const struct selection *s, unsigned int what, int controller)
+{
+	return s->what & what && (controller == ALWAYS || s->controllers & 1U << controller);
 }
 
-static bool parse_io_line(const char *line, struct cg_io_device *d)
+/* Where the first file of a controller is missing, so are the others: they are not looked for. */
+static void learn(struct selection *s, int controller, bool found)
 {
-	uint64_t major, minor;
+	unsigned int bit = controller == ALWAYS ? 0 : 1U << controller;
 
-	if (!number_scan(&line, &major) || *line++ != ':' || !number_scan(&line, &minor) ||
-	    *line != ' ')
-		return false;
-	d->major = (unsigned int)major;
-	d->minor = (unsigned int)minor;
-	d->rbytes = io_value(line, " rbytes=");
-	d->wbytes = io_value(line, " wbytes=");
-	d->rios = io_value(line, " rios=");
-	d->wios = io_value(line, " wios=");
-	d->dbytes = io_value(line, " dbytes=");
-	d->dios = io_value(line, " dios=");
-	return true;
+	if (!found && !(s->met & bit))
+		s->controllers &= ~bit;
+	s->met |= bit;
 }
 
-static int read_io(const struct reader *rd, struct cg_stats *stats)
+static struct opt_u64 *field_at(struct cg_stats *stats, size_t offset)
 {
-	autobuf list = BUF_INIT;
-	char *text, *save = NULL;
-	int r = read_text(rd, "io.stat", &text);
+	return (struct opt_u64 *)((char *)stats + offset);
+}
 
-	if (r <= 0)
-		return r;
-	for (char *s = strtok_r(text, "\n", &save); s; s = strtok_r(NULL, "\n", &save)) {
-		struct cg_io_device d;
+static int read_singles(struct stats_reader *rd, struct selection *s, struct cg_stats *stats)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(single_files); i++) {
+		int r;
 
-		if (parse_io_line(s, &d))
-			buf_add(&list, &d, sizeof(d));
+		if (!selected(s, single_files[i].what, single_files[i].controller))
+			continue;
+		r = stats_single(rd, single_files[i].file, field_at(stats, single_files[i].offset));
+		if (r < 0)
+			return r;
+		learn(s, single_files[i].controller, r > 0);
 	}
-	stats->io.count = list.len / sizeof(struct cg_io_device);
-	stats->io.items = arena_memdup(rd->a, buf_str(&list), list.len);
 	return 0;
 }
 
-static int read_hugetlb_size(const struct reader *rd, const char *size, struct cg_hugetlb_stats *h)
+static int read_keyed(struct stats_reader *rd, struct selection *s, struct cg_stats *stats)
 {
-	char file[300], *text;
+	const char *file = "";
 	int r = 0;
 
-	h->page_size = size;
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(hugetlb_files); i++) {
-		snprintf(file, sizeof(file), "hugetlb.%s.%s", size, hugetlb_files[i].suffix);
-		r = read_number(rd, file, (struct opt_u64 *)((char *)h + hugetlb_files[i].offset));
+	for (size_t i = 0; i < ARRAY_SIZE(keyed_files); i++) {
+		if (!selected(s, keyed_files[i].what, keyed_files[i].controller))
+			continue;
+		if (strcmp(file, keyed_files[i].file) != 0) {
+			r = stats_text(rd, file = keyed_files[i].file);
+			if (r < 0)
+				return r;
+			learn(s, keyed_files[i].controller, r > 0);
+		}
+		if (r > 0)
+			set_key(rd, keyed_files[i].name, field_at(stats, keyed_files[i].offset));
 	}
+	return 0;
+}
+
+static int read_others(struct stats_reader *rd, struct selection *s, struct cg_stats *stats)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(other_files); i++) {
+		int r;
+
+		if (!selected(s, other_files[i].what, other_files[i].controller))
+			continue;
+		r = other_files[i].read(rd, stats);
+		if (r < 0)
+			return r;
+		learn(s, other_files[i].controller, r > 0);
+	}
+	return 0;
+}
+
+int stats_read_some(const struct cg *cg, unsigned int what, struct arena *a,
+		    struct cg_stats *ret_stats, struct err *err)
+{
+	/* To be told saves looking for so many files; for a few it costs more than it saves. */
+	struct selection s = { .what = what,
+			       .controllers = what & STATS_RARE ? cg_enabled(cg) : ~0U };
+	char text[TEXT_SIZE];
+	struct stats_reader rd = {
+		.fd = cg->fd, .text = text, .size = sizeof(text), .a = a, .err = err
+	};
+	struct cg_stats stats = { 0 };
+	int r = read_singles(&rd, &s, &stats);
+
+	if (r == 0)
+		r = read_keyed(&rd, &s, &stats);
+	if (r == 0)
+		r = read_others(&rd, &s, &stats);
 	if (r < 0)
-		return r;
-	snprintf(file, sizeof(file), "hugetlb.%s.events", size);
-	r = read_text(rd, file, &text);
-	if (r > 0 && find_key(text, "max"))
-		set_number(&h->failures, find_key(text, "max"));
-	return r < 0 ? r : 0;
-}
-
-/* The size in "hugetlb.SIZE.current", in the arena, or NULL. */
-static char *hugetlb_size(const struct reader *rd, const char *name)
-{
-	const char *start = name + strlen("hugetlb."), *end;
-
-	if (strncmp(name, "hugetlb.", strlen("hugetlb.")) != 0)
-		return NULL;
-	end = strchr(start, '.');
-	if (!end || strcmp(end, ".current") != 0)
-		return NULL;
-	return arena_strndup(rd->a, start, (size_t)(end - start));
-}
-
-/* Which page sizes there are depends on processor and boot options: the directory tells. */
-static int read_hugetlb(const struct reader *rd, struct cg_stats *stats)
-{
-	autobuf list = BUF_INIT;
-	int fd = fd_open(rd->fd, ".", O_RDONLY | O_DIRECTORY);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *de;
-	int r = 0;
-
-	if (!dir) {
-		err_errno(rd->err, "open cgroup directory");
-		cleanup_fd(&fd);
-		return rd->err->code;
-	}
-	while (r == 0 && (de = readdir(dir))) {
-		struct cg_hugetlb_stats h = { 0 };
-		char *size = hugetlb_size(rd, de->d_name);
-
-		if (!size)
-			continue;
-		r = read_hugetlb_size(rd, size, &h);
-		buf_add(&list, &h, sizeof(h));
-	}
-	closedir(dir);
-	stats->hugetlb.count = list.len / sizeof(struct cg_hugetlb_stats);
-	stats->hugetlb.items = arena_memdup(rd->a, buf_str(&list), list.len);
-	return r;
-}
-
-static int read_tables(const struct reader *rd, struct cg_stats *stats)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(single_files); i++)
-		r = read_number(rd, single_files[i].file,
-				(struct opt_u64 *)((char *)stats + single_files[i].offset));
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(psi_files); i++)
-		r = read_psi(rd, psi_files[i].file,
-			     (struct cg_psi *)((char *)stats + psi_files[i].offset));
-	return r;
+		return err_prefix(err, "cgroup %s", cg->path);
+	/* In a directory that was removed nothing is found. */
+	if (!rd.found && faccessat(cg->fd, "cgroup.procs", F_OK, 0) < 0)
+		return err_set(err, ENODEV, "cgroup %s is gone", cg->path);
+	*ret_stats = stats;
+	return 0;
 }
 
 int stats_read(const struct cg *cg, struct arena *a, struct cg_stats *ret_stats, struct err *err)
 {
-	const struct reader rd = { .fd = cg->fd, .a = a, .err = err };
-	struct cg_stats stats = { 0 };
-	int r = read_tables(&rd, &stats);
-
-	if (r == 0)
-		r = read_keyed(&rd, &stats);
-	if (r == 0)
-		r = read_memory_stat(&rd, &stats);
-	if (r == 0)
-		r = read_io(&rd, &stats);
-	if (r == 0)
-		r = read_hugetlb(&rd, &stats);
-	if (r < 0)
-		return err_prefix(err, "cgroup %s", cg->path);
-	/* Every group has cpu.stat (4.15); in a directory that was removed nothing is found. */
-	if (!stats.cpu.usage.set && faccessat(cg->fd, "cgroup.procs", F_OK, 0) < 0)
-		return err_set(err, ENODEV, "cgroup %s is gone", cg->path);
-	*ret_stats = stats;
-	return 0;
+	return stats_read_some(cg, STATS_ALL, a, ret_stats, err);
 }
 
 struct opt_u64 stats_memory(const struct cg_stats *stats, const char *name)

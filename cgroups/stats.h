@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a group uses and has used: the kernel's counters as plain values. `tote events`, `tote ps`
- * and the shim's metrics read them. A value that the kernel does not offer (no such file, no such
- * line, controller not enabled, PSI off) is not set.
+ * What a group uses and has used: the kernel's counters as plain values. `tote events`, `tote
+ * stats` and `tote metrics` read them. A value that the kernel does not offer (no such file, no
+ * such line, controller not enabled, PSI off) is not set. What the files say is told in the
+ * kernel's cgroup-v2.rst, pressure in psi.rst.
  */
 #ifndef CGROUPS_STATS_H
 #define CGROUPS_STATS_H
@@ -35,14 +36,18 @@ struct cg_cpu_stats {
 	struct opt_u64 usage, user, system; /* microseconds */
 	struct opt_u64 periods, throttled_periods;
 	struct opt_u64 throttled;     /* microseconds */
-	struct opt_u64 bursts, burst; /* a count, microseconds */
+	struct opt_u64 bursts, burst; /* a count, microseconds; Linux 5.14 */
+	struct opt_u64 quota, period; /* microseconds; the quota may be CG_UNLIMITED */
 	struct cg_psi psi;
 };
 
 struct cg_memory_stats {
 	struct opt_u64 current, peak, max, low; /* bytes; peak: Linux 5.19 */
 	struct opt_u64 swap_current, swap_max;	/* bytes */
+	/* How often; of the group and those below it. */
 	struct opt_u64 low_events, high_events, max_events, oom_events, oom_kills;
+	struct opt_u64 oom_group_kills; /* Linux 5.17 */
+	struct opt_u64 swap_high_events, swap_max_events, swap_fail_events;
 	LIST(struct cg_counter) stat; /* memory.stat as it is */
 	struct cg_psi psi;
 };
@@ -58,13 +63,39 @@ struct cg_hugetlb_stats {
 	struct opt_u64 failures;			     /* how often max was hit */
 };
 
+struct cg_rdma_stats {
+	const char *device;
+	struct opt_u64 handles, objects, handles_max, objects_max;
+};
+
+struct cg_misc_stats {
+	const char *resource;
+	struct opt_u64 current, max;
+};
+
 struct cg_stats {
 	struct cg_cpu_stats cpu;
 	struct cg_memory_stats memory;
 	struct opt_u64 pids_current, pids_max;
+	struct opt_u64 pids_failures; /* how often fork failed for pids_max, here or below */
 	LIST(struct cg_io_device) io;
 	struct cg_psi io_psi;
 	LIST(struct cg_hugetlb_stats) hugetlb;
+	LIST(struct cg_rdma_stats) rdma;
+	LIST(struct cg_misc_stats) misc;
+};
+
+/* What to read: every file costs three system calls. */
+enum {
+	STATS_CPU = 1,	  /* cpu.usage, user and system, throttling */
+	STATS_MEMORY = 2, /* without events */
+	STATS_EVENTS = 4, /* how often limits were hit: memory, swap, pids */
+	STATS_TASKS = 8,  /* pids_current, pids_max */
+	STATS_IO = 16,
+	STATS_PRESSURE = 32,
+	STATS_LIMITS = 64, /* cpu.quota and period, memory.low */
+	STATS_RARE = 128,  /* hugetlb, rdma, misc */
+	STATS_ALL = 255,
 };
 
 /*
@@ -72,6 +103,9 @@ struct cg_stats {
  * values are not of one instant. -ENODEV when the group is removed meanwhile.
  */
 int stats_read(const struct cg *cg, struct arena *a, struct cg_stats *ret_stats, struct err *err);
+/* The same for what is named. */
+int stats_read_some(const struct cg *cg, unsigned int what, struct arena *a,
+		    struct cg_stats *ret_stats, struct err *err);
 
 /* The named counter of memory.stat ("file", "anon"); not set when there is none. */
 struct opt_u64 stats_memory(const struct cg_stats *stats, const char *name);

@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/tote/events.h"
 
+#include "cmd/tote/interval.h"
 #include "cmd/tote/tote.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
-#include "lib/file.h"
-#include "lib/number.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define DEFAULT_INTERVAL "5s"
-#define NET_DEV_MAX ((size_t)1 << 20)
 
 struct events_options {
 	const char *interval;
@@ -38,56 +34,11 @@ static const struct option_table table = { items, ARRAY_SIZE(items), false };
 struct watch {
 	struct container *c;
 	struct cg cg;
+	struct sample_netns netns; /* ours */
 	int pidfd;
 	int memory_events;  /* -1 while the group has no memory controller; update may enable it */
 	uint64_t oom_kills; /* told of already */
 };
-
-/* "ms" before "m": the first that fits counts. */
-static const struct {
-	const char *unit;
-	unsigned int ms;
-} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
-
-/* One number with at most a fraction, and its unit, "1.5s", in milliseconds; moves *text behind it.
- * 0 when it is none. */
-static uint64_t read_part(const char **text)
-{
-	uint64_t whole, n, scale = 1;
-	const char *p = *text;
-
-	if (!number_scan(&p, &whole) || whole > INT_MAX)
-		return 0;
-	for (n = whole, p += *p == '.'; *p >= '0' && *p <= '9' && scale < 1000000; p++, scale *= 10)
-		n = n * 10 + (uint64_t)(*p - '0');
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		size_t len = strlen(units[i].unit);
-
-		if (strncmp(p, units[i].unit, len) == 0) {
-			*text = p + len;
-			return n * units[i].ms / scale;
-		}
-	}
-	return 0;
-}
-
-/* "5s", "500ms", "1m30s" in milliseconds; -EINVAL for all else, also for nothing. */
-static int read_interval(const char *text, struct err *err)
-{
-	const char *rest = text;
-	uint64_t ms = 0, part;
-
-	do {
-		part = read_part(&rest);
-		ms += part;
-	} while (part && *rest);
-	if (!part || ms > INT_MAX)
-		return err_set(err, EINVAL,
-			       "events: --interval: expected a duration like 500ms, 5s or 1m, "
-			       "found \"%s\"",
-			       text);
-	return (int)ms;
-}
 
 static int64_t now_ms(void)
 {
@@ -104,23 +55,12 @@ static int print(const struct buf *line, struct err *err)
 	return r < 0 ? err_code(err, r, "events: write to stdout") : 0;
 }
 
-/* The interfaces of a network namespace of its own; NULL when it shares ours or cannot be looked
- * into. */
-static const char *net_dev(const struct watch *w, struct arena *a)
+/* The pid was still the container's after its interfaces were read. */
+static void read_net(const struct watch *w, struct arena *a, struct sample_net *ret_net)
 {
-	struct stat ours, theirs;
-	struct err ignored;
-	char path[64], *text;
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", w->c->st.init.pid);
-	if (stat("/proc/self/ns/net", &ours) < 0 || stat(path, &theirs) < 0 ||
-	    ours.st_ino == theirs.st_ino)
-		return NULL;
-	snprintf(path, sizeof(path), "/proc/%d/net/dev", w->c->st.init.pid);
-	if (file_read(AT_FDCWD, path, NET_DEV_MAX, a, &text, NULL, &ignored) < 0)
-		return NULL;
-	/* The pid was still the container's while we read. */
-	return proc_signal(w->pidfd, 0) == 0 ? text : NULL;
+	sample_read_net(&w->netns, w->c->st.init.pid, a, ret_net);
+	if (proc_signal(w->pidfd, 0) < 0)
+		*ret_net = (struct sample_net){ 0 };
 }
 
 static int print_stats(const struct watch *w, struct err *err)
@@ -128,11 +68,13 @@ static int print_stats(const struct watch *w, struct err *err)
 	autoarena a = ARENA_INIT;
 	autobuf line = BUF_INIT;
 	struct cg_stats stats;
+	struct sample_net net;
 	int r = stats_read(&w->cg, &a, &stats, err);
 
 	if (r < 0)
 		return r;
-	events_write_stats(w->c->st.id, &stats, net_dev(w, &a), &line);
+	read_net(w, &a, &net);
+	events_write_stats(w->c->st.id, &stats, &net, &line);
 	return print(&line, err);
 }
 
@@ -216,6 +158,7 @@ static int open_watch(struct watch *w, struct cg_tree *tree, struct err *err)
 {
 	const struct state *st = &w->c->st;
 
+	w->netns = sample_own_netns();
 	w->pidfd = st->init.pid ? proc_open(&st->init) : -ESRCH;
 	if (w->pidfd == -ESRCH)
 		return err_set(err, ESRCH, "container %s: container not running", st->id);
@@ -247,8 +190,8 @@ static int run(char **args, size_t count, void *opts)
 	autocontainer c = CONTAINER_INIT;
 	autofd root = -1;
 	struct err err;
-	int interval = read_interval(o->interval ? o->interval : DEFAULT_INTERVAL, &err);
-	int r = interval;
+	int interval = interval_read(o->interval ? o->interval : DEFAULT_INTERVAL, &err);
+	int r = interval < 0 ? err_prefix(&err, "events") : 0;
 
 	(void)count;
 	/* Not under the lock: it watches for as long as the container lives. */

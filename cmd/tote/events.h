@@ -5,11 +5,11 @@
 #define CMD_TOTE_EVENTS_H
 
 #include "cgroups/stats.h"
+#include "cmd/tote/sample.h"
 #include "lib/buf.h"
 
-/* Appends a line of type "stats". net_dev: the text of the container's /proc/PID/net/dev, NULL when
- * it shares ours. */
-void events_write_stats(const char *id, const struct cg_stats *stats, const char *net_dev,
+/* Appends a line of type "stats". */
+void events_write_stats(const char *id, const struct cg_stats *stats, const struct sample_net *net,
 			struct buf *out);
 /* Appends a line of type "oom". */
 void events_write_oom(const char *id, struct buf *out);

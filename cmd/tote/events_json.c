@@ -6,8 +6,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define NSEC_PER_USEC 1000
 
@@ -179,41 +177,53 @@ static void put_hugetlb(struct json_writer *w, const struct cg_stats *s)
 	json_end_object(w);
 }
 
-/* proc_pid_net(5): "name: " and 16 counters; the first 8 are of receiving. */
-static void put_interface(struct json_writer *w, char *line)
+/* Only there where the host has such devices: runc has no place for them. */
+static void put_rdma_entries(struct json_writer *w, const char *key, const struct cg_stats *s,
+			     size_t handles, size_t objects)
 {
-	static const char *const keys[16] = {
-		"RxBytes", "RxPackets", "RxErrors", "RxDropped", NULL,	     NULL,
-		NULL,	   NULL,	"TxBytes",  "TxPackets", "TxErrors", "TxDropped",
-	};
-	char *colon = strchr(line, ':'), *next;
-
-	if (!colon)
-		return;
-	*colon = '\0';
-	next = colon + 1;
-	json_begin_object(w);
-	json_pair_string(w, "Name", line + strspn(line, " "));
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		uint64_t v = strtoull(next, &next, 10);
-
-		if (keys[i])
-			json_pair_u64(w, keys[i], v);
+	json_key(w, key);
+	json_begin_array(w);
+	for_each (d, &s->rdma) {
+		json_begin_object(w);
+		json_pair_string(w, "device", d->device);
+		json_pair_u64(w, "hcaHandles",
+			      ((const struct opt_u64 *)((const char *)d + handles))->value);
+		json_pair_u64(w, "hcaObjects",
+			      ((const struct opt_u64 *)((const char *)d + objects))->value);
+		json_end_object(w);
 	}
+	json_end_array(w);
+}
+
+static void put_rdma(struct json_writer *w, const struct cg_stats *s)
+{
+	if (!s->rdma.count)
+		return;
+	begin(w, "rdma");
+	put_rdma_entries(w, "current", s, offsetof(struct cg_rdma_stats, handles),
+			 offsetof(struct cg_rdma_stats, objects));
+	put_rdma_entries(w, "limit", s, offsetof(struct cg_rdma_stats, handles_max),
+			 offsetof(struct cg_rdma_stats, objects_max));
 	json_end_object(w);
 }
 
-static void put_interfaces(struct json_writer *w, const char *net_dev)
+static void put_interfaces(struct json_writer *w, const struct sample_net *net)
 {
-	autofree char *text = strdup(net_dev ? net_dev : "");
-	char *save = NULL;
-
 	json_key(w, "network_interfaces");
 	json_begin_array(w);
-	/* Two lines of headings have no colon. */
-	for (char *s = text ? strtok_r(text, "\n", &save) : NULL; s;
-	     s = strtok_r(NULL, "\n", &save))
-		put_interface(w, s);
+	for_each (i, &net->interfaces) {
+		json_begin_object(w);
+		json_pair_string(w, "Name", i->name);
+		json_pair_u64(w, "RxBytes", i->rx_bytes);
+		json_pair_u64(w, "RxPackets", i->rx_packets);
+		json_pair_u64(w, "RxErrors", i->rx_errors);
+		json_pair_u64(w, "RxDropped", i->rx_dropped);
+		json_pair_u64(w, "TxBytes", i->tx_bytes);
+		json_pair_u64(w, "TxPackets", i->tx_packets);
+		json_pair_u64(w, "TxErrors", i->tx_errors);
+		json_pair_u64(w, "TxDropped", i->tx_dropped);
+		json_end_object(w);
+	}
 	json_end_array(w);
 }
 
@@ -232,7 +242,7 @@ static void end_line(struct json_writer *w, struct buf *out)
 	buf_adds(out, "\n");
 }
 
-void events_write_stats(const char *id, const struct cg_stats *stats, const char *net_dev,
+void events_write_stats(const char *id, const struct cg_stats *stats, const struct sample_net *net,
 			struct buf *out)
 {
 	struct json_writer w;
@@ -244,7 +254,8 @@ void events_write_stats(const char *id, const struct cg_stats *stats, const char
 	put_pids(&w, stats);
 	put_io(&w, stats);
 	put_hugetlb(&w, stats);
-	put_interfaces(&w, net_dev);
+	put_rdma(&w, stats);
+	put_interfaces(&w, net);
 	json_end_object(&w);
 	end_line(&w, out);
 }

@@ -14,9 +14,10 @@
 struct globals globals;
 
 static const struct verb *const verbs[] = {
-	&verb_create, &verb_run,  &verb_start,	  &verb_state, &verb_kill,   &verb_delete,
-	&verb_exec,   &verb_list, &verb_ps,	  &verb_pause, &verb_resume, &verb_update,
-	&verb_events, &verb_spec, &verb_features, &verb_plan,  &verb_doctor,
+	&verb_create, &verb_run,      &verb_start,  &verb_state,  &verb_kill,
+	&verb_delete, &verb_exec,     &verb_list,   &verb_ps,	  &verb_pause,
+	&verb_resume, &verb_update,   &verb_events, &verb_stats,  &verb_metrics,
+	&verb_spec,   &verb_features, &verb_plan,   &verb_doctor,
 };
 
 struct global_options {
@@ -36,7 +37,8 @@ static const struct option global_option_items[] = {
 	GLOBAL("log-format", 0, OPT_STRING, log_format, "FORMAT", "text (default) or json"),
 	GLOBAL("log-level", 0, OPT_STRING, log_level, "LEVEL", "error, warning (default) or debug"),
 	GLOBAL("debug", 0, OPT_FLAG, debug, NULL, "the same as --log-level debug"),
-	GLOBAL("cgroup-manager", 0, OPT_STRING, manager, "NAME", "cgroupfs (default) or disabled"),
+	GLOBAL("cgroup-manager", 0, OPT_STRING, manager, "NAME",
+	       "cgroupfs (default), systemd or disabled"),
 	GLOBAL("systemd-cgroup", 0, OPT_FLAG, systemd_cgroup, NULL,
 	       "the same as --cgroup-manager systemd"),
 	GLOBAL("rootless", 0, OPT_STRING, rootless, "BOOL", "true, false or auto (default)"),
@@ -117,9 +119,7 @@ static int set_manager(const struct global_options *o, struct err *err)
 	else if (strcmp(name, "disabled") == 0)
 		globals.manager = CGROUP_DISABLED;
 	else if (strcmp(name, "systemd") == 0)
-		return err_set(
-			err, EOPNOTSUPP,
-			"the systemd cgroup manager is not built into this version: use cgroupfs");
+		globals.manager = CGROUP_SYSTEMD;
 	else
 		return err_set(
 			err, EINVAL,

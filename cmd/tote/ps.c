@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct ps_options {
@@ -57,37 +58,57 @@ static long pid_of(const char *line, int column)
 	return strtol(line, NULL, 10);
 }
 
-/* ps(1) with the caller's arguments, "-ef" without; the heading and the lines of our processes. */
+/* ps(1) with the caller's arguments, "-ef" without, as a shell takes them. */
+static void make_command(char **args, struct buf *out)
+{
+	buf_adds(out, "command -v ps >/dev/null || exit 127; exec ps");
+	if (!args[0])
+		buf_adds(out, " -ef");
+	for (; args[0]; args++) {
+		buf_adds(out, " '");
+		for (const char *p = args[0]; *p; p++)
+			*p == '\'' ? buf_adds(out, "'\\''") : buf_add(out, p, 1);
+		buf_adds(out, "'");
+	}
+}
+
+/* The heading and the lines of our processes. -EINVAL when the heading has no PID. */
+static int print_lines(FILE *ps, const struct cg_pids *pids)
+{
+	autofree char *line = NULL, *heading = NULL;
+	size_t size = 0;
+	int column;
+
+	if (getline(&line, &size, ps) < 0)
+		return -ENODATA;
+	heading = strdup(line);
+	column = heading ? pid_column(heading) : -1;
+	if (column < 0)
+		return -EINVAL;
+	fputs(line, stdout);
+	while (getline(&line, &size, ps) >= 0)
+		if (listed(pids, pid_of(line, column)))
+			fputs(line, stdout);
+	return 0;
+}
+
 static int print_table(char **args, const struct cg_pids *pids, struct err *err)
 {
 	autobuf command = BUF_INIT;
-	char line[4096], heading[4096];
-	int column;
+	int r, ended;
 	FILE *ps;
 
-	buf_adds(&command, "exec ps");
-	if (!args[0])
-		buf_adds(&command, " -ef");
-	for (; args[0]; args++) {
-		buf_adds(&command, " '");
-		for (const char *p = args[0]; *p; p++)
-			*p == '\'' ? buf_adds(&command, "'\\''") : buf_add(&command, p, 1);
-		buf_adds(&command, "'");
-	}
+	make_command(args, &command);
 	ps = popen(buf_str(&command), "re");
-	if (!ps || !fgets(line, sizeof(line), ps)) {
-		if (ps)
-			pclose(ps);
-		return err_set(err, ENOENT, "ps: cannot run ps(1) (Debian package procps)");
-	}
-	snprintf(heading, sizeof(heading), "%s", line);
-	column = pid_column(heading);
-	fputs(line, stdout);
-	while (column >= 0 && fgets(line, sizeof(line), ps))
-		if (listed(pids, pid_of(line, column)))
-			fputs(line, stdout);
-	pclose(ps);
-	return column < 0 ? err_set(err, EINVAL, "ps: the arguments must keep the column PID") : 0;
+	if (!ps)
+		return err_errno(err, "ps: run sh");
+	r = print_lines(ps, pids);
+	ended = pclose(ps);
+	if (WIFEXITED(ended) && WEXITSTATUS(ended) == 127)
+		return err_set(err, ENOENT, "ps: ps(1) is missing (Debian package procps)");
+	if (r == -EINVAL)
+		return err_set(err, EINVAL, "ps: the arguments must keep the column PID");
+	return r < 0 ? err_set(err, EINVAL, "ps: ps(1) does not take these arguments") : 0;
 }
 
 static int run(char **args, size_t count, void *opts)

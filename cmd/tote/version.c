@@ -14,5 +14,5 @@ void print_version(void)
 	printf("tote version " TOTE_VERSION "\ncommit: " TOTE_COMMIT "\nspec: " SPEC_VERSION "\n");
 	printf("libseccomp: %u.%u.%u\nyajl: %d.%d.%d\n", SCMP_VER_MAJOR, SCMP_VER_MINOR,
 	       SCMP_VER_MICRO, yajl / 10000, yajl / 100 % 100, yajl % 100);
-	printf("+SECCOMP +CAP +IDMAP +CGROUP2 -SYSTEMD -CRIU\n");
+	printf("+SECCOMP +CAP +IDMAP +CGROUP2 +SYSTEMD -CRIU\n");
 }

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/tote/sample.h"
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "lib/number.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NET_DEV_MAX ((size_t)1 << 20)
+
+/* Where the 16 columns of /proc/PID/net/dev go; 0: nowhere, as the name has that place. */
+#define AT(field) offsetof(struct sample_interface, field)
+static const size_t columns[16] = {
+	AT(rx_bytes), AT(rx_packets), AT(rx_errors), AT(rx_dropped), 0, 0, 0, 0,
+	AT(tx_bytes), AT(tx_packets), AT(tx_errors), AT(tx_dropped),
+};
+
+/* "  eth0: 1 2 ...", which is cut up. False for the headings, which have no colon. */
+static bool parse_interface(char *line, struct sample_interface *out)
+{
+	char *colon = strrchr(line, ':');
+	const char *next;
+
+	if (!colon)
+		return false;
+	*colon = '\0';
+	next = colon + 1;
+	out->name = line + strspn(line, " ");
+	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+		uint64_t value;
+
+		if (!number_scan(&next, &value))
+			return false;
+		if (columns[i])
+			memcpy((char *)out + columns[i], &value, sizeof(value));
+	}
+	return true;
+}
+
+static void parse_net_dev(char *text, struct arena *a, struct sample_net *out)
+{
+	size_t lines = 1;
+
+	for (const char *p = text; (p = strchr(p, '\n')); p++)
+		lines++;
+	out->interfaces.items = arena_calloc(a, lines, sizeof(struct sample_interface));
+	for (char *line; (line = strsep(&text, "\n"));)
+		out->interfaces.count +=
+			parse_interface(line, &out->interfaces.items[out->interfaces.count]);
+}
+
+/* The name is had for half of what a stat(2) costs. */
+static struct sample_netns netns_at(const char *path)
+{
+	struct sample_netns ns = { 0 };
+
+	if (readlink(path, ns.name, sizeof(ns.name) - 1) < 0)
+		ns.name[0] = '\0';
+	return ns;
+}
+
+struct sample_netns sample_own_netns(void)
+{
+	return netns_at("/proc/self/ns/net");
+}
+
+void sample_host_open(struct sample_host *ret_host)
+{
+	struct err ignored;
+
+	*ret_host = (struct sample_host){ .tree.fd = -1, .netns = sample_own_netns() };
+	if (cg_tree_find(&ret_host->tree, &ignored) == 0)
+		ret_host->groups = &ret_host->tree;
+}
+
+void sample_host_close(struct sample_host *host)
+{
+	cg_tree_close(&host->tree);
+}
+
+/* Most fit into the buffer at hand. */
+static int read_net_dev(pid_t pid, struct arena *a, char **ret_text)
+{
+	char path[64], text[4096];
+	struct err ignored;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/net/dev", pid);
+	n = file_peek(AT_FDCWD, path, text, sizeof(text));
+	if (n >= (ssize_t)sizeof(text) - 2)
+		return file_read(AT_FDCWD, path, NET_DEV_MAX, a, ret_text, NULL, &ignored);
+	if (n >= 0)
+		*ret_text = arena_strndup(a, text, (size_t)n);
+	return n < 0 ? (int)n : 0;
+}
+
+void sample_read_net(const struct sample_netns *ours, pid_t pid, struct arena *a,
+		     struct sample_net *ret_net)
+{
+	char path[64], *text;
+	struct sample_netns ns;
+
+	*ret_net = (struct sample_net){ 0 };
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	ns = netns_at(path);
+	if (!ours->name[0] || !ns.name[0] || strcmp(ours->name, ns.name) == 0)
+		return;
+	if (read_net_dev(pid, a, &text) < 0)
+		return;
+	ret_net->own = true;
+	parse_net_dev(text, a, ret_net);
+}
+
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int sample_read_group(const struct sample_host *host, const struct state *st, unsigned int what,
+		      struct arena *a, struct sample *ret, struct err *err)
+{
+	autocg cg = CG_INIT;
+	int r;
+
+	*ret = (struct sample){ .id = st->id,
+				.created = st->created,
+				.init = st->init,
+				.restarts = st->restarts,
+				.taken = now() };
+	if (!host->groups || !st->cgroup_path)
+		return 0;
+	r = cg_open(host->groups, st->cgroup_path, &cg, err);
+	if (r == 0)
+		r = stats_read_some(&cg, what, a, &ret->stats, err);
+	return r == -ENOENT || r == -ENODEV ? 0 : r;
+}
+
+int sample_take(const struct sample_host *host, const struct container *c, struct arena *a,
+		struct sample *ret, struct err *err)
+{
+	int r = sample_read_group(host, &c->st, STATS_ALL, a, ret, err);
+
+	if (r < 0)
+		return r;
+	ret->id = arena_strdup(a, ret->id);
+	ret->created = ret->created ? arena_strdup(a, ret->created) : NULL;
+	if (ret->init.pid)
+		sample_read_net(&host->netns, ret->init.pid, a, &ret->net);
+	/* Asked last: init alive now was alive when its interfaces were read. */
+	ret->status = container_status(c);
+	if (ret->status == STATUS_STOPPED)
+		ret->net = (struct sample_net){ 0 };
+	/* Nothing of another boot is left, but its group's path may be somebody's again. */
+	if (ret->status == STATUS_STOPPED && proc_other_boot(&ret->init))
+		ret->stats = (struct cg_stats){ 0 };
+	return 0;
+}
