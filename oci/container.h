@@ -14,7 +14,7 @@
 #include "oci/spec.h"
 #include "oci/state.h"
 
-enum cgroup_manager { CGROUP_FS, CGROUP_DISABLED };
+enum cgroup_manager { CGROUP_FS, CGROUP_SYSTEMD, CGROUP_DISABLED };
 
 struct container_root {
 	int fd; /* the directory of all containers; -1: there is none yet, so there are no

@@ -29,8 +29,6 @@
 #include <sys/un.h>
 #include <time.h>
 
-#define CREATE_CGROUP_TIMEOUT_MS 2000
-
 static char *timestamp(struct arena *a)
 {
 	struct timespec t;
@@ -286,6 +284,8 @@ static int run_process(struct making *mk, struct err *err)
 	r = launch_begin(&mk->launch, err);
 	mk->began = r == 0;
 	if (r == 0)
+		r = create_settle_cgroup(mk, err);
+	if (r == 0)
 		r = identify(mk, err);
 	/* Loading takes the kernel longer than anything else we ask of it, and the child has its
 	 * mounts to make meanwhile. */
@@ -326,7 +326,7 @@ static void undo(struct making *mk)
 {
 	struct container *c = mk->c;
 	struct err ignored;
-	int r = 0;
+	int r;
 
 	launch_kill(&mk->launch);
 	if (mk->began) {
@@ -337,12 +337,7 @@ static void undo(struct making *mk)
 		hooks_run(c->spec, HOOK_POSTSTOP, buf_str(&text), NULL, &ignored);
 	}
 	rdt_remove(&c->st);
-	if (mk->cg.fd >= 0) {
-		r = cg_kill(&mk->cg, CREATE_CGROUP_TIMEOUT_MS, &ignored);
-		if (r == 0)
-			r = cg_destroy(&mk->tree, c->st.cgroup_path, mk->cg.made,
-				       CREATE_CGROUP_TIMEOUT_MS, &ignored);
-	}
+	r = create_undo_cgroup(mk, &ignored);
 	if (mk->pid_written)
 		unlink(mk->opts->pid_file);
 	/* What could not be removed must still be found: by delete --force, by its state. */
@@ -356,12 +351,9 @@ static int make(struct making *mk, struct err *err)
 	int r;
 
 	/* The claim is ours: from here on a failure undoes. Named first, made then. */
-	if (c->st.cgroup_path) {
-		r = cg_missing(&mk->tree, c->st.cgroup_path);
-		if (r < 0)
-			return err_code(err, r, "look for cgroup %s", c->st.cgroup_path);
-		c->st.cgroup_levels = (uint32_t)r;
-	}
+	r = create_note_cgroup(mk, err);
+	if (r < 0)
+		return r;
 	/* Even before there is a process: what is named was made in this boot or not at all. */
 	r = proc_boot_id(c->st.init.boot_id);
 	if (r < 0)
@@ -487,13 +479,16 @@ int container_plan(const struct create_opts *opts, struct buf *ret_text, struct 
 	launch_init(&mk.launch, &mk.plan);
 	mk.plan_opts.seccomp_cache = -1;
 	r = load(&mk, err);
-	/* A plan needs no cgroup2: only its place is named. */
-	if (r == 0)
-		create_choose_cgroup(&mk, err);
+	/* A plan needs no cgroup2 and no systemd: only its place is named. */
+	if (r == 0 && create_choose_cgroup(&mk, err) == -EINVAL)
+		r = -EINVAL;
+	if (r == 0 && c.st.unit)
+		buf_addf(ret_text, "have systemd make %s in %s\n", c.st.unit, mk.scope.slice);
 	if (r == 0)
 		r = build_plan(&mk, err);
 	if (r == 0)
-		r = plan_describe(&mk.plan, c.spec, c.st.cgroup_path, &c.arena, ret_text, err);
+		r = plan_describe(&mk.plan, c.spec, c.st.unit ? NULL : c.st.cgroup_path, &c.arena,
+				  ret_text, err);
 	making_done(&mk);
 	container_close(&c);
 	return r;

@@ -6,6 +6,7 @@
 #include "oci/container.h"
 #include "oci/launch.h"
 #include "oci/plan.h"
+#include "oci/scope.h"
 
 /* Everything create holds while it works. */
 struct making {
@@ -16,7 +17,11 @@ struct making {
 	struct launch launch;
 	struct cg_tree tree;
 	struct cg cg;
-	char *config; /* the text of config.json */
+	struct scope scope; /* with the systemd manager */
+	pid_t holder;	    /* keeps it until the container is in; 0: none */
+	bool unit_made;	    /* or perhaps made: undone by name */
+	char pids_max[24];  /* the limit that the holder must not count for; "": none */
+	char *config;	    /* the text of config.json */
 	size_t config_len;
 	struct spawn_netns netns; /* made ahead, while we decide */
 	int start_fd;
@@ -29,8 +34,17 @@ struct making {
  * root, or for an ordinary user below the group it is in.
  */
 int create_choose_cgroup(struct making *mk, struct err *err);
+/*
+ * Notes in the state how much of its path is still to be made. -EEXIST when the unit it shall have
+ * is somebody's already.
+ */
+int create_note_cgroup(struct making *mk, struct err *err);
 /* Makes and limits it, for the clone. */
 int create_make_cgroup(struct making *mk, struct err *err);
+/* Once the container's process is in it. */
+int create_settle_cgroup(struct making *mk, struct err *err);
+/* Kills what is in it and removes it. */
+int create_undo_cgroup(struct making *mk, struct err *err);
 /* Loads the device program of the spec. */
 int create_attach_devices(struct making *mk, struct err *err);
 

@@ -7,6 +7,7 @@
 #include "oci/hooks.h"
 #include "oci/netdev.h"
 #include "oci/rdt.h"
+#include "oci/scope.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,12 +37,26 @@ static int kill_init(const struct container *c, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+/* With the group gone systemd has nothing left to hold on to either. */
+static int end_unit(const struct container *c, bool gone, struct err *err)
+{
+	int r;
+
+	/* Only with a process did the place of the group stand for certain. */
+	if (gone && c->st.init.pid)
+		return 0;
+	r = scope_stop(&c->st, deadline_left(&c->deadline, KILL_TIMEOUT_MS), err);
+	/* A user's systemd ends with the last session, and takes all its groups along. */
+	return r == -ENOTCONN && gone ? 0 : r;
+}
+
 /* Everything in the group dies, which is more than init: a process that was moved in by exec
  * outlives no container. */
 static int end_cgroup(const struct container *c, struct err *err)
 {
 	struct cg_tree tree;
 	autocg cg = CG_INIT;
+	bool gone;
 	int r;
 
 	/* After a reboot the name is free for anybody. */
@@ -51,11 +66,14 @@ static int end_cgroup(const struct container *c, struct err *err)
 	if (r < 0)
 		return r;
 	r = cg_open(&tree, c->st.cgroup_path, &cg, err);
+	gone = r == -ENOENT;
 	/* Also in a group that existed before: it was empty when the container got it. */
 	if (r == 0)
 		r = cg_kill(&cg, deadline_left(&c->deadline, KILL_TIMEOUT_MS), err);
-	else if (r == -ENOENT)
+	else if (gone)
 		r = 0;
+	if (r == 0 && c->st.unit)
+		r = end_unit(c, gone, err);
 	if (r == 0)
 		r = cg_destroy(&tree, c->st.cgroup_path, c->st.cgroup_levels,
 			       deadline_left(&c->deadline, DESTROY_TIMEOUT_MS), err);

@@ -3,7 +3,9 @@
 #include "oci/doctor_private.h"
 
 #include "lib/cleanup.h"
+#include "lib/proc.h"
 #include "oci/doctor_parse.h"
+#include "oci/scope.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -150,6 +152,36 @@ static enum doctor_status check_delegation(struct doctor *d)
 			  "this user has no cgroup of its own: no limits, no pause");
 }
 
+/* A user has one while logged in, or lingering. */
+static bool users_systemd(void)
+{
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/systemd/private", dir ? dir : "");
+	return dir && access(path, F_OK) == 0;
+}
+
+/* Nothing but --cgroup-manager systemd needs it. */
+static enum doctor_status check_systemd(struct doctor *d)
+{
+	char path[PATH_MAX];
+	struct err absent;
+	int r = proc_sibling("tote-systemd", path, sizeof(path));
+
+	if (scope_available(&absent) < 0)
+		return doctor_say(d, DOCTOR_OK, "not running: no --systemd-cgroup on this host");
+	if (r < 0 || access(path, X_OK) < 0)
+		return doctor_say(d, DOCTOR_WARN, "running, but %s: %s; no --systemd-cgroup",
+				  r < 0 ? "tote-systemd" : path, err_text(r < 0 ? r : errno));
+	if (scope_of_user() && !users_systemd()) {
+		d->result->remedy = "log in through PAM, or loginctl enable-linger";
+		return doctor_say(d, DOCTOR_WARN,
+				  "running, but none for this user: no --systemd-cgroup");
+	}
+	return doctor_say(d, DOCTOR_OK, "running, --systemd-cgroup can be used");
+}
+
 #define CONTROLLER(c)                                                                              \
 	{                                                                                          \
 		"controller-" #c, check_controller, &c, NULL                                       \
@@ -165,6 +197,7 @@ static const struct doctor_check checks[] = {
 	CONTROLLER(hugetlb),
 	{ "cgroup-kill", check_group_file, &kill_file, "Linux 5.14 or newer" },
 	{ "cgroup-freeze", check_group_file, &freeze_file, "Linux 5.2 or newer" },
+	{ "systemd", check_systemd, NULL, "install tote-systemd beside tote" },
 	{ "cgroup-delegation", check_delegation, NULL,
 	  "run in a scope of one's own: systemd-run --user --scope -p Delegate=yes tote ..." },
 };

@@ -109,8 +109,8 @@ static void write_cgroup(struct json_writer *w)
 	json_begin_object(w);
 	json_pair_bool(w, "v1", false);
 	json_pair_bool(w, "v2", true);
-	json_pair_bool(w, "systemd", false);
-	json_pair_bool(w, "systemdUser", false);
+	json_pair_bool(w, "systemd", true);
+	json_pair_bool(w, "systemdUser", true);
 	json_pair_bool(w, "rdma", true);
 	json_end_object(w);
 }

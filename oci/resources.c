@@ -4,6 +4,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "oci/rdt.h"
+#include "oci/scope.h"
 #include "oci/spec_annotations.h"
 
 #include <errno.h>
@@ -38,6 +39,54 @@ static void fill_memory_limit(const struct cg *cg, struct cg_memory *m)
 	m->limit = (struct opt_i64){ true, strtoll(text, NULL, 10) };
 }
 
+/* The new limits as systemd has them, or it would bring the old ones back. */
+static int list_properties(const struct cg *cg, const struct cg_limits *limits,
+			   struct scope_words *words, struct err *err)
+{
+	struct scope_now now = SCOPE_NOW_NEW;
+	struct cg_writes writes = { NULL, 0 };
+	char cpu_max[64], idle[8];
+	int r = limits_translate(limits, words->a, &writes, err);
+
+	if (r < 0)
+		return r;
+	if (file_peek(cg->fd, "cpu.max", cpu_max, sizeof(cpu_max)) > 0)
+		now.cpu_max = cpu_max;
+	now.idle = file_peek(cg->fd, "cpu.idle", idle, sizeof(idle)) > 0 && idle[0] == '1';
+	scope_words_limits(words, &writes, &now);
+	return 0;
+}
+
+/* What it had no property for when the unit was made, it takes for unset. */
+static int update_unit(struct container *c, const struct cg *cg, const struct scope_words *words,
+		       struct err *err)
+{
+	static const char file[] = "memory.oom.group";
+	char oom_group[8];
+	bool known = file_peek(cg->fd, file, oom_group, sizeof(oom_group)) > 0;
+	int r = scope_set(&c->st, words, err);
+
+	if (known)
+		file_poke(cg->fd, file, oom_group);
+	return r;
+}
+
+/* By hand first, as that refuses what must not be before anything has changed, and again after
+ * systemd, which writes what it has rounded. */
+static int apply_with_systemd(struct container *c, const struct cg *cg,
+			      const struct cg_limits *limits, struct err *err)
+{
+	struct scope_words words = { .a = &c->arena };
+	int r = list_properties(cg, limits, &words, err);
+
+	if (r == 0)
+		r = limits_apply(cg, limits, err);
+	if (r < 0 || !words.list.count)
+		return r;
+	r = update_unit(c, cg, &words, err);
+	return r < 0 ? r : limits_apply(cg, limits, err);
+}
+
 static int update_group(struct container *c, struct cg_limits *limits, struct err *err)
 {
 	struct device_program program = { NULL, 0 };
@@ -54,7 +103,8 @@ static int update_group(struct container *c, struct cg_limits *limits, struct er
 	if (limits->memory.limit.set && limits->memory.limit.value)
 		r = spec_apply_annotations(&c->st.annotations, limits, err);
 	if (r == 0)
-		r = limits_apply(&cg, limits, err);
+		r = c->st.unit ? apply_with_systemd(c, &cg, limits, err)
+			       : limits_apply(&cg, limits, err);
 	if (r == 0 && program.count)
 		r = devices_replace(cg.fd, &program, err);
 	cg_tree_close(&tree);

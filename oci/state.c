@@ -43,6 +43,8 @@ static const struct json_field fields[] = {
 	FIELD("made", json_bool, made),
 	FIELD("cgroupPath", json_string, cgroup_path),
 	FIELD("cgroupLevels", json_u32, cgroup_levels),
+	FIELD("unit", json_string, unit),
+	FIELD("userBus", json_bool, user_bus),
 	FIELD("privatePids", json_bool, private_pids),
 	FIELD("netDevices", json_strv, net_devices),
 	FIELD("clos", json_string, clos),
@@ -260,6 +262,10 @@ int state_save(int dir_fd, const struct state *st, struct err *err)
 	json_pair_string(&w, "bootId", st->init.boot_id);
 	pair_if(&w, "cgroupPath", st->cgroup_path);
 	json_pair_u64(&w, "cgroupLevels", st->cgroup_levels);
+	if (st->unit) {
+		json_pair_string(&w, "unit", st->unit);
+		json_pair_bool(&w, "userBus", st->user_bus);
+	}
 	json_pair_bool(&w, "privatePids", st->private_pids);
 	if (st->net_devices.count)
 		json_pair_strv(&w, "netDevices", &st->net_devices);

@@ -26,6 +26,8 @@ struct state {
 	struct proc_id init;	 /* pid 0 before the clone */
 	char *cgroup_path;	 /* below the cgroup2 mount; NULL: none of its own */
 	uint32_t cgroup_levels;	 /* how many trailing parts of it are the container's to remove */
+	char *unit;		 /* of systemd, which has that group; NULL: it is tote's own */
+	bool user_bus;		 /* the unit is of the user's systemd, not the system's */
 	bool private_pids;	 /* has a pid namespace of its own: killing init kills all */
 	struct strv net_devices; /* "inside=host", as tote-net netdev-out takes them */
 	char *clos;		 /* the resctrl group that was made for it */

@@ -39,10 +39,10 @@ _tote_values() {
 _tote_arguments() {
 	case $1:$2 in
 	:*) _tote_words "$("${words[0]}" --help 2>/dev/null | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')" ;;
-	create:* | run:* | list:* | spec:* | features:* | doctor:*) ;; # a new ID, or nothing
+	create:* | run:* | list:* | spec:* | features:* | doctor:* | metrics:*) ;; # a new ID, or nothing
 	plan:0) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$cur")) ;;
 	kill:1) _tote_words "HUP INT QUIT KILL USR1 USR2 TERM CONT STOP" ;;
-	*:0) _tote_words "$("${words[0]}" "${root[@]}" list -q 2>/dev/null)" ;;
+	*:0 | stats:*) _tote_words "$("${words[0]}" "${root[@]}" list -q 2>/dev/null)" ;;
 	esac
 }
 

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+# Shared by the tests of the systemd cgroup manager. They need systemd as process 1: tests/vm/run --systemd FILE.
+
+load ../cli/helpers
+
+needs_systemd() {
+	[ -d /run/systemd/system ] || skip "needs systemd as process 1 (tests/vm/run --systemd)"
+}
+
+# What systemd knows of the container's unit: "NAME=VALUE", sorted, on one line.
+shown() {
+	systemctl ${USER_BUS:+--user} show "$UNIT" -p "$1" | sort | tr '\n' ' '
+}
+
+# The unit is gone, failed ones too, and what was written for it.
+no_unit() {
+	local left
+	left=$(systemctl ${USER_BUS:+--user} list-units --all --no-legend --plain "${1:-$UNIT}")
+	[ -z "$left" ] || { echo "left: $left"; return 1; }
+	[ ! -e "/run/systemd/transient/${1:-$UNIT}" ] || { echo "left: the unit's file"; return 1; }
+	[ ! -e "/run/systemd/transient/${1:-$UNIT}.d" ] || { echo "left: properties of the unit"; return 1; }
+}
