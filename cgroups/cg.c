@@ -282,6 +282,11 @@ int cg_create(const struct cg_tree *tree, const char *path, struct cg *ret_cg, s
 			       "create cgroup %s: the cgroup2 mount is read-only; remount it "
 			       "read-write, or go without (--cgroup-manager disabled)",
 			       clean);
+	if (cg.fd == -EACCES || cg.fd == -EPERM)
+		return err_set(err, -cg.fd,
+			       "create cgroup %s: Permission denied: the group above it is not "
+			       "delegated to this user; with systemd, use --systemd-cgroup",
+			       clean);
 	if (cg.fd < 0)
 		return err_code(err, cg.fd, "create cgroup %s", clean);
 	cg.path = strdup(clean);
@@ -289,6 +294,8 @@ int cg_create(const struct cg_tree *tree, const char *path, struct cg *ret_cg, s
 		r = err_code(err, ENOMEM, "create cgroup %s", clean);
 	else if (!cg.made)
 		r = join(&cg, err);
+	if (r == 0 && cg_frozen_above(&cg))
+		r = err_set(err, EBUSY, "create cgroup %s: a group above it is frozen", clean);
 	if (r < 0) {
 		remove_upwards(tree->fd, clean + 1, cg.made);
 		cg_done(&cg);

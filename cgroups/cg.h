@@ -44,7 +44,8 @@ struct cg {
  * Makes the group and its missing parents. A path is absolute below the mount; repeated slashes are
  * folded, ".." is refused. An existing group is joined and thawed: made is 0, so that it stays when
  * the container goes. -EBUSY when it holds processes, which would share the container's end, or
- * may hold none since it hands controllers on. What was made is undone on failure.
+ * may hold none since it hands controllers on; also when a group above is frozen, where no process
+ * would ever begin. What was made is undone on failure.
  */
 int cg_create(const struct cg_tree *tree, const char *path, struct cg *ret_cg, struct err *err);
 /* Opens an existing group; -ENOENT when there is none. made is 0. */
@@ -108,8 +109,10 @@ int cg_wait_empty(const struct cg *cg, int timeout_ms, struct err *err);
 
 /* Freezes and waits (Linux 5.2). On -ETIMEDOUT the group is thawed again. */
 int cg_freeze(const struct cg *cg, int timeout_ms, struct err *err);
-/* Thaws and waits; -ETIMEDOUT when an ancestor is frozen. */
+/* Thaws and waits; -EBUSY when a group above is frozen, and with it ours still. */
 int cg_thaw(const struct cg *cg, int timeout_ms, struct err *err);
+/* True when a group above, as far as the mount shows them, was told to freeze. */
+bool cg_frozen_above(const struct cg *cg);
 
 /*
  * SIGKILL to everything in the group and below: cgroup.kill (5.14), else cg_kill_each(). Then waits

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* v1 is the name that /proc/self/cgroup shows for a controller on a v1 hierarchy. */
 static const struct {
@@ -122,8 +123,15 @@ static bool on_v1(enum cg_controller c)
 	return false;
 }
 
-static int explain_absent(enum cg_controller c, struct err *err)
+static int explain_absent(int root, enum cg_controller c, struct err *err)
 {
+	/* Only a group that is not the root has a type. */
+	if (faccessat(root, "cgroup.type", F_OK, 0) == 0)
+		return err_set(
+			err, EOPNOTSUPP,
+			"the %s controller is not handed to this cgroup namespace; enable it "
+			"from outside, in cgroup.subtree_control of the group above",
+			controllers[c].name);
 	if (on_v1(c))
 		return err_set(err, EOPNOTSUPP,
 			       "the %s controller is not on the v2 tree (it is in use by cgroup "
@@ -139,21 +147,22 @@ static int explain(const struct cg *cg, const char *dir, enum cg_controller c, i
 		   struct err *err)
 {
 	const char *name = controllers[c].name;
+	int len = dir[0] ? (int)strlen(dir) - 1 : 0;
 
 	if (!(read_mask(cg->root, "cgroup.controllers") & 1u << c))
-		return explain_absent(c, err);
+		return explain_absent(cg->root, c, err);
 	if (r == -EBUSY)
 		return err_set(err, EBUSY,
-			       "the %s controller cannot be enabled below cgroup /%s: that group "
+			       "the %s controller cannot be enabled below cgroup /%.*s: that group "
 			       "holds processes itself; use another cgroupsPath or "
 			       "the systemd cgroup manager",
-			       name, dir);
+			       name, len, dir);
 	if (r == -EACCES || r == -EPERM || r == -EROFS)
 		return err_set(err, EACCES,
-			       "the %s controller is not delegated to cgroup /%s; with systemd, "
+			       "the %s controller is not delegated to cgroup /%.*s; with systemd, "
 			       "set Delegate=yes on the unit",
-			       name, dir);
-	return err_code(err, r, "enable the %s controller below cgroup /%s", name, dir);
+			       name, len, dir);
+	return err_code(err, r, "enable the %s controller below cgroup /%.*s", name, len, dir);
 }
 
 static int write_mask(int root, const char *file, unsigned int mask)
@@ -167,6 +176,22 @@ static int write_mask(int root, const char *file, unsigned int mask)
 	return file_poke(root, file, buf_str(&text));
 }
 
+/*
+ * True for a group that is no place to enable controllers in. The kernel refuses most by itself,
+ * but takes those that can count threads (cpu, cpuset, pids), and makes every group below unfit for
+ * processes by that: cgroup-v2.rst, "Threads". The root may hold processes, and has no type.
+ */
+static bool holds_processes(int root, const char *dir)
+{
+	char file[PATH_MAX + 32], text[16];
+
+	snprintf(file, sizeof(file), "%scgroup.type", dir);
+	if (faccessat(root, file, F_OK, 0) < 0)
+		return false;
+	snprintf(file, sizeof(file), "%scgroup.procs", dir);
+	return file_peek(root, file, text, sizeof(text)) > 0;
+}
+
 /* Enables what is missing in one group; when the kernel refuses the lot, finds out which. */
 static int enable_in(const struct cg *cg, const char *dir, unsigned int mask, struct err *err)
 {
@@ -174,7 +199,11 @@ static int enable_in(const struct cg *cg, const char *dir, unsigned int mask, st
 
 	snprintf(file, sizeof(file), "%scgroup.subtree_control", dir);
 	mask &= ~read_mask(cg->root, file);
-	if (!mask || write_mask(cg->root, file, mask) == 0)
+	if (!mask)
+		return 0;
+	if (holds_processes(cg->root, dir))
+		return explain(cg, dir, (enum cg_controller)__builtin_ctz(mask), -EBUSY, err);
+	if (write_mask(cg->root, file, mask) == 0)
 		return 0;
 	for (int i = 0; i < CG_CONTROLLERS; i++) {
 		int r = mask & 1u << i ? write_mask(cg->root, file, 1u << i) : 0;

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -202,9 +203,27 @@ int cg_freeze(const struct cg *cg, int timeout_ms, struct err *err)
 	return freeze_error(cg, "freeze", r, err);
 }
 
+bool cg_frozen_above(const struct cg *cg)
+{
+	char file[PATH_MAX + 32], text[8];
+
+	for (const char *at = strchr(cg->path + 1, '/'); at; at = strchr(at + 1, '/')) {
+		snprintf(file, sizeof(file), "%.*s/cgroup.freeze", (int)(at - cg->path - 1),
+			 cg->path + 1);
+		if (file_peek(cg->root, file, text, sizeof(text)) > 0 && text[0] == '1')
+			return true;
+	}
+	return false;
+}
+
 int cg_thaw(const struct cg *cg, int timeout_ms, struct err *err)
 {
-	int r = set_frozen(cg, false, timeout_ms);
+	int r = file_poke(cg->fd, "cgroup.freeze", "0");
+
+	if (r == 0 && cg_frozen_above(cg))
+		return err_set(err, EBUSY, "thaw cgroup %s: a group above it is frozen", cg->path);
+	if (r == 0)
+		r = wait_event(cg, "frozen ", 0, timeout_ms);
 
 	return r == 0 ? 0 : freeze_error(cg, "thaw", r, err);
 }

@@ -339,6 +339,20 @@ static void put_lines(struct list *l, const char *field, const char *file, const
 	} while (*text);
 }
 
+/* What a group is and does, which is ours to say: a frozen one never lets its first process run. */
+static bool is_no_limit(const char *file)
+{
+	static const char *const files[] = { "cgroup.freeze",	       "cgroup.kill",
+					     "cgroup.procs",	       "cgroup.threads",
+					     "cgroup.subtree_control", "cgroup.type" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		if (!strcmp(file, files[i]))
+			return true;
+	}
+	return false;
+}
+
 static int put_unified(struct list *l, const struct key_value_list *unified)
 {
 	for (size_t i = 0; i < unified->count; i++) {
@@ -348,6 +362,8 @@ static int put_unified(struct list *l, const struct key_value_list *unified)
 		if (!u->key[0] || strchr(u->key, '/') || !strcmp(u->key, ".") ||
 		    !strcmp(u->key, ".."))
 			return invalid(l, field, "not the name of a file in a cgroup");
+		if (is_no_limit(u->key))
+			return invalid(l, field, "is not a limit");
 		put_lines(l, field, u->key, u->value);
 	}
 	return 0;

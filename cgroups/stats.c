@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -29,7 +31,7 @@ static const struct {
 	{ "memory.current", AT(memory.current), STATS_MEMORY, CG_MEMORY },
 	{ "memory.peak", AT(memory.peak), STATS_MEMORY, CG_MEMORY },
 	{ "memory.max", AT(memory.max), STATS_MEMORY, CG_MEMORY },
-	{ "memory.low", AT(memory.low), STATS_LIMITS, CG_MEMORY },
+	{ "memory.low", AT(memory.low), STATS_REST, CG_MEMORY },
 	{ "memory.swap.current", AT(memory.swap_current), STATS_MEMORY, CG_MEMORY },
 	{ "memory.swap.max", AT(memory.swap_max), STATS_MEMORY, CG_MEMORY },
 	{ "pids.current", AT(pids_current), STATS_TASKS, CG_PIDS },
@@ -51,16 +53,16 @@ static const struct {
 	{ "cpu.stat", "throttled_usec", AT(cpu.throttled), STATS_CPU, ALWAYS },
 	{ "cpu.stat", "nr_bursts", AT(cpu.bursts), STATS_CPU, ALWAYS },
 	{ "cpu.stat", "burst_usec", AT(cpu.burst), STATS_CPU, ALWAYS },
-	{ "memory.events", "low", AT(memory.low_events), STATS_EVENTS, CG_MEMORY },
-	{ "memory.events", "high", AT(memory.high_events), STATS_EVENTS, CG_MEMORY },
-	{ "memory.events", "max", AT(memory.max_events), STATS_EVENTS, CG_MEMORY },
-	{ "memory.events", "oom", AT(memory.oom_events), STATS_EVENTS, CG_MEMORY },
-	{ "memory.events", "oom_kill", AT(memory.oom_kills), STATS_EVENTS, CG_MEMORY },
-	{ "memory.events", "oom_group_kill", AT(memory.oom_group_kills), STATS_EVENTS, CG_MEMORY },
-	{ "memory.swap.events", "high", AT(memory.swap_high_events), STATS_EVENTS, CG_MEMORY },
-	{ "memory.swap.events", "max", AT(memory.swap_max_events), STATS_EVENTS, CG_MEMORY },
-	{ "memory.swap.events", "fail", AT(memory.swap_fail_events), STATS_EVENTS, CG_MEMORY },
-	{ "pids.events", "max", AT(pids_failures), STATS_EVENTS, CG_PIDS },
+	{ "memory.events", "low", AT(memory.low_events), STATS_OOM, CG_MEMORY },
+	{ "memory.events", "high", AT(memory.high_events), STATS_OOM, CG_MEMORY },
+	{ "memory.events", "max", AT(memory.max_events), STATS_OOM, CG_MEMORY },
+	{ "memory.events", "oom", AT(memory.oom_events), STATS_OOM, CG_MEMORY },
+	{ "memory.events", "oom_kill", AT(memory.oom_kills), STATS_OOM, CG_MEMORY },
+	{ "memory.events", "oom_group_kill", AT(memory.oom_group_kills), STATS_OOM, CG_MEMORY },
+	{ "memory.swap.events", "high", AT(memory.swap_high_events), STATS_REST, CG_MEMORY },
+	{ "memory.swap.events", "max", AT(memory.swap_max_events), STATS_REST, CG_MEMORY },
+	{ "memory.swap.events", "fail", AT(memory.swap_fail_events), STATS_REST, CG_MEMORY },
+	{ "pids.events", "max", AT(pids_failures), STATS_REST, CG_PIDS },
 };
 
 static const struct {
@@ -81,7 +83,7 @@ static const struct {
 	unsigned int what;
 	int controller;
 } other_files[] = {
-	{ read_cpu_max, STATS_LIMITS, CG_CPU },
+	{ read_cpu_max, STATS_REST, CG_CPU },
 	{ read_psi, STATS_PRESSURE, ALWAYS },
 	{ stats_read_memory_stat, STATS_MEMORY, CG_MEMORY },
 	{ stats_read_io, STATS_IO, CG_IO },
@@ -207,8 +209,10 @@ static uint32_t hundredths(const char *line, const char *key)
 static void parse_psi_line(const char *text, const char *name, struct cg_psi_line *out)
 {
 	const char *line = find_key(text, name);
-	struct opt_u64 total = line ? stats_field(line, " total=") : (struct opt_u64){ 0 };
+	struct opt_u64 total = { 0 };
 
+	if (line)
+		total = stats_field(line, " total=");
 	if (!total.set)
 		return;
 	*out = (struct cg_psi_line){ .set = true,
@@ -340,6 +344,22 @@ int stats_read_some(const struct cg *cg, unsigned int what, struct arena *a,
 int stats_read(const struct cg *cg, struct arena *a, struct cg_stats *ret_stats, struct err *err)
 {
 	return stats_read_some(cg, STATS_ALL, a, ret_stats, err);
+}
+
+struct opt_u64 stats_cpu_usage(const struct cg_tree *tree, const char *path)
+{
+	const char *below = path + strspn(path, "/");
+	char file[PATH_MAX + sizeof("/cpu.stat")], text[512];
+	struct opt_u64 usage = { 0 };
+	autoarena a = ARENA_INIT;
+	struct err ignored;
+	struct stats_reader rd = {
+		.fd = tree->fd, .text = text, .size = sizeof(text), .a = &a, .err = &ignored
+	};
+
+	snprintf(file, sizeof(file), "%s%scpu.stat", below, *below ? "/" : "");
+	stats_keyed(&rd, file, "usage_usec", &usage);
+	return usage;
 }
 
 struct opt_u64 stats_memory(const struct cg_stats *stats, const char *name)

@@ -88,13 +88,13 @@ struct cg_stats {
 /* What to read: every file costs three system calls. */
 enum {
 	STATS_CPU = 1,	  /* cpu.usage, user and system, throttling */
-	STATS_MEMORY = 2, /* without events */
-	STATS_EVENTS = 4, /* how often limits were hit: memory, swap, pids */
+	STATS_MEMORY = 2, /* without limits of protection and events */
+	STATS_OOM = 4,	  /* the events of memory, kills among them */
 	STATS_TASKS = 8,  /* pids_current, pids_max */
 	STATS_IO = 16,
 	STATS_PRESSURE = 32,
-	STATS_LIMITS = 64, /* cpu.quota and period, memory.low */
-	STATS_RARE = 128,  /* hugetlb, rdma, misc */
+	STATS_REST = 64,  /* cpu.quota and period, memory.low, events of swap and pids */
+	STATS_RARE = 128, /* hugetlb, rdma, misc */
 	STATS_ALL = 255,
 };
 
@@ -106,6 +106,10 @@ int stats_read(const struct cg *cg, struct arena *a, struct cg_stats *ret_stats,
 /* The same for what is named. */
 int stats_read_some(const struct cg *cg, unsigned int what, struct arena *a,
 		    struct cg_stats *ret_stats, struct err *err);
+
+/* The CPU time that a group has used, microseconds, read by its path without opening the group:
+ * half of what a share of CPU time takes. Not set when there is no such group. */
+struct opt_u64 stats_cpu_usage(const struct cg_tree *tree, const char *path);
 
 /* The named counter of memory.stat ("file", "anon"); not set when there is none. */
 struct opt_u64 stats_memory(const struct cg_stats *stats, const char *name);

@@ -74,8 +74,10 @@ int create_attach_devices(struct making *mk, struct err *err)
 	if (!limits->devices.count || mk->cg.fd < 0)
 		return 0;
 	r = resources_device_program(limits, &mk->c->arena, &program, err);
+	/* A group that was there before has the program of the last container in it still. */
 	if (r == 0)
-		r = devices_attach(mk->cg.fd, &program, err);
+		r = mk->cg.made ? devices_attach(mk->cg.fd, &program, err)
+				: devices_replace(mk->cg.fd, &program, err);
 	/* An ordinary user may not load programs, and cannot make device nodes either: nothing is
 	 * lost. */
 	return r == -EPERM && mk->opts->rootless ? 0 : r;

@@ -12,9 +12,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <time.h>
 
 #define KILL_TIMEOUT_MS 8000
 #define DESTROY_TIMEOUT_MS 2000
+/* About as long as it takes to ask systemd. */
+#define SCOPE_GOES_US 10000
+#define SCOPE_NAP_US 250
 
 static int kill_init(const struct container *c, struct err *err)
 {
@@ -37,13 +41,27 @@ static int kill_init(const struct container *c, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+/* systemd removes an empty scope by itself, mostly sooner than it could be asked to. */
+static bool group_goes(const struct container *c, const struct cg_tree *tree)
+{
+	const struct timespec nap = { .tv_nsec = SCOPE_NAP_US * 1000L };
+
+	for (int us = 0; us < SCOPE_GOES_US; us += SCOPE_NAP_US) {
+		if (cg_missing(tree, c->st.cgroup_path) > 0)
+			return true;
+		nanosleep(&nap, NULL);
+	}
+	return false;
+}
+
 /* With the group gone systemd has nothing left to hold on to either. */
-static int end_unit(const struct container *c, bool gone, struct err *err)
+static int end_unit(const struct container *c, const struct cg_tree *tree, bool gone,
+		    struct err *err)
 {
 	int r;
 
 	/* Only with a process did the place of the group stand for certain. */
-	if (gone && c->st.init.pid)
+	if (c->st.init.pid && (gone || group_goes(c, tree)))
 		return 0;
 	r = scope_stop(&c->st, deadline_left(&c->deadline, KILL_TIMEOUT_MS), err);
 	/* A user's systemd ends with the last session, and takes all its groups along. */
@@ -73,7 +91,7 @@ static int end_cgroup(const struct container *c, struct err *err)
 	else if (gone)
 		r = 0;
 	if (r == 0 && c->st.unit)
-		r = end_unit(c, gone, err);
+		r = end_unit(c, &tree, gone, err);
 	if (r == 0)
 		r = cg_destroy(&tree, c->st.cgroup_path, c->st.cgroup_levels,
 			       deadline_left(&c->deadline, DESTROY_TIMEOUT_MS), err);

@@ -87,8 +87,19 @@ static int apply_with_systemd(struct container *c, const struct cg *cg,
 	return r < 0 ? r : limits_apply(cg, limits, err);
 }
 
-static int update_group(struct container *c, struct cg_limits *limits, struct err *err)
+/* Rules may come to no program: then everything is allowed, and the old one goes. */
+static int replace_devices(const struct cg *cg, const struct resources_change *change,
+			   const struct device_program *program, struct err *err)
 {
+	int r = change->limits.devices.count ? devices_replace(cg->fd, program, err) : 0;
+
+	/* As when the container was made: who may not load programs went on without. */
+	return r == -EPERM && change->rootless ? 0 : r;
+}
+
+static int update_group(struct container *c, struct resources_change *change, struct err *err)
+{
+	struct cg_limits *limits = &change->limits;
 	struct device_program program = { NULL, 0 };
 	autocg cg = CG_INIT;
 	struct cg_tree tree;
@@ -105,8 +116,8 @@ static int update_group(struct container *c, struct cg_limits *limits, struct er
 	if (r == 0)
 		r = c->st.unit ? apply_with_systemd(c, &cg, limits, err)
 			       : limits_apply(&cg, limits, err);
-	if (r == 0 && program.count)
-		r = devices_replace(cg.fd, &program, err);
+	if (r == 0)
+		r = replace_devices(&cg, change, &program, err);
 	cg_tree_close(&tree);
 	return r;
 }
@@ -118,7 +129,7 @@ int resources_update(struct container *c, struct resources_change *change, struc
 
 	if (status != STATUS_CREATED && status != STATUS_RUNNING && status != STATUS_PAUSED)
 		return err_set(err, ESRCH, "container %s: container not running", c->st.id);
-	r = update_group(c, &change->limits, err);
+	r = update_group(c, change, err);
 	if (r == 0)
 		r = rdt_update(&c->st, change->l3_cache_schema, change->mem_bw_schema, err);
 	return r < 0 ? err_prefix(err, "update container %s", c->st.id) : 0;

@@ -20,6 +20,7 @@ int resources_device_program(const struct cg_limits *limits, struct arena *a,
 struct resources_change {
 	struct cg_limits limits;
 	const char *l3_cache_schema, *mem_bw_schema;
+	bool rootless; /* no error where the caller may not replace the device program */
 };
 
 /*

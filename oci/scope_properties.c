@@ -130,7 +130,8 @@ static void put_quota(struct scope_words *w, const char *property, const char *v
 	add_number(w, "CPUQuotaPeriodUSec", period);
 }
 
-/* Scopes have it since systemd 253; older ones write 0 whenever they write a limit of memory. */
+/* Scopes have it since systemd 253, some 252; others write 0 whenever they write a limit of memory.
+ * It cannot be set later. */
 static void put_oom_group(struct scope_words *w, const char *property, const char *value,
 			  const struct scope_now *now)
 {

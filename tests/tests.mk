@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 # Tests, benchmarks, fuzzers, lint. Test files are found by wildcard: tests/{lib,cgroups,netns,oci}/test_*.c are unit tests,
-# tests/*/*.bats test the programs from outside.
+# tests/*/*.bats test the programs from outside; those of tests/cgroups and tests/systemd in a virtual machine.
 
-BUILD_DEPS := gcc libc6-dev pkg-config libcap-dev libseccomp-dev libyajl-dev libmnl-dev
+BUILD_DEPS := gcc libc6-dev pkg-config libcap-dev libseccomp-dev libyajl-dev libmnl-dev libsystemd-dev
 DEMO_DEPS := busybox-static jq
 CROSS_DEPS := gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu \
 	libc6-dev-arm64-cross libc6-dev-armhf-cross libc6-dev-riscv64-cross
 CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util-linux uidmap python3-minimal \
 	strace scdoc cppcheck clang libclang-rt-14-dev bsdutils
-BENCH_DEPS := $(DEMO_DEPS) crun runc strace
+# The virtual machine of tests/vm.
+VM_DEPS := $(shell . tests/vm/arch 2>/dev/null && echo $$VM_QEMU_PACKAGE) e2fsprogs
+BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace
 
 UNIT_SRC := $(wildcard tests/lib/test_*.c tests/cgroups/test_*.c tests/netns/test_*.c tests/oci/test_*.c tests/cmd/test_*.c)
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 BATS := $(wildcard tests/*/*.bats)
 # Those that take long run apart, so that `make check` shows the quick ones first.
 BATS_SLOW := $(wildcard tests/security/*.bats)
-BATS_QUICK := $(filter-out $(BATS_SLOW),$(BATS))
+BATS_VM := $(wildcard tests/cgroups/*.bats tests/systemd/*.bats)
+BATS_QUICK := $(filter-out $(BATS_SLOW) $(BATS_VM),$(BATS))
+VM_SUITES := tests/vm/selftest.sh tests/vm/check.sh tests/vm/check-systemd.sh
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
 SAN_BUILD := $(BUILD)/san
@@ -60,7 +64,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(BUILD)/gen/seccomp_builtin.c
 setup-build:
 	@tests/setup $(BUILD_DEPS)
 setup-check: setup-build
-	@tests/setup $(CHECK_DEPS)
+	@tests/setup $(CHECK_DEPS) $(VM_DEPS)
 
 demo: setup-build
 	@tests/setup $(DEMO_DEPS)
@@ -77,7 +81,13 @@ check: setup-check
 	@$(MAKE) --no-print-directory -j2 check-cross
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory -j2 BUILD=$(SAN_BUILD) SAN=address,undefined all unit
-	@tests/run $(UNIT) $(UNIT:$(BUILD)/%=$(SAN_BUILD)/%) $(BATS_QUICK) tests/fuzz/fuzz.sh tests/sanitized.sh tests/fault/sample.sh $(BATS_SLOW)
+	@tests/run $(UNIT) $(UNIT:$(BUILD)/%=$(SAN_BUILD)/%) $(BATS_QUICK) tests/fuzz/fuzz.sh tests/sanitized.sh tests/fault/sample.sh \
+		$(VM_SUITES) $(BATS_SLOW)
+
+# Only what runs in the virtual machine. One test file, or a shell in there: see tests/vm/run.
+check-vm: setup-check
+	@$(MAKE) --no-print-directory -j2 all unit
+	@tests/run $(VM_SUITES)
 
 unit: $(UNIT)
 fault-tool: $(BUILD)/tests/fault/fault
@@ -112,4 +122,4 @@ lint:
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr --suppressions-list=tests/cppcheck.txt \
 		-I. -D_GNU_SOURCE -D__x86_64__ -DTOTE_VERSION='""' -DTOTE_COMMIT='""' $(filter-out cmd/tote-init/start.c,$(LINTED))
 
-.PHONY: demo check check-fast check-cross unit fault-tool fuzz-tools sweep fuzz bench lint setup-build setup-check
+.PHONY: demo check check-fast check-vm check-cross unit fault-tool fuzz-tools sweep fuzz bench lint setup-build setup-check

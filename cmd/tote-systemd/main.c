@@ -137,11 +137,21 @@ static const struct verb {
 	{ "stop", stop, false },
 };
 
-static const struct verb *find_verb(const char *name)
+/* The one of the command line; NULL with a message when there is none or it lacks arguments. */
+static const struct verb *find_verb(char **args, int count, struct err *err)
 {
+	const struct verb *verb = NULL;
+
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
+		if (count && strcmp(verbs[i].name, args[0]) == 0)
+			verb = &verbs[i];
+	if (verb && (verb->properties ? count > 2 : count == 2))
+		return verb;
+	err_set(err, EINVAL, "%s%s; see tote-systemd --help",
+		verb	? "wrong number of arguments for "
+		: count ? "unknown command "
+			: "no command given",
+		count ? args[0] : "");
 	return NULL;
 }
 
@@ -184,18 +194,12 @@ static int read_options(int argc, char **argv, struct options *ret, struct err *
 static int run_verb(const struct options *o, char **args, int count)
 {
 	autoarena arena = ARENA_INIT;
-	const struct verb *verb = count ? find_verb(args[0]) : NULL;
 	struct request rq = { 0 };
 	struct err err;
+	const struct verb *verb = find_verb(args, count, &err);
 	int r = 0;
 
 	if (!verb)
-		r = err_set(&err, EINVAL, "%s%s; see tote-systemd --help",
-			    count ? "unknown command " : "no command given", count ? args[0] : "");
-	else if (count < 2 || (verb->properties ? count < 3 : count > 2))
-		r = err_set(&err, EINVAL, "%s: wrong number of arguments; see tote-systemd --help",
-			    args[0]);
-	if (r < 0)
 		return complain(&err);
 	rq.bus.unit = args[1];
 	rq.bus.deadline = deadline_in(o->timeout_ms);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/tote-systemd/words.h"
 
+#include "lib/arena.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 
@@ -47,12 +48,10 @@ static int append_string(sd_bus_message *m, const char *value)
 /* Separated by blanks, which no name of a unit holds. */
 static int append_strings(sd_bus_message *m, const char *value)
 {
-	autofree char *copy = strdup(value);
-	char *save = NULL;
-	int r = copy ? sd_bus_message_open_container(m, 'a', "s") : -ENOMEM;
+	autoarena a = ARENA_INIT;
+	char *copy = arena_strdup(&a, value), *save = NULL;
+	int r = sd_bus_message_open_container(m, 'a', "s");
 
-	if (r < 0)
-		return r;
 	for (char *s = strtok_r(copy, " ", &save); s && r >= 0; s = strtok_r(NULL, " ", &save))
 		r = sd_bus_message_append(m, "s", s);
 	return r < 0 ? r : sd_bus_message_close_container(m);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/tote/events.h"
 
+#include "cgroups/watch.h"
 #include "cmd/tote/interval.h"
 #include "cmd/tote/tote.h"
 #include "lib/cleanup.h"
@@ -175,6 +176,8 @@ static int watch_container(struct container *c, const struct events_options *o, 
 	struct cg_tree tree = { .fd = -1 };
 	int r = open_watch(&w, &tree, err);
 
+	if (r == 0 && !o->stats)
+		watch_begin(&w.cg);
 	if (r == 0)
 		r = o->stats ? print_stats(&w, err) : follow(&w, interval, err);
 	cleanup_fd(&w.memory_events);

@@ -125,17 +125,29 @@ static int64_t now(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static struct sample begin(const struct state *st)
+{
+	return (struct sample){ .id = st->id,
+				.created = st->created,
+				.init = st->init,
+				.restarts = st->restarts,
+				.taken = now() };
+}
+
+void sample_read_cpu(const struct sample_host *host, const struct state *st, struct sample *ret)
+{
+	*ret = begin(st);
+	if (host->groups && st->cgroup_path)
+		ret->stats.cpu.usage = stats_cpu_usage(host->groups, st->cgroup_path);
+}
+
 int sample_read_group(const struct sample_host *host, const struct state *st, unsigned int what,
 		      struct arena *a, struct sample *ret, struct err *err)
 {
 	autocg cg = CG_INIT;
 	int r;
 
-	*ret = (struct sample){ .id = st->id,
-				.created = st->created,
-				.init = st->init,
-				.restarts = st->restarts,
-				.taken = now() };
+	*ret = begin(st);
 	if (!host->groups || !st->cgroup_path)
 		return 0;
 	r = cg_open(host->groups, st->cgroup_path, &cg, err);

@@ -62,6 +62,9 @@ void sample_read_net(const struct sample_netns *ours, pid_t pid, struct arena *a
 int sample_read_group(const struct sample_host *host, const struct state *st, unsigned int what,
 		      struct arena *a, struct sample *ret, struct err *err);
 
+/* The same for the CPU time that was used, and nothing else: what a share of it is counted from. */
+void sample_read_cpu(const struct sample_host *host, const struct state *st, struct sample *ret);
+
 /* Reads everything there is; all strings live in the arena. */
 int sample_take(const struct sample_host *host, const struct container *c, struct arena *a,
 		struct sample *ret, struct err *err);

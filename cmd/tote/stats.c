@@ -22,7 +22,7 @@
 
 /* What the columns and members need. */
 #define TABLE_STATS (STATS_CPU | STATS_MEMORY | STATS_TASKS | STATS_IO | STATS_PRESSURE)
-#define JSON_STATS (TABLE_STATS | STATS_EVENTS)
+#define JSON_STATS (TABLE_STATS | STATS_OOM)
 
 struct stats_options {
 	const char *format, *interval;
@@ -135,12 +135,12 @@ static bool started(const struct stats_view *v, const struct seen *s)
 }
 
 /* For the share of CPU time that comes next. 1 when there is a sample. */
-static int first_look(const struct stats_view *v, struct round *round, struct seen *s,
-		      struct err *err)
+static int first_look(const struct stats_view *v, struct seen *s, struct err *err)
 {
 	if (v->named && !proc_alive(&s->st.init))
 		return err_set(err, ESRCH, "container %s: container not running", s->st.id);
-	return sample_read_group(&v->host, &s->st, STATS_CPU, &round->arena, &s->sample, err) ?: 1;
+	sample_read_cpu(&v->host, &s->st, &s->sample);
+	return 1;
 }
 
 /* 1 when there is a sample, 0 when the container does not run. */
@@ -173,8 +173,7 @@ static int add_all(const struct stats_view *v, const struct strv *ids, const str
 		r = load(v, ids->items[i], before, round, s, err);
 
 		if (r == 0)
-			r = before->all.items ? look(v, round, s, err)
-					      : first_look(v, round, s, err);
+			r = before->all.items ? look(v, round, s, err) : first_look(v, s, err);
 		if (r > 0)
 			round->all.count++;
 		else if (r < 0 && !before->all.items && v->named)

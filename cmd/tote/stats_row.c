@@ -18,7 +18,9 @@ static struct opt_u64 some(uint64_t value)
 
 static struct opt_u64 limited(struct opt_u64 limit)
 {
-	return limit.value == CG_UNLIMITED ? (struct opt_u64){ 0 } : limit;
+	if (limit.value == CG_UNLIMITED)
+		limit.set = false;
+	return limit;
 }
 
 static struct opt_u64 pressure(const struct cg_psi *psi)

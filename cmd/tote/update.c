@@ -206,6 +206,7 @@ static int read_change(const struct update_options *o, struct arena *a,
 
 	change->l3_cache_schema = o->l3_cache_schema;
 	change->mem_bw_schema = o->mem_bw_schema;
+	change->rootless = globals.rootless;
 	return r < 0 ? r : read_flags(o, &change->limits, err);
 }
 

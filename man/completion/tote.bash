@@ -26,7 +26,7 @@ _tote_values() {
 	--format | -f) [ "$2" = FORMAT ] && _tote_words "table json" && return ;;
 	--log-format) _tote_words "text json" && return ;;
 	--log-level) _tote_words "error warning debug" && return ;;
-	--cgroup-manager) _tote_words "cgroupfs disabled" && return ;;
+	--cgroup-manager) _tote_words "cgroupfs systemd disabled" && return ;;
 	--rootless) _tote_words "true false auto" && return ;;
 	esac
 	case $2 in

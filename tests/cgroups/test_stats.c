@@ -296,6 +296,21 @@ static void test_some(void **state)
 	assert_false(s.memory.oom_kills.set);
 }
 
+static void test_cpu_usage(void **state)
+{
+	struct fake *f = *state;
+	struct cg_tree tree = { .fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+	struct cg_tree own = { .fd = f->cg.fd };
+
+	put(f, "cpu.stat", "user_usec 1\nusage_usec 4711\n");
+	assert_int_equal(stats_cpu_usage(&tree, strrchr(f->dir, '/')).value, 4711);
+	assert_int_equal(stats_cpu_usage(&own, "/").value, 4711);
+	assert_false(stats_cpu_usage(&tree, "/no/such/group").set);
+	put(f, "cpu.stat", "user_usec 1\n");
+	assert_false(stats_cpu_usage(&own, "/").set);
+	close(tree.fd);
+}
+
 /* Files longer than the buffer they are read to; the last line lacks its end. */
 static void test_long(void **state)
 {
@@ -356,9 +371,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_fake, remove_fake)
 	const struct CMUnitTest tests[] = {
-		TEST(test_cpu),	 TEST(test_memory),  TEST(test_pids_and_io),
-		TEST(test_rare), TEST(test_missing), TEST(test_some),
-		TEST(test_long), TEST(test_lengths), TEST(test_gone),
+		TEST(test_cpu),	      TEST(test_memory),  TEST(test_pids_and_io),
+		TEST(test_rare),      TEST(test_missing), TEST(test_some),
+		TEST(test_long),      TEST(test_lengths), TEST(test_gone),
+		TEST(test_cpu_usage),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -139,6 +139,21 @@ stat_of() {
 	[ ! -s "$LINES_FILE" ] && [ ! -s "$LINES_FILE.err" ]
 }
 
+@test "whoever watches delays a delete by a moment at most" {
+	background
+	watch --interval 1h "$ID"
+	sleep 0.2
+	kill -STOP "$WATCHER"
+	start=$(date +%s%N)
+	tote delete --force "$ID"
+	[ $(($(date +%s%N) - start)) -lt 2000000000 ]
+	nothing_left
+	kill -CONT "$WATCHER"
+	watcher_ends
+	[ "$code" = 0 ]
+	[ ! -s "$LINES_FILE" ] && [ ! -s "$LINES_FILE.err" ]
+}
+
 @test "a paused container is still measured" {
 	background
 	tote pause "$ID"

@@ -209,6 +209,25 @@ tote_unreadable_containers 0" ]
 	[[ $output == *"metrics: --output tote.prom: write: No space left on device"* ]]
 }
 
+@test "--output: a file system without nameless files, and a failure at the last moment" {
+	background
+	echo old >"$OUT_DIR/tote.prom"
+	# The first time that something is opened in the directory.
+	strace -o "$DOC" -P "$OUT_DIR" -e trace=openat -e inject=openat:error=EOPNOTSUPP:when=1 "$TOTE" --root "$ROOT" metrics -o "$OUT_DIR/tote.prom"
+	grep -q 'O_TMPFILE.*INJECTED' "$DOC"
+	[ "$(ls -A "$OUT_DIR")" = tote.prom ]
+	[ "$(stat -c %a "$OUT_DIR/tote.prom")" = 644 ]
+	grep -q '^tote_container_state' "$OUT_DIR/tote.prom"
+	echo old >"$OUT_DIR/tote.prom"
+	for when in 1 2; do
+		injections=(-e inject=renameat,renameat2:error=EIO)
+		[ $when = 1 ] || injections+=(-P "$OUT_DIR" -e inject=openat:error=EOPNOTSUPP:when=1)
+		run -1 --separate-stderr strace -o "$DOC" "${injections[@]}" "$TOTE" --root "$ROOT" metrics -o "$OUT_DIR/tote.prom"
+		[ "$stderr" = "tote: metrics: --output $OUT_DIR/tote.prom: rename: Input/output error" ]
+		[ "$(ls -A "$OUT_DIR")" = tote.prom ] && [ "$(cat "$OUT_DIR/tote.prom")" = old ]
+	done
+}
+
 @test "--output: what is no plain file is left alone" {
 	ln -s /dev/null "$OUT_DIR/link.prom"
 	mkfifo "$OUT_DIR/fifo.prom"

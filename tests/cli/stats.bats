@@ -152,6 +152,18 @@ on_terminal() {
 	[ "$(tail -n 1 "$LINES_FILE" | jq length)" -ge 1 ]
 }
 
+@test "a named container that is made anew between two looks goes on" {
+	background
+	watch --interval 3s -f json "$ID"
+	eventually last_says length 1
+	tote delete --force "$ID"
+	command_is sh -c 'while :; do :; done'
+	quietly tote run -d "$ID"
+	eventually last_says '.[0].pid' "$(tote state "$ID" | jq .pid)"
+	# It counts from 0 again, and may have come further than the other one did.
+	last_says '.[0].cpuPercent' null
+}
+
 @test "tables one after the other are parted by a line" {
 	background
 	watch --interval 100ms
@@ -196,6 +208,24 @@ on_terminal() {
 	[[ $text == *"MEM %"* ]] && [[ $text != *SWAP* ]]
 	# The state of the terminal is not changed, so that there is nothing to restore.
 	! grep -q $'\033\[?' "$LINES_FILE"
+}
+
+@test "a terminal that changes its size is drawn at once" {
+	background
+	cat >"$BATS_TEST_TMPDIR/command" <<-END
+	#!/bin/sh
+	stty cols 120 rows 10
+	'$TOTE' --root '$ROOT' stats --interval 1h &
+	sleep 1
+	stty cols 40
+	kill -WINCH \$!
+	sleep 1
+	kill \$!
+	END
+	TERM=xterm timeout 10 script -qec "sh '$BATS_TEST_TMPDIR/command'" /dev/null </dev/null >"$LINES_FILE" 3>&- || true
+	[ "$(grep -o $'\033\[H' "$LINES_FILE" | wc -l)" -ge 2 ]
+	[ "$(grep -c 'ID .*SWAP' "$LINES_FILE")" = 1 ]
+	[ "$(grep -c 'ID .*CPU %' "$LINES_FILE")" -ge 2 ]
 }
 
 @test "Ctrl-C ends it" {

@@ -27,7 +27,8 @@ files() {
 }
 
 @test "a scope has the limits in systemd and in the files" {
-	config '.linux.resources = {memory: {limit: 67108864, reservation: 33554432, swap: 100663296},
+	config '.annotations = {"org.tote.memory.oom.group": "true"} |
+		.linux.resources = {memory: {limit: 67108864, reservation: 33554432, swap: 100663296},
 		cpu: {shares: 2048, quota: 50000, period: 100000, cpus: "1", mems: "0"}, pids: {limit: 1}, blockIO: {weight: 500},
 		unified: {"memory.high": "48M"}}'
 	in_scope
@@ -70,8 +71,10 @@ Description=tote container $ID Slice=system.slice " ]
 }
 
 @test "update reaches systemd and the files, and a reload undoes nothing" {
-	config '.linux.resources += {unified: {"memory.oom.group": "1"}, blockIO: {throttleReadBpsDevice: [{major: 254, minor: 16, rate: 1048576}]}}'
+	config '.linux.resources += {blockIO: {throttleReadBpsDevice: [{major: 254, minor: 16, rate: 1048576}]}}'
 	in_scope
+	# systemd has no property for this one while the unit runs.
+	tote update -r - "$ID" <<<'{"unified": {"memory.oom.group": "1"}}'
 	tote update --memory 64m --memory-swap 96m --pids-limit 9 --cpu-quota 12345 --cpu-period 50000 --cpuset-cpus 0 "$ID"
 	[ "$(files memory.max memory.swap.max pids.max cpu.max cpuset.cpus)" = "67108864 33554432 9 12345 50000 0 " ]
 	[ "$(shown MemoryMax,MemorySwapMax,TasksMax,CPUQuotaPerSecUSec,CPUQuotaPeriodUSec,AllowedCPUs)" = \
@@ -94,6 +97,20 @@ Description=tote container $ID Slice=system.slice " ]
 	tote update --memory -1 --pids-limit -1 --cpu-quota -1 "$ID"
 	[ "$(files memory.max pids.max cpu.max)" = "max max max 100000 " ]
 	[ "$(shown MemoryMax,TasksMax,CPUQuotaPerSecUSec)" = "CPUQuotaPerSecUSec=infinity MemoryMax=infinity TasksMax=infinity " ]
+	tote delete --force "$ID"
+	no_unit
+}
+
+@test "a property that systemd refuses is no obstacle, and costs none of the others" {
+	# No TasksMax for systemd, but a limit for the kernel.
+	config '.linux.resources += {memory: {limit: 67108864}, cpu: {quota: 20000}, unified: {"pids.max": "0"}}'
+	in_scope
+	[ "$(files pids.max memory.max cpu.max)" = "0 67108864 20000 100000 " ]
+	[ "$(shown MemoryMax,CPUQuotaPerSecUSec,Description,Delegate,MemoryAccounting)" = \
+		"CPUQuotaPerSecUSec=200ms Delegate=yes Description=tote container $ID MemoryAccounting=yes MemoryMax=67108864 " ]
+	tote update -r - "$ID" <<<'{"memory": {"limit": 33554432}, "unified": {"pids.max": "0"}}'
+	[ "$(files pids.max memory.max)" = "0 33554432 " ]
+	[ "$(shown MemoryMax)" = "MemoryMax=33554432 " ]
 	tote delete --force "$ID"
 	no_unit
 }
@@ -173,24 +190,6 @@ Description=tote container $ID Slice=system.slice " ]
 	tote delete --force "$ID"
 	no_unit
 	[ ! -e "$GROUP" ]
-}
-
-@test "killed at any point of create, delete --force leaves nothing" {
-	config '.linux.resources += {memory: {limit: 67108864}, pids: {limit: 5}}'
-	command_is sleep 1000
-	local calls n how
-	calls=$("$FAULT" count -- "$TOTE" --root "$ROOT" --systemd-cgroup create "$ID" </dev/null 2>/dev/null)
-	tote delete --force "$ID"
-	[ "$calls" -gt 100 ]
-	for how in "" -a; do
-		for ((n = 15; n < calls; n += calls / 12)); do
-			"$FAULT" kill -n $n $how -- "$TOTE" --root "$ROOT" --systemd-cgroup create "$ID" </dev/null >/dev/null 2>&1 || true
-			tote delete --force "$ID" || { echo "killed at call $n $how"; return 1; }
-			# systemd may have been asked a moment before the end.
-			eventually no_unit || { echo "killed at call $n $how"; return 1; }
-			nothing_left || { echo "killed at call $n $how"; return 1; }
-		done
-	done
 }
 
 @test "a failed create leaves no unit" {

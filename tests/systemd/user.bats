@@ -104,11 +104,39 @@ no_unit_of_user() {
 	eventually no_unit_of_user
 }
 
+@test "root of a user namespace uses the user's systemd as well" {
+	config '.linux.uidMappings[0].hostID = 0 | .linux.gidMappings[0].hostID = 0'
+	# Its own group is all that it sees: the place that systemd chose, not the one that a uid of 0 made likely.
+	config '.linux.namespaces |= map(select(.type != "cgroup")) |
+		.mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["ro"]}]'
+	config '.linux.resources = {memory: {limit: 67108864}}'
+	command_is sleep 1000
+	user unshare --user --map-root-user sh -c '
+		id=$1 && shift
+		"$@" --systemd-cgroup run -d $id >/dev/null 2>&1 </dev/null && "$@" exec $id cat /sys/fs/cgroup/memory.max &&
+			systemctl --user show "tote-$id.scope" -p ActiveState,MemoryMax && "$@" delete --force $id' \
+		sh "$ID" "$HOME_DIR/tote" --root "$RUNTIME/tote-$BATS_TEST_NUMBER" >"$BATS_TEST_TMPDIR/said"
+	[ "$(sort "$BATS_TEST_TMPDIR/said" | tr '\n' ' ')" = "67108864 ActiveState=active MemoryMax=67108864 " ]
+	eventually no_unit_of_user
+}
+
+@test "without a bus daemon the user's systemd is reached directly" {
+	command_is true
+	mkdir -p "$HOME_DIR/direct/systemd"
+	chmod 755 "$HOME_DIR/direct"
+	# Only the one socket, in another place.
+	touch "$HOME_DIR/direct/systemd/private"
+	unshare --mount --propagation private sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' sh \
+		"$RUNTIME/systemd/private" "$HOME_DIR/direct/systemd/private" setpriv --reuid=$USER_ID --regid=$USER_ID --clear-groups \
+		--inh-caps=-all env -i PATH="$PATH" HOME="$HOME_DIR" USER=shop XDG_RUNTIME_DIR="$HOME_DIR/direct" sh -c 'cd "$1" && shift && exec "$@"' \
+		sh "$BUNDLE" "$HOME_DIR/tote" --root "$RUNTIME/tote-$BATS_TEST_NUMBER" --systemd-cgroup run "$ID"
+	eventually no_unit_of_user
+}
+
 @test "without a bus of the user's the error says what to do" {
 	local empty=$HOME_DIR/empty
 	mkdir -p "$empty"
 	command_is true
-	run env DIR="$empty" true
 	DIR=$empty run tote --systemd-cgroup run "$ID"
 	[ "$status" -eq 1 ]
 	[[ $output == "tote: the user's systemd cannot be reached: "*"XDG_RUNTIME_DIR"*"loginctl"* ]]

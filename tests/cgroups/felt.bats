@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+# Limits as the container feels them: killed, slowed down, refused; and what tells of it afterwards.
+load helpers
+
+setup_file() {
+	make_machine
+}
+
+setup() {
+	start_clean
+	WATCHER=
+}
+
+teardown() {
+	[ -z "$WATCHER" ] || kill "$WATCHER" || true
+	clean_up
+}
+
+# tote events, until it is known to watch; its output is in $SEEN.
+watch_events() {
+	SEEN=$BATS_TEST_TMPDIR/seen
+	"$TOTE" --root "$ROOT" events --interval 50ms "$ID" >"$SEEN" 2>&1 3>&- &
+	WATCHER=$!
+	eventually grep -q '"type":"stats"' "$SEEN"
+}
+
+# Takes so many MiB at once.
+TAKES='exec dd if=/dev/zero of=/dev/null count=1 bs='
+
+@test "memory: who takes more than the limit is killed, and it is told" {
+	RESOURCES='{"memory": {"limit": 33554432, "swap": 33554432}}'
+	started
+	watch_events
+	tote exec "$ID" sh -c "${TAKES}8M"
+	[ "$(number_in memory.events oom_kill)" = 0 ]
+	refuses_exec 137 "${TAKES}64M"
+	[ "$(number_in memory.events oom_kill)" = 1 ]
+	eventually grep -q '"type":"oom"' "$SEEN"
+	[ "$(grep -c '"type":"oom"' "$SEEN")" = 1 ]
+	# The others live on.
+	status_is running
+	tote update --memory 128m --memory-swap 128m "$ID"
+	tote exec "$ID" sh -c "${TAKES}64M"
+}
+
+# A command by exec that ends with a code, whatever it says.
+refuses_exec() {
+	code=0
+	timeout 60 "$TOTE" --root "$ROOT" exec "$ID" sh -c "$2" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- </dev/null || code=$?
+	[ $code = "$1" ] || { echo "code $code"; cat "$BATS_TEST_TMPDIR/out"; return 1; }
+}
+
+@test "memory: run ends with 137 when it is the container's program" {
+	RESOURCES='{"memory": {"limit": 16777216, "swap": 16777216}}'
+	bundle sh -c "${TAKES}32M"
+	code=0
+	quietly timeout 60 "$TOTE" --root "$ROOT" run "$ID" || code=$?
+	[ $code = 137 ]
+	nothing_left
+}
+
+@test "memory: with the annotation all processes die together" {
+	RESOURCES='{"memory": {"limit": 16777216, "swap": 16777216}}' ANNOTATIONS='{"org.tote.memory.oom.group": "true"}'
+	started sh -c 'sleep 1000 & sleep 1000 & wait'
+	watch_events
+	refuses_exec 137 "${TAKES}32M"
+	eventually status_is stopped
+	[ "$(number_in memory.events oom_group_kill)" = 1 ]
+	eventually grep -q '"type":"oom"' "$SEEN"
+}
+
+@test "memory: swap is used up to its limit" {
+	read -r _ _ size _ < <(grep /dev /proc/swaps) || skip "this machine has no swap"
+	[ "$size" -gt 50000 ] || skip "this machine has too little swap"
+	RESOURCES='{"memory": {"limit": 16777216, "swap": 50331648}}'
+	started
+	refuses_exec 0 "${TAKES}24M"
+	tote update --memory-swap 16m "$ID"
+	reads memory.swap.max 0
+	refuses_exec 137 "${TAKES}24M"
+}
+
+@test "memory: 512 KiB are enough for /bin/true" {
+	RESOURCES='{"memory": {"limit": 524288, "swap": 524288}, "pids": {"limit": 1}}'
+	bundle /bin/true
+	quietly timeout 20 "$TOTE" --root "$ROOT" run "$ID"
+	nothing_left
+}
+
+@test "cpu: a quota of 20 % holds, and the container is throttled" {
+	RESOURCES='{"cpu": {"quota": 20000, "period": 100000}}'
+	started sh -c 'while :; do :; done'
+	share_of_cpu 2
+	echo "of one processor: $SHARE %"
+	[ "$SHARE" -ge 10 ] && [ "$SHARE" -le 30 ]
+	[ "$(number_in cpu.stat nr_throttled)" -ge 5 ]
+	tote update --cpu-quota 60000 "$ID"
+	share_of_cpu 2
+	echo "three times as much: $SHARE %"
+	[ "$SHARE" -ge 35 ] && [ "$SHARE" -le 80 ]
+}
+
+# What the container takes of one processor in some seconds, in per cent.
+share_of_cpu() {
+	local used start
+	used=$(number_in cpu.stat usage_usec) start=$(now_ms)
+	sleep "$1"
+	SHARE=$((($(number_in cpu.stat usage_usec) - used) / 10 / ($(now_ms) - start)))
+}
+
+@test "cpuset: processes run where they may, those of exec too" {
+	[ "$(nproc)" -gt 1 ] || skip "needs two processors"
+	RESOURCES='{"cpu": {"cpus": "1"}}'
+	started
+	[ "$(tote exec "$ID" grep Cpus_allowed_list /proc/self/status /proc/1/status | tr -d '\t')" = \
+		"$(printf '/proc/%s/status:Cpus_allowed_list:1\n' self 1)" ]
+	tote update --cpuset-cpus 0 "$ID"
+	[ "$(tote exec "$ID" grep Cpus_allowed_list /proc/self/status /proc/1/status | tr -d '\t')" = \
+		"$(printf '/proc/%s/status:Cpus_allowed_list:0\n' self 1)" ]
+}
+
+@test "pids: fork fails at the limit, exec says so" {
+	RESOURCES='{"pids": {"limit": 3}}'
+	started sh -c 'sleep 1000 & sleep 1000 & sleep 1000 & wait' 2>/dev/null
+	eventually reads pids.current 3
+	eventually reads pids.events 'max 1'
+	refuses 255 "pids" exec "$ID" true
+	tote update --pids-limit 5 "$ID"
+	tote exec "$ID" true
+	refuses_exec 2 'sleep 0 | sleep 0 | sleep 0'
+}
+
+@test "block I/O: a rate holds" {
+	read -r major minor < <(stat -c '%Hr %Lr' $DISK)
+	DEVICES='{"path": "/dev/disk", "type": "b", "major": '$major', "minor": '$minor'}'
+	RESOURCES='{"devices": [{"allow": false}, {"allow": true, "type": "b", "major": '$major', "minor": '$minor', "access": "r"}],
+		"blockIO": {"throttleReadBpsDevice": [{"major": '$major', "minor": '$minor', "rate": 1048576}]}}'
+	started
+	local start slow fast
+	start=$(now_ms)
+	refuses_exec 0 'exec dd if=/dev/disk of=/dev/null bs=64k count=32 iflag=direct'
+	slow=$(($(now_ms) - start))
+	resources '{"blockIO": {"throttleReadBpsDevice": [{"major": '$major', "minor": '$minor', "rate": 0}]}}'
+	start=$(now_ms)
+	refuses_exec 0 'exec dd if=/dev/disk of=/dev/null bs=64k count=32 iflag=direct'
+	fast=$(($(now_ms) - start))
+	echo "2 MiB at 1 MiB/s: $slow ms; without a limit: $fast ms"
+	[ "$slow" -ge 1500 ]
+	[ "$fast" -lt "$slow" ]
+}
+
+@test "huge pages: no more than the limit" {
+	read -r pages </proc/sys/vm/nr_hugepages
+	[ "$pages" -ge 4 ] || skip "this machine has no huge pages"
+	RESOURCES='{"hugepageLimits": [{"pageSize": "2MB", "limit": 4194304}]}'
+	MOUNTS='{"destination": "/mnt", "type": "hugetlbfs", "source": "none", "options": ["pagesize=2M"]}'
+	started
+	refuses_exec 0 'fallocate -l 4m /mnt/x'
+	reads hugetlb.2MB.current 4194304
+	refuses_exec 1 'fallocate -l 6m /mnt/x'
+	[ "$(number_in hugetlb.2MB.events max)" -gt 0 ]
+	resources '{"hugepageLimits": [{"pageSize": "2MB", "limit": 6291456}]}'
+	refuses_exec 0 'fallocate -l 6m /mnt/x'
+}

@@ -1,0 +1,5 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What `make check` runs in the virtual machine with systemd: the systemd cgroup manager.
+cd "$(dirname "$0")/../.." || exit 1
+exec tests/vm/run --systemd tests/systemd/*.bats
