@@ -125,19 +125,19 @@ static bool on_v1(enum cg_controller c)
 
 static int explain_absent(int root, enum cg_controller c, struct err *err)
 {
-	/* Only a group that is not the root has a type. */
-	if (faccessat(root, "cgroup.type", F_OK, 0) == 0)
-		return err_set(
-			err, EOPNOTSUPP,
-			"the %s controller is not handed to this cgroup namespace; enable it "
-			"from outside, in cgroup.subtree_control of the group above",
-			controllers[c].name);
 	if (on_v1(c))
 		return err_set(err, EOPNOTSUPP,
 			       "the %s controller is not on the v2 tree (it is in use by cgroup "
 			       "v1); boot with systemd.unified_cgroup_hierarchy=1 or "
 			       "cgroup_no_v1=all",
 			       controllers[c].name);
+	/* The root of the tree has no type, that of a cgroup namespace has. */
+	if (faccessat(root, "cgroup.type", F_OK, 0) == 0)
+		return err_set(
+			err, EOPNOTSUPP,
+			"the %s controller is not handed to this cgroup namespace; enable it "
+			"from outside, in cgroup.subtree_control of the group above",
+			controllers[c].name);
 	return err_set(err, EOPNOTSUPP, "the %s controller is not on the v2 tree; %s",
 		       controllers[c].name, controllers[c].remedy);
 }

@@ -171,19 +171,21 @@ static int start_unit(struct making *mk, struct err *err)
 	return r < 0 ? r : scope_reach(st, &mk->tree, path, err);
 }
 
-/* The holder counts as well, for a moment: the limit waits for its end. */
+/* The holder counts as well, and so does the stage that enters namespaces ahead of the container's
+ * first process: the limit waits for their end. */
 static int suspend_pids_limit(struct making *mk, struct err *err)
 {
 	static const char file[] = "pids.max";
 	int r;
 
-	if (!mk->holder || file_peek(mk->cg.fd, file, mk->pids_max, sizeof(mk->pids_max)) <= 0 ||
+	if ((!mk->holder && !mk->plan.staged) ||
+	    file_peek(mk->cg.fd, file, mk->pids_max, sizeof(mk->pids_max)) <= 0 ||
 	    strcmp(mk->pids_max, "max") == 0) {
 		mk->pids_max[0] = '\0';
 		return 0;
 	}
 	r = file_poke(mk->cg.fd, file, "max");
-	return r < 0 ? err_code(err, r, "write %s of unit %s", file, mk->c->st.unit) : 0;
+	return r < 0 ? err_code(err, r, "write %s of cgroup %s", file, mk->cg.path) : 0;
 }
 
 int create_settle_cgroup(struct making *mk, struct err *err)

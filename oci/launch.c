@@ -449,6 +449,18 @@ static int hear(struct launch *l, struct err *err)
 	return 1;
 }
 
+/* The likeliest reason of an end without a word: a limit that is too small to begin with. */
+static bool out_of_memory(int cgroup_fd)
+{
+	static const char key[] = "oom_kill ";
+	char text[512];
+	const char *at = NULL;
+
+	if (cgroup_fd >= 0 && file_peek(cgroup_fd, "memory.events", text, sizeof(text)) > 0)
+		at = strstr(text, key);
+	return at && at[strlen(key)] != '0';
+}
+
 /* A message may come before it is asked for: the stage and its successor speak over the same
  * socket. */
 int launch_until(struct launch *l, enum sync_what what, struct err *err)
@@ -457,8 +469,10 @@ int launch_until(struct launch *l, enum sync_what what, struct err *err)
 		int r = hear(l, err);
 
 		if (r == 0 && what)
-			return err_set(err, ECHILD,
-				       "the container's process ended before it was ready");
+			return err_set(
+				err, ECHILD, "the container's process ended before it was ready%s",
+				out_of_memory(l->cgroup_fd) ? "; its cgroup ran out of memory"
+							    : "");
 		if (r <= 0)
 			return r;
 	}

@@ -86,7 +86,7 @@ check: setup-check
 
 # Only what runs in the virtual machine. One test file, or a shell in there: see tests/vm/run.
 check-vm: setup-check
-	@$(MAKE) --no-print-directory -j2 all unit
+	@$(MAKE) --no-print-directory -j2 all unit fault-tool
 	@tests/run $(VM_SUITES)
 
 unit: $(UNIT)
@@ -104,6 +104,9 @@ bench: setup-build
 	@tests/setup $(BENCH_DEPS)
 	@$(MAKE) --no-print-directory all $(BUILD)/tote-shared $(BENCH_TOOLS)
 	@tests/bench/run.sh
+	@echo
+	@if grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then tests/bench/limits.sh; \
+		else tests/vm/run -- tests/bench/limits.sh; fi
 
 # What runs beside hostile processes, and the code that clones, for every processor we know.
 CROSS_ARCHES := aarch64-linux-gnu arm-linux-gnueabihf riscv64-linux-gnu

@@ -228,7 +228,7 @@ static void test_existing(void **state)
 
 static void test_freeze_kill_destroy(void **state)
 {
-	autocg cg = CG_INIT, sub = CG_INIT;
+	autocg cg = CG_INIT, sub = CG_INIT, late = CG_INIT;
 	autoarena a = ARENA_INIT;
 	struct cg_pids pids;
 	struct err err = { 0 };
@@ -248,7 +248,13 @@ static void test_freeze_kill_destroy(void **state)
 	assert_int_equal(cg_freeze(&cg, 2000, &err), 0);
 	assert_int_equal(cg_frozen(&cg), 1);
 	assert_int_equal(cg_frozen(&sub), 1);
-	assert_int_equal(cg_thaw(&sub, 20, &err), -ETIMEDOUT);
+	/* From above: thawing below is in vain, and so is beginning there. */
+	assert_true(cg_frozen_above(&sub));
+	assert_false(cg_frozen_above(&cg));
+	assert_int_equal(cg_thaw(&sub, 20000, &err), -EBUSY);
+	assert_string_equal(strrchr(err.msg, ':'), ": a group above it is frozen");
+	assert_int_equal(cg_create(&tree, below("x/z"), &late, &err), -EBUSY);
+	assert_false(exists(below("x/z")));
 	assert_int_equal(cg_thaw(&cg, 2000, &err), 0);
 	assert_int_equal(cg_freeze(&cg, 2000, &err), 0);
 	assert_int_equal(cg_kill(&cg, 2000, &err), 0);

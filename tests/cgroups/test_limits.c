@@ -39,6 +39,7 @@ static struct cg_net_priority priorities[] = { { (char *)"eth0", 5 } };
 static struct key_value unified[] = { { (char *)"memory.high", (char *)"5" },
 				      { (char *)"io.max", (char *)"8:0 rbps=1\n8:16 rbps=2\n" } };
 static struct key_value bad_unified[] = { { (char *)"../cgroup.procs", (char *)"1" } };
+static struct key_value no_limit[] = { { (char *)"cgroup.freeze", (char *)"1" } };
 
 /* Expected: "file=value;" each, '?' marks optional ones, '|' alternatives, '~' a kept quota. */
 static const struct {
@@ -184,6 +185,7 @@ static const struct {
 	{ { .block_io = { .weight = V(1001) } }, -EINVAL, "blockIO.weight: is not in 10..1000" },
 	{ { .hugepages = { bad_hugepages, 1 } }, -EINVAL, "hugepageLimits" },
 	{ { .unified = { bad_unified, 1 } }, -EINVAL, "unified[\"../cgroup.procs\"]" },
+	{ { .unified = { no_limit, 1 } }, -EINVAL, "unified[\"cgroup.freeze\"]: is not a limit" },
 };
 
 static void put_text(struct buf *out, const struct cg_writes *writes)

@@ -51,7 +51,7 @@ offers() { # "WORDS" WORD...
 	offers "json" list -f j
 	offers "text json" --log-format = ""
 	offers "text json" --log-format =
-	offers "cgroupfs disabled" --cgroup-manager ""
+	offers "cgroupfs disabled systemd" --cgroup-manager ""
 	offers "bundle" create --bundle b
 	offers "bundle" create -b b
 	offers "" update --memory ""

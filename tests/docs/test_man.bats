@@ -99,7 +99,8 @@ page_options() {
 	env -u MAKEFLAGS make -C "$TOP" --no-print-directory -s BUILD="$BATS_TEST_TMPDIR/build" DESTDIR="$BATS_TEST_TMPDIR/root" PREFIX=/usr install-man
 	share=$BATS_TEST_TMPDIR/root/usr/share
 	for page in "$MAN"/*.scd; do
-		[ -s "$share/man/man8/$(basename "$page" .scd)" ] || { echo "not installed: $page"; return 1; }
+		name=$(basename "$page" .scd)
+		[ -s "$share/man/man${name##*.}/$name" ] || { echo "not installed: $page"; return 1; }
 	done
 	[ -s "$share/bash-completion/completions/tote" ]
 	[ -s "$share/zsh/site-functions/_tote" ]

@@ -48,5 +48,5 @@ quoted() {
 	sed -n '/^```c$/,/^```$/p' README.md | grep -v '^```' >"$BATS_TEST_TMPDIR/box.c"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/box.c")" -gt 10 ]
 	${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -I. -o "$BATS_TEST_TMPDIR/box" "$BATS_TEST_TMPDIR/box.c" \
-		"$library" -lcap -lseccomp -lyajl
+		"$library" -lcap -lseccomp -lyajl -lm
 }
