@@ -3,6 +3,7 @@
  * named in the state. */
 #include "oci/container.h"
 
+#include "cgroups/watch.h"
 #include "lib/cleanup.h"
 #include "oci/hooks.h"
 #include "oci/netdev.h"
@@ -16,9 +17,12 @@
 
 #define KILL_TIMEOUT_MS 8000
 #define DESTROY_TIMEOUT_MS 2000
-/* About as long as it takes to ask systemd. */
-#define SCOPE_GOES_US 10000
-#define SCOPE_NAP_US 250
+/* For `tote events` to tell of the OOM kill that ended the container. */
+#define WATCH_TIMEOUT_MS 100
+/* The kernel tells systemd that a group is empty after 10 ms at most; a busy systemd is no faster
+ * when asked. */
+#define SCOPE_GOES_US 100000
+#define SCOPE_NAP_US 500
 
 static int kill_init(const struct container *c, struct err *err)
 {
@@ -41,7 +45,7 @@ static int kill_init(const struct container *c, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/* systemd removes an empty scope by itself, mostly sooner than it could be asked to. */
+/* systemd removes an empty scope by itself: mostly that spares a process and a talk on the bus. */
 static bool group_goes(const struct container *c, const struct cg_tree *tree)
 {
 	const struct timespec nap = { .tv_nsec = SCOPE_NAP_US * 1000L };
@@ -90,6 +94,8 @@ static int end_cgroup(const struct container *c, struct err *err)
 		r = cg_kill(&cg, deadline_left(&c->deadline, KILL_TIMEOUT_MS), err);
 	else if (gone)
 		r = 0;
+	if (r == 0 && !gone)
+		watch_wait(&cg, WATCH_TIMEOUT_MS);
 	if (r == 0 && c->st.unit)
 		r = end_unit(c, &tree, gone, err);
 	if (r == 0)

@@ -308,6 +308,21 @@ int spawn_netns_end(struct spawn_netns *ns)
 	return ns->fd < 0 ? -1 : ns->fd;
 }
 
+/* What errno's words leave open: the pids controller, cgroup_attach_permissions(). */
+static const char *clone_hint(int r)
+{
+	switch (r) {
+	case -EAGAIN:
+		return " (is pids.max of its cgroup reached, or RLIMIT_NPROC?)";
+	case -EBUSY:
+		return " (its cgroup hands controllers on and may hold no processes itself)";
+	case -EOPNOTSUPP:
+		return " (its cgroup may hold no processes: see cgroup.type)";
+	default:
+		return "";
+	}
+}
+
 /*
  * The new mount namespace takes the working directory along: its copy of the root file system is
  * the child's "." without a path to look up, which a mapped user could perhaps not search. A
@@ -333,7 +348,8 @@ int spawn(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *er
 			       "clone the container's process: this kernel cannot do it into a "
 			       "cgroup (needs Linux >= 5.7)");
 	if (pid < 0)
-		return err_code(err, (int)pid, "clone the container's process");
+		return err_code(err, (int)pid, "clone the container's process%s",
+				clone_hint((int)pid));
 	*ret_pid = (pid_t)pid;
 	*ret_pidfd = pidfd;
 	return 0;

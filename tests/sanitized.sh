@@ -4,7 +4,8 @@
 build=${BUILD:-build}
 export TOTE="$PWD/$build/san/tote" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1
 n=0 code=0
-for f in tests/cli/lifecycle.bats tests/cli/bad_input.bats tests/cli/exec.bats tests/cli/mounts.bats; do
+for f in tests/cli/lifecycle.bats tests/cli/bad_input.bats tests/cli/exec.bats tests/cli/mounts.bats \
+	tests/cli/events.bats tests/cli/stats.bats tests/cli/metrics.bats; do
 	[ -e "$f" ] || continue
 	n=$((n + 1))
 	log=$(mktemp)

@@ -166,7 +166,7 @@ frozen_inside() {
 	within 10 tote kill --all "$ID" KILL
 	[ $code = 0 ]
 	eventually status_is stopped
-	eventually reads pids.current 0
+	becomes pids.current 0
 	tote delete "$ID"
 	started sh -c "$bomb"
 	eventually eval '[ "$(number_in pids.events max)" -gt 0 ]'

@@ -98,6 +98,11 @@ reads() {
 	done
 }
 
+# The same, soon.
+becomes() {
+	eventually reads "$@" >/dev/null || reads "$@"
+}
+
 # The number of a key in a file of keys and numbers: memory.events oom_kill.
 number_in() {
 	local key value

@@ -262,18 +262,19 @@ Description=tote container $ID Slice=system.slice " ]
 	nothing_left
 }
 
-@test "delete --force ends within ten seconds when the bus hangs" {
+@test "a bus that hangs is waited for as long as was said, and delete --force needs none" {
 	in_scope
 	local bus start
 	bus=$(systemctl show dbus.service -p MainPID --value)
 	kill -STOP "$bus"
+	run timeout 10 "$(dirname "$TOTE")/tote-systemd" --timeout 1000 stop "$UNIT"
 	start=$SECONDS
-	run tote delete --force "$ID"
+	tote delete --force "$ID" || code=$?
 	kill -CONT "$bus"
+	[ "${code:-0}" -eq 0 ]
 	[ $((SECONDS - start)) -le 10 ]
-	echo "$output"
-	[ "$status" -eq 0 ] || [[ $output == *"unit $UNIT: systemd does not answer"* ]]
-	tote delete --force "$ID"
+	[ "$status" -eq 1 ]
+	[ "$output" = "tote-systemd: unit $UNIT: systemd does not answer" ]
 	no_unit
 	nothing_left
 }
