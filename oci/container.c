@@ -18,7 +18,7 @@
 #define LOCK_TRY_MS 100
 #define LOCK_FORCED_MS 6000
 /* Of delete --force, which promises ten seconds. */
-#define FORCED_MS 9500
+#define FORCED_MS 9000
 
 void container_warn(struct container *c, const char *fmt, ...)
 {
