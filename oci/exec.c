@@ -9,6 +9,7 @@
 #include "oci/launch.h"
 #include "oci/listener.h"
 #include "oci/probe.h"
+#include "oci/scope.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -113,6 +114,8 @@ static int open_cgroup(struct entering *en, struct err *err)
 				  "and may hold no processes itself; name a group below it",
 				  sub)
 			: use_cgroup_of_init(en, err);
+	if (r == 0)
+		r = scope_reach(&en->c->st, &en->tree, en->cg.path, err);
 	if (r == 0)
 		en->launch.cgroup_fd = en->cg.fd;
 	return r;

@@ -67,8 +67,10 @@ static bool read_string(const char **text, struct buf *out)
 			return false;
 		buf_add(out, s, 1);
 	}
+	if (*s != quote)
+		return false;
 	*text = s + 1;
-	return *s == quote;
+	return true;
 }
 
 static bool read_strings(const char **text, struct buf *out)
@@ -121,8 +123,10 @@ static bool read_value(const char *text, const char *type, bool seconds, struct 
 	} else {
 		ok = read_strings(&text, out);
 	}
+	if (!ok)
+		return false;
 	skip_blanks(&text);
-	return ok && !*text;
+	return !*text;
 }
 
 static const char *type_in_words(const char *type)

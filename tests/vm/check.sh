@@ -6,4 +6,4 @@ cd "$(dirname "$0")/../.." || exit 1
 for source in tests/cgroups/test_*.c; do
 	set -- "$@" "${BUILD:-build}/${source%.c}"
 done
-exec tests/vm/run "$@" tests/cgroups/*.bats
+exec tests/vm/run --timeout 1500 --file-timeout 600 "$@" tests/cgroups/*.bats tests/cli/update.bats
