@@ -200,7 +200,7 @@ static void write_annotations(struct json_writer *w)
 
 void features_write(struct buf *ret_json)
 {
-	static const char *const none[] = { NULL };
+	static const char *const unsafe[] = { "org.systemd.property.", NULL };
 	struct json_writer w;
 
 	json_writer_init(&w, ret_json, false);
@@ -211,8 +211,8 @@ void features_write(struct buf *ret_json)
 	write_mount_options(&w);
 	write_linux(&w);
 	write_annotations(&w);
-	/* Annotations only ever tighten limits here: an image must not steer its runtime. */
-	write_strings(&w, "potentiallyUnsafeConfigAnnotations", none);
+	/* Those of tote's own only tighten limits: an image must not steer its runtime. */
+	write_strings(&w, "potentiallyUnsafeConfigAnnotations", unsafe);
 	json_end_object(&w);
 	json_writer_done(&w);
 }

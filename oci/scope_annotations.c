@@ -17,7 +17,8 @@
 #define PREFIX "org.systemd.property."
 #define USEC_PER_SEC 1000000
 
-/* Nothing here reaches beyond the unit, or changes what tote itself relies on. */
+/* Nothing here reaches beyond the unit, as Wants= does, which starts others, or changes what tote
+ * itself relies on. */
 static const struct {
 	const char *name, *type;
 	const char *property; /* where it goes by another name, in microseconds */
@@ -30,7 +31,6 @@ static const struct {
 	{ "OOMPolicy", "s", NULL },
 	{ "TimeoutStopSec", "t", "TimeoutStopUSec" },
 	{ "TimeoutStopUSec", "t", NULL },
-	{ "Wants", "as", NULL },
 };
 
 static void skip_blanks(const char **text)
