@@ -132,6 +132,17 @@ share_of_cpu() {
 	grep "can't fork: Resource temporarily unavailable" "$BATS_TEST_TMPDIR/out"
 }
 
+@test "pids: a limit of one holds for the program, not for the stage that enters namespaces ahead of it" {
+	RESOURCES='{"pids": {"limit": 1}}' NAMESPACES='{"type": "time"}'
+	bundle sh -c 'cat /sys/fs/cgroup/pids.max; sleep 0 & wait'
+	status=0
+	timeout 20 "$TOTE" --root "$ROOT" run "$ID" </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 || status=$?
+	cat "$BATS_TEST_TMPDIR/out"
+	[ "$status" = 2 ]
+	[[ $(<"$BATS_TEST_TMPDIR/out") == *"can't fork"* ]]
+	nothing_left
+}
+
 @test "block I/O: a rate holds" {
 	read -r major minor < <(stat -c '%Hr %Lr' $DISK)
 	DEVICES='{"path": "/dev/disk", "type": "b", "major": '$major', "minor": '$minor'}'
