@@ -5,6 +5,10 @@
  * are ours. Nobody in the namespaces that it enters can look at it: launch.c has made this process
  * undumpable before.
  *
+ * It is born in the container's cgroup, where it may run out of memory, and the kernel's OOM killer
+ * kills all that share a victim's memory: us. But it passes over a child that somebody waits for in
+ * vfork (in_vfork(), mm/oom_kill.c); then the child gets ENOMEM. A child that has to wait for us,
+ * in a new user namespace, gets a copy of our memory instead.
  */
 #include "oci/spawn.h"
 
@@ -93,9 +97,11 @@ IN_CHILD _Noreturn static void child_fail(const struct spawn *sp, int step, sys_
 {
 	struct sync_msg m = { .what = SYNC_FAILED, .step = (uint16_t)step, .value = (int32_t)code };
 
-	sys(__NR_sendto, sp->sync_fd, &m, sizeof(m), MSG_NOSIGNAL, 0, 0);
+	sys_t r = sys(__NR_sendto, sp->sync_fd, &m, sizeof(m), MSG_NOSIGNAL, 0, 0);
+
+	/* Too little memory even for a message: what the OOM killer's victims end with. */
 	for (;;)
-		sys(__NR_exit_group, 255);
+		sys(__NR_exit_group, r < 0 ? 128 + SIGKILL : 255);
 }
 
 IN_CHILD static void child_become_root(const struct spawn *sp)
@@ -254,9 +260,10 @@ static sys_t clone_on_stack(struct clone_args *args, int (*entry)(void *), void 
 
 IN_CHILD static sys_t clone_child(const struct spawn *sp, int *pidfd)
 {
+	unsigned long memory = sp->user_ns ? 0 : CLONE_VM | CLONE_VFORK;
 	struct clone_args args = {
-		.flags = sp->clone_flags | CLONE_VM | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
-			 (sp->cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
+		.flags = sp->clone_flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
+			 (sp->cgroup_fd >= 0 ? memory | CLONE_INTO_CGROUP : CLONE_VM),
 		.pidfd = (uint64_t)(uintptr_t)pidfd,
 		.exit_signal = SIGCHLD,
 		.stack = (uint64_t)(uintptr_t)child_stack,

@@ -56,10 +56,10 @@ static step_fn *const steps[STEP_OPS] = {
 
 static struct init in_state;
 
-_Noreturn static void quit(void)
+_Noreturn static void quit(int code)
 {
 	for (;;)
-		sys(__NR_exit_group, 255);
+		sys(__NR_exit_group, code);
 }
 
 static int parse_fd(const char *s)
@@ -110,7 +110,10 @@ static void walk(struct init *in)
 		int r = s->op < STEP_OPS && steps[s->op] ? steps[s->op](in, s) : -ENOSYS;
 
 		if (r < 0) {
-			sync_send(in, SYNC_FAILED, step_index(in, s), r);
+			/* Too little memory even for a message: what the OOM killer's victims end
+			 * with, 128 and SIGKILL. */
+			if (sync_send(in, SYNC_FAILED, step_index(in, s), r) < 0)
+				quit(137);
 			return;
 		}
 	}
@@ -130,5 +133,5 @@ __attribute__((used)) _Noreturn void init_main(const uintptr_t *stack)
 	in->proc = in->null_tree = in->empty_tree = in->parent = -1;
 	if (stack[0] >= 2 && plan_map(in, parse_fd((const char *)stack[2])) == 0)
 		walk(in);
-	quit();
+	quit(255);
 }

@@ -87,6 +87,36 @@ ends_with() {
 	nothing_left
 }
 
+@test "memory: however small the limit, it works or is an error, and nothing is left" {
+	for limit in 1 4096 16384 65536 131072 196608 262144; do
+		for namespaces in '' '{"type": "time"}'; do
+			RESOURCES="{\"memory\": {\"limit\": $limit, \"swap\": $limit}}" NAMESPACES=$namespaces
+			bundle /bin/true
+			status=0
+			timeout -s KILL 20 "$TOTE" --root "$ROOT" run "$ID" </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 || status=$?
+			echo "$limit $namespaces: code $status, $(<"$BATS_TEST_TMPDIR/out")"
+			# 137 is the container's program killed; ours killed would leave something.
+			[ "$status" = 0 ] || [ "$status" = 137 ] || [ "$status" = 1 -a -s "$BATS_TEST_TMPDIR/out" ]
+			nothing_left
+		done
+	done
+}
+
+@test "memory: exec into a container that has none left is an error, and tote lives" {
+	RESOURCES='{"memory": {"limit": 4194304, "swap": 4194304}}'
+	started
+	tote update --memory 131072 --memory-swap 131072 "$ID" || true
+	for _ in 1 2 3; do
+		status=0
+		timeout -s KILL 20 "$TOTE" --root "$ROOT" exec "$ID" /bin/true </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 || status=$?
+		echo "code $status: $(<"$BATS_TEST_TMPDIR/out")"
+		[ "$status" = 0 ] || [ -s "$BATS_TEST_TMPDIR/out" ]
+		status_is running || break
+	done
+	quietly tote delete --force "$ID"
+	nothing_left
+}
+
 @test "cpu: a quota of 20 % holds, and the container is throttled" {
 	RESOURCES='{"cpu": {"quota": 20000, "period": 100000}}'
 	started sh -c 'while :; do :; done'
