@@ -332,7 +332,7 @@ static void undo(struct making *mk)
 	if (mk->began) {
 		autobuf text = BUF_INIT;
 
-		netdev_take_back(&c->st, &ignored);
+		netdev_take_back(&c->st, NULL, &ignored);
 		oci_state(c, STATUS_STOPPED, 0, &text);
 		hooks_run(c->spec, HOOK_POSTSTOP, buf_str(&text), NULL, &ignored);
 	}

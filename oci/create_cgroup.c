@@ -6,6 +6,7 @@
 #include "cgroups/limits.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "oci/owner.h"
 #include "oci/resources.h"
 
 #include <errno.h>
@@ -218,6 +219,10 @@ int create_make_cgroup(struct making *mk, struct err *err)
 		c->st.cgroup_path = NULL;
 		return 0;
 	}
+	if (r == 0) {
+		r = owner_claim(&mk->cg, c->dir_fd, err);
+		mk->foreign = r < 0;
+	}
 	if (r == 0)
 		r = limits_apply(&mk->cg, &c->spec->linux_.resources, err);
 	if (r == 0)
@@ -230,12 +235,14 @@ int create_make_cgroup(struct making *mk, struct err *err)
 int create_undo_cgroup(struct making *mk, struct err *err)
 {
 	const struct state *st = &mk->c->st;
-	bool there = mk->cg.fd >= 0;
+	bool there = mk->cg.fd >= 0 && !mk->foreign;
 	int r = there ? cg_kill(&mk->cg, UNDO_TIMEOUT_MS, err) : 0;
 
 	scope_let_go(&mk->holder);
 	if (r == 0 && mk->unit_made)
 		r = scope_stop(st, UNDO_UNIT_TIMEOUT_MS, err);
+	if (there && !mk->cg.made)
+		owner_release(&mk->cg);
 	if (r == 0 && there)
 		r = cg_destroy(&mk->tree, st->cgroup_path, st->unit ? 1 : mk->cg.made,
 			       UNDO_TIMEOUT_MS, err);

@@ -20,6 +20,7 @@ struct making {
 	struct scope scope; /* with the systemd manager */
 	pid_t holder;	    /* keeps it until the container is in; 0: none */
 	bool unit_made;	    /* or perhaps made: undone by name */
+	bool foreign;	    /* the group turned out to be another container's */
 	char pids_max[24];  /* the limit that the holder must not count for; "": none */
 	char *config;	    /* the text of config.json */
 	size_t config_len;

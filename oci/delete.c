@@ -7,6 +7,7 @@
 #include "lib/cleanup.h"
 #include "oci/hooks.h"
 #include "oci/netdev.h"
+#include "oci/owner.h"
 #include "oci/rdt.h"
 #include "oci/scope.h"
 
@@ -58,27 +59,45 @@ static bool group_goes(const struct container *c, const struct cg_tree *tree)
 	return false;
 }
 
-/* With the group gone systemd has nothing left to hold on to either. */
-static int end_unit(const struct container *c, const struct cg_tree *tree, bool gone,
-		    struct err *err)
+/*
+ * Only by the name of a scope that had the container in it, as names are the same in all slices.
+ * Before that it holds nothing but a process of create's, and goes with it.
+ */
+static int end_unit(const struct container *c, const struct cg_tree *tree, struct err *err)
 {
-	int r;
-
-	/* Only with a process did the place of the group stand for certain. */
-	if (c->st.init.pid && (gone || group_goes(c, tree)))
+	if (group_goes(c, tree) || !c->st.init.pid)
 		return 0;
-	r = scope_stop(&c->st, deadline_left(&c->deadline, KILL_TIMEOUT_MS), err);
-	/* A user's systemd ends with the last session, and takes all its groups along. */
-	return r == -ENOTCONN && gone ? 0 : r;
+	return scope_stop(&c->st, deadline_left(&c->deadline, KILL_TIMEOUT_MS), err);
 }
 
 /* Everything in the group dies, which is more than init: a process that was moved in by exec
  * outlives no container. */
+static int end_group(const struct container *c, const struct cg_tree *tree, const struct cg *cg,
+		     struct err *err)
+{
+	enum owner owner = owner_of(cg, c->dir_fd);
+	int r = 0;
+
+	if (owner == OWNER_US || c->st.init.pid)
+		r = cg_kill(cg, deadline_left(&c->deadline, KILL_TIMEOUT_MS), err);
+	/* Named, but never ours. */
+	else if (cg_populated(cg) > 0)
+		return 0;
+	if (r == 0)
+		watch_wait(cg, WATCH_TIMEOUT_MS);
+	if (c->st.cgroup_levels == 0)
+		owner_release(cg);
+	if (r == 0 && c->st.unit)
+		r = end_unit(c, tree, err);
+	return r < 0 ? r
+		     : cg_destroy(tree, c->st.cgroup_path, c->st.cgroup_levels,
+				  deadline_left(&c->deadline, DESTROY_TIMEOUT_MS), err);
+}
+
 static int end_cgroup(const struct container *c, struct err *err)
 {
 	struct cg_tree tree;
 	autocg cg = CG_INIT;
-	bool gone;
 	int r;
 
 	/* After a reboot the name is free for anybody. */
@@ -88,19 +107,12 @@ static int end_cgroup(const struct container *c, struct err *err)
 	if (r < 0)
 		return r;
 	r = cg_open(&tree, c->st.cgroup_path, &cg, err);
-	gone = r == -ENOENT;
-	/* Also in a group that existed before: it was empty when the container got it. */
-	if (r == 0)
-		r = cg_kill(&cg, deadline_left(&c->deadline, KILL_TIMEOUT_MS), err);
-	else if (gone)
-		r = 0;
-	if (r == 0 && !gone)
-		watch_wait(&cg, WATCH_TIMEOUT_MS);
-	if (r == 0 && c->st.unit)
-		r = end_unit(c, &tree, gone, err);
-	if (r == 0)
-		r = cg_destroy(&tree, c->st.cgroup_path, c->st.cgroup_levels,
-			       deadline_left(&c->deadline, DESTROY_TIMEOUT_MS), err);
+	if (r == 0 && owner_of(&cg, c->dir_fd) != OWNER_OTHER)
+		r = end_group(c, &tree, &cg, err);
+	else if (r == -ENOENT)
+		r = c->st.unit ? 0
+			       : cg_destroy(&tree, c->st.cgroup_path, c->st.cgroup_levels,
+					    DESTROY_TIMEOUT_MS, err);
 	cg_tree_close(&tree);
 	return r;
 }
@@ -132,7 +144,7 @@ int container_delete(struct container *c, bool force, struct err *err)
 			       "cannot delete container %s that is not stopped: it is %s", c->st.id,
 			       status_name(status));
 	/* While its network namespace still exists. */
-	if (netdev_take_back(&c->st, &lost) < 0)
+	if (netdev_take_back(&c->st, &c->deadline, &lost) < 0)
 		container_warn(c, "%s", lost.msg);
 	r = kill_init(c, err);
 	if (r == 0)

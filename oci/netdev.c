@@ -10,7 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TIMEOUT_MS 10000
+#define LEND_MS 10000
+/* What comes after it in delete --force needs time as well. */
+#define TAKE_BACK_MS 2000
 
 void netdev_names(const struct spec *spec, struct arena *a, struct state *st)
 {
@@ -20,7 +22,8 @@ void netdev_names(const struct spec *spec, struct arena *a, struct state *st)
 			arena_printf(a, "%s=%s", d->name ? d->name : d->host_name, d->host_name);
 }
 
-static int run(const char *verb, pid_t pid, char *const *devices, size_t count, struct err *err)
+static int run(const char *verb, pid_t pid, char *const *devices, size_t count, int timeout_ms,
+	       struct err *err)
 {
 	char path[PATH_MAX], pid_text[16];
 	autofree char **argv = calloc(count + 5, sizeof(*argv));
@@ -34,7 +37,7 @@ static int run(const char *verb, pid_t pid, char *const *devices, size_t count, 
 	argv[2] = (char *)"--pid";
 	argv[3] = pid_text;
 	memcpy(argv + 4, devices, count * sizeof(*argv));
-	r = proc_run(path, argv, NULL, NULL, TIMEOUT_MS, NULL, err);
+	r = proc_run(path, argv, NULL, NULL, timeout_ms, NULL, err);
 	return r ? err_prefix(err, "linux.netDevices") : 0;
 }
 
@@ -51,14 +54,15 @@ int netdev_lend(const struct spec *spec, pid_t pid, struct err *err)
 	for_each (d, &spec->linux_.net_devices)
 		devices[n++] =
 			d->name ? arena_printf(&a, "%s=%s", d->host_name, d->name) : d->host_name;
-	r = run("netdev-in", pid, devices, n, err);
+	r = run("netdev-in", pid, devices, n, LEND_MS, err);
 	arena_done(&a);
 	return r;
 }
 
-int netdev_take_back(const struct state *st, struct err *err)
+int netdev_take_back(const struct state *st, const struct deadline *deadline, struct err *err)
 {
 	if (!st->net_devices.count || !proc_alive(&st->init))
 		return 0;
-	return run("netdev-out", st->init.pid, st->net_devices.items, st->net_devices.count, err);
+	return run("netdev-out", st->init.pid, st->net_devices.items, st->net_devices.count,
+		   deadline_left(deadline, TAKE_BACK_MS), err);
 }

@@ -597,3 +597,31 @@ TRAP='trap "exit 3" TERM; echo ready; while :; do sleep 0.02; done'
 	run -0 tote --debug run "$ID"
 	[[ $output == *"pivot into the root"* ]]
 }
+
+@test "the group of a stopped container is nobody else's until it is deleted" {
+	config ".linux.cgroupsPath = \"/tote-same-$ID\""
+	command_is /bin/true
+	tote run --keep "$ID"
+	command_is sleep 1000
+	refuses 1 "belongs to the container in $ROOT/$ID" create "$ID-b"
+	tote delete "$ID"
+	quietly tote run -d "$ID-b"
+	[ "$(status_of "$ID-b")" = running ]
+	quietly tote delete --force "$ID-b"
+	nothing_left
+}
+
+@test "a state that names another container's group takes nothing from it" {
+	background
+	command_is /bin/true
+	tote run --keep "$ID-b"
+	for pid in 0 "$(jq .pid "$ROOT/$ID-b/state.json")"; do
+		jq -c ".id = \"$ID-c\" | .cgroupPath = \"/tote-$ID\" | .cgroupLevels = 1 | .pid = $pid" "$ROOT/$ID-b/state.json" >"$BATS_TEST_TMPDIR/bent"
+		cp -r "$ROOT/$ID-b" "$ROOT/$ID-c"
+		cp "$BATS_TEST_TMPDIR/bent" "$ROOT/$ID-c/state.json"
+		tote delete --force "$ID-c"
+		[ "$(status_of "$ID")" = running ]
+		[ -d "$(cgroup2_mount)/tote-$ID" ]
+	done
+	tote delete --force "$ID-b"
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whose a cgroup is. A path is no proof: a container whose create was killed names a group that it
+ * never made, and a stopped one leaves a group empty that others may be told to join. So the group
+ * carries a mark, an extended attribute that names the container's state directory. Used by
+ * oci/create_cgroup.c and oci/delete.c.
+ */
+#ifndef OCI_OWNER_H
+#define OCI_OWNER_H
+
+#include "cgroups/cg.h"
+#include "lib/err.h"
+
+enum owner {
+	OWNER_NONE, /* no mark: nobody of ours, or the kernel keeps none (before Linux 5.7) */
+	OWNER_US,
+	OWNER_OTHER,
+};
+
+/*
+ * Marks the group for the container with this state directory. -EBUSY when it belongs to another
+ * one that is not deleted yet. A mark that cannot be set is no error.
+ */
+int owner_claim(const struct cg *cg, int state_dir, struct err *err);
+/* Whose it is, as seen by the container with this state directory. */
+enum owner owner_of(const struct cg *cg, int state_dir);
+/* Takes the mark away from a group that stays. */
+void owner_release(const struct cg *cg);
+
+#endif
