@@ -71,8 +71,8 @@ static int update_unit(struct container *c, const struct cg *cg, const struct sc
 	return r;
 }
 
-/* By hand first, as that refuses what must not be before anything has changed, and again after
- * systemd, which writes what it has rounded. */
+/* By hand first, as the kernel refuses what systemd would take, and again after systemd, which
+ * writes what it has rounded. */
 static int apply_with_systemd(struct container *c, const struct cg *cg,
 			      const struct cg_limits *limits, struct err *err)
 {

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -165,18 +166,20 @@ static int check_target(int dir, const char *name, struct err *err)
 
 /*
  * Readers see the old or the new text, never a part. Collectors take every *.prom: the new file's
- * name has another end until it is whole. Two writers have a name each.
+ * name has another end until it is whole, always the same one, so that what a killed writer left is
+ * replaced by the next. Writers take turns.
  */
 static int replace(int dir, const char *name, const struct buf *text, struct err *err)
 {
 	char tmp[NAME_MAX + 1];
 	int r = check_target(dir, name, err);
 
-	if (r == 0 && snprintf(tmp, sizeof(tmp), ".%s.%d.tmp", name, getpid()) >= (int)sizeof(tmp))
+	if (r == 0 && snprintf(tmp, sizeof(tmp), ".%s.tmp", name) >= (int)sizeof(tmp))
 		r = err_code(err, ENAMETOOLONG, "create");
 	if (r < 0)
 		return r;
-	/* Of a killed writer that had our pid. */
+	while (flock(dir, LOCK_EX) < 0 && errno == EINTR)
+		;
 	unlinkat(dir, tmp, 0);
 	r = save_new(dir, tmp, text, err);
 	if (r == 0 && renameat(dir, tmp, dir, name) < 0)

@@ -44,7 +44,7 @@ traced() {
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/table")" = "$(ask length)" ]
 	[ "$(awk '{ print $1, $2 }' "$BATS_TEST_TMPDIR/table")" = "$(ask '.[] | .status + " " + .check')" ]
 	[ "$(grep -c '; remedy: .' "$BATS_TEST_TMPDIR/table")" = "$(ask 'map(select(.remedy)) | length')" ]
-	! grep -q $'\e' "$BATS_TEST_TMPDIR/table"
+	run ! grep -q $'\e' "$BATS_TEST_TMPDIR/table"
 }
 
 @test "colour on a terminal" {

@@ -306,6 +306,6 @@ state_of_hook() {
 	run -0 --separate-stderr tote delete --force "$ID"
 	[ "$SECONDS" -lt 10 ]
 	[[ $stderr == *warning*poststop*"timed out"* ]]
-	! kill -0 "$(cat "$LOG/pid")" 2>/dev/null
+	run ! kill -0 "$(cat "$LOG/pid")"
 	nothing_left
 }

@@ -100,10 +100,10 @@ tote_unreadable_containers 0" ]
 	if [ -e "$group/memory.max" ]; then
 		[ "$(value "container_memory_usage_bytes{id=\"$ID\"}")" -gt 0 ]
 	else
-		! grep -q memory_usage "$DOC"
+		run ! grep -q memory_usage "$DOC"
 	fi
 	# What is not limited has no line.
-	! grep -q '_limit' "$DOC"
+	run ! grep -q '_limit' "$DOC"
 }
 
 @test "when it was created and started" {
@@ -125,12 +125,12 @@ tote_unreadable_containers 0" ]
 		jq ".created = \"$time\"" <"$ROOT/$ID/state.json" >"$BATS_TEST_TMPDIR/state.json"
 		cp "$BATS_TEST_TMPDIR/state.json" "$ROOT/$ID/state.json"
 		metrics
-		! grep -q created_time "$DOC"
+		run ! grep -q created_time "$DOC"
 	done
 	tote kill "$ID" KILL
 	eventually eval '[ "$(status_of "$ID")" = stopped ]'
 	metrics
-	! grep -q start_time "$DOC"
+	run ! grep -q start_time "$DOC"
 }
 
 @test "restarts are those of the state" {
@@ -253,7 +253,7 @@ tote_unreadable_containers 0" ]
 	cp "$OUT_DIR/tote.prom" "$DOC"
 	[ "$(value unreadable_containers)" = 1 ]
 	[ "$(value "container_state{id=\"$ID\",state=\"running\"}")" = 1 ]
-	! grep -q '"broken"\|"empty"' "$DOC"
+	run ! grep -q '"broken"\|"empty"' "$DOC"
 	rm -r "$ROOT/broken" "$ROOT/empty"
 }
 
@@ -263,7 +263,7 @@ tote_unreadable_containers 0" ]
 	metrics
 	[ "$(value "container_state{id=\"$ID\",state=\"stopped\"}")" = 1 ]
 	awk -v v="$(value "container_cpu_seconds_total{id=\"$ID\"}")" 'BEGIN { exit !(v > 0) }'
-	! grep -q network "$DOC"
+	run ! grep -q network "$DOC"
 }
 
 @test "a container without a cgroup has a state and no numbers" {
@@ -271,7 +271,7 @@ tote_unreadable_containers 0" ]
 	quietly tote --cgroup-manager disabled run -d "$ID"
 	metrics
 	[ "$(value "container_state{id=\"$ID\",state=\"running\"}")" = 1 ]
-	! grep -q cpu_ "$DOC"
+	run ! grep -q cpu_ "$DOC"
 }
 
 @test "a full disk behind stdout is an error; arguments are none" {

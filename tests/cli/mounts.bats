@@ -194,7 +194,7 @@ mount_in_source() {
 	[ "$(tote exec "$ID" ls /slave/later)" = seen ]
 	[ -z "$(tote exec "$ID" ls /private/later)" ]
 	tote exec "$ID" mount -t tmpfs inside /slave/sub
-	! grep -q "$SOURCE/sub" /proc/self/mountinfo
+	run ! grep -q "$SOURCE/sub" /proc/self/mountinfo
 }
 
 @test "the root's propagation: private to the host by default, shared when asked" {

@@ -175,7 +175,7 @@ on_terminal() {
 	kill "$WATCHER"
 	[ "$(sed -n 3p "$LINES_FILE")" = "" ]
 	[[ $(sed -n 4p "$LINES_FILE") == "ID "* ]]
-	! grep -q $'\033' "$LINES_FILE"
+	run ! grep -q $'\033' "$LINES_FILE"
 }
 
 @test "a container in the host's network has no numbers of it" {
@@ -211,7 +211,7 @@ on_terminal() {
 	[ "$(printf '%s\n' "$text" | wc -L)" -le 60 ]
 	[[ $text == *"MEM %"* ]] && [[ $text != *SWAP* ]]
 	# The state of the terminal is not changed, so that there is nothing to restore.
-	! grep -q $'\033\[?' "$LINES_FILE"
+	run ! grep -q $'\033\[?' "$LINES_FILE"
 }
 
 @test "a terminal that changes its size is drawn at once" {
@@ -244,10 +244,10 @@ on_terminal() {
 	background
 	TERM=dumb on_terminal 100 20 1.5 --interval 300ms
 	[ "$(grep -c "^$ID " "$LINES_FILE")" -ge 3 ]
-	! grep -q $'\033' "$LINES_FILE"
+	run ! grep -q $'\033' "$LINES_FILE"
 	TERM=xterm on_terminal 100 20 5 --no-stream
 	[ "$(grep -c "^$ID " "$LINES_FILE")" = 1 ]
-	! grep -q $'\033' "$LINES_FILE"
+	run ! grep -q $'\033' "$LINES_FILE"
 }
 
 @test "a named container must be there and run" {
