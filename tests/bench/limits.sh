@@ -48,8 +48,9 @@ make_bundle() {
 	mv "$WORK/config.json" "$WORK/$1/config.json"
 }
 
+# A quota that is not used up, as it is what setting it costs that counts.
 limits='.linux.resources += {
-	"memory": {"limit": 67108864}, "cpu": {"shares": 512, "quota": 50000, "period": 100000}, "pids": {"limit": 100}}'
+	"memory": {"limit": 67108864}, "cpu": {"shares": 512, "quota": 200000, "period": 100000}, "pids": {"limit": 100}}'
 make_bundle plain .
 make_bundle limits "$limits"
 make_bundle idle "$limits | .process.args = [\"/bin/sleep\", \"3600\"]"
