@@ -48,6 +48,10 @@ $(BENCH_TOOLS): tests/bench/bench.h
 	@mkdir -p $(@D)
 	$(call say,TEST)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -I. -static -o $@ $(filter %.c,$^)
+$(BUILD)/tests/bench/limits_cost: tests/bench/limits_cost.c $(BUILD)/libtote.a
+	@mkdir -p $(@D)
+	$(call say,TEST)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(WARN) -O2 -static -o $@ $^ -lm
 # The same program with shared libraries, to show what linking costs.
 $(BUILD)/tote-shared: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmd/tote/*.c)) $(BUILD)/libtote.a
 	$(call say,LINK)
@@ -102,7 +106,7 @@ fuzz: setup-check fuzz-tools
 
 bench: setup-build
 	@tests/setup $(BENCH_DEPS)
-	@$(MAKE) --no-print-directory all $(BUILD)/tote-shared $(BENCH_TOOLS)
+	@$(MAKE) --no-print-directory all $(BUILD)/tote-shared $(BENCH_TOOLS) $(BUILD)/tests/bench/limits_cost
 	@tests/bench/run.sh
 	@echo
 	@if grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then tests/bench/limits.sh; \
