@@ -78,6 +78,8 @@ static int end_group(const struct container *c, const struct cg_tree *tree, cons
 	enum owner owner = owner_of(cg, c->dir_fd);
 	int r = 0;
 
+	if (owner == OWNER_OTHER)
+		return 0;
 	if (owner == OWNER_US || c->st.init.pid)
 		r = cg_kill(cg, deadline_left(&c->deadline, KILL_TIMEOUT_MS), err);
 	/* Named, but never ours. */
@@ -107,12 +109,12 @@ static int end_cgroup(const struct container *c, struct err *err)
 	if (r < 0)
 		return r;
 	r = cg_open(&tree, c->st.cgroup_path, &cg, err);
-	if (r == 0 && owner_of(&cg, c->dir_fd) != OWNER_OTHER)
+	if (r == 0)
 		r = end_group(c, &tree, &cg, err);
 	else if (r == -ENOENT)
 		r = c->st.unit ? 0
 			       : cg_destroy(&tree, c->st.cgroup_path, c->st.cgroup_levels,
-					    DESTROY_TIMEOUT_MS, err);
+					    deadline_left(&c->deadline, DESTROY_TIMEOUT_MS), err);
 	cg_tree_close(&tree);
 	return r;
 }

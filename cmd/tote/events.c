@@ -5,6 +5,7 @@
 #include "cmd/tote/interval.h"
 #include "cmd/tote/tote.h"
 #include "lib/cleanup.h"
+#include "lib/deadline.h"
 #include "lib/fd.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define DEFAULT_INTERVAL "5s"
@@ -40,14 +40,6 @@ struct watch {
 	int memory_events;  /* -1 while the group has no memory controller; update may enable it */
 	uint64_t oom_kills; /* told of already */
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int print(const struct buf *line, struct err *err)
 {
@@ -121,7 +113,7 @@ static int print_ooms(struct watch *w, struct err *err)
 /* Waits for something to happen until a time. 1 when the container is gone. */
 static int wait_until(const struct watch *w, int64_t time, struct err *err)
 {
-	int64_t now = now_ms();
+	int64_t now = deadline_now_ms();
 	struct pollfd fds[] = { { .fd = w->pidfd, .events = POLLIN },
 				{ .fd = w->memory_events, .events = POLLPRI } };
 	int r = poll(fds, ARRAY_SIZE(fds), time > now ? (int)(time - now) : 0);
@@ -134,7 +126,7 @@ static int wait_until(const struct watch *w, int64_t time, struct err *err)
 /* Until the container is gone; its last OOM kill may be what ended it. */
 static int follow(struct watch *w, int interval, struct err *err)
 {
-	int64_t next = now_ms() + interval;
+	int64_t next = deadline_now_ms() + interval;
 
 	for (;;) {
 		int gone, r;
@@ -146,12 +138,12 @@ static int follow(struct watch *w, int interval, struct err *err)
 		r = print_ooms(w, err);
 		if (r < 0 || gone)
 			return r;
-		if (now_ms() < next)
+		if (deadline_now_ms() < next)
 			continue;
 		r = print_stats(w, err);
 		if (r < 0)
 			return r == -ENODEV ? 0 : r;
-		next = now_ms() + interval;
+		next = deadline_now_ms() + interval;
 	}
 }
 
