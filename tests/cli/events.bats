@@ -9,28 +9,13 @@ setup() {
 }
 
 teardown() {
-	[ -z "${WATCHER:-}" ] || kill "$WATCHER" 2>/dev/null || true
+	stop_watcher
 	clean_up
 }
 
 # events in the background, its lines in $LINES_FILE.
 watch() {
-	"$TOTE" --root "$ROOT" events "$@" >"$LINES_FILE" 2>"$LINES_FILE.err" 3>&- </dev/null &
-	WATCHER=$!
-}
-
-# Waits for the watcher, at most 10 s, and sets $code.
-watcher_ends() {
-	for _ in $(seq 200); do
-		if ! kill -0 "$WATCHER" 2>/dev/null; then
-			code=0
-			wait "$WATCHER" || code=$?
-			WATCHER=
-			return
-		fi
-		sleep 0.05
-	done
-	return 1
+	watch_by events "$@"
 }
 
 has_lines() {

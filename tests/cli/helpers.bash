@@ -64,6 +64,30 @@ eventually() {
 	return 1
 }
 
+# A command that goes on, in the background; what it prints in $LINES_FILE.
+watch_by() {
+	"$TOTE" --root "$ROOT" "$@" >"$LINES_FILE" 2>"$LINES_FILE.err" 3>&- </dev/null &
+	WATCHER=$!
+}
+
+stop_watcher() {
+	[ -z "${WATCHER:-}" ] || kill "$WATCHER" 2>/dev/null || true
+}
+
+# Waits for the watcher, at most 10 s, and sets $code.
+watcher_ends() {
+	for _ in $(seq 200); do
+		if ! kill -0 "$WATCHER" 2>/dev/null; then
+			code=0
+			wait "$WATCHER" || code=$?
+			WATCHER=
+			return
+		fi
+		sleep 0.05
+	done
+	return 1
+}
+
 status_of() {
 	tote state "$1" | jq -r .status
 }
