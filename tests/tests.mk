@@ -2,7 +2,8 @@
 # Tests, benchmarks, fuzzers, lint. Test files are found by wildcard: tests/{lib,cgroups,netns,oci}/test_*.c are unit tests,
 # tests/*/*.bats test the programs from outside; those of tests/cgroups and tests/systemd in a virtual machine.
 
-BUILD_DEPS := gcc libc6-dev pkg-config libcap-dev libseccomp-dev libyajl-dev libmnl-dev libsystemd-dev
+BUILD_DEPS := gcc libc6-dev pkg-config libcap-dev libseccomp-dev libyajl-dev libmnl-dev libsystemd-dev \
+	libarchive-dev libzstd-dev libssl-dev zlib1g-dev $(if $(filter x86_64 aarch64,$(ARCH)),libisal-dev)
 DEMO_DEPS := busybox-static jq
 CROSS_DEPS := gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu \
 	libc6-dev-arm64-cross libc6-dev-armhf-cross libc6-dev-riscv64-cross
@@ -12,7 +13,8 @@ CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util
 VM_DEPS := $(shell . tests/vm/arch 2>/dev/null && echo $$VM_QEMU_PACKAGE) e2fsprogs
 BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace
 
-UNIT_SRC := $(wildcard tests/lib/test_*.c tests/cgroups/test_*.c tests/netns/test_*.c tests/oci/test_*.c tests/cmd/test_*.c)
+UNIT_SRC := $(wildcard tests/lib/test_*.c tests/cgroups/test_*.c tests/netns/test_*.c tests/oci/test_*.c tests/image/test_*.c \
+	tests/cmd/test_*.c)
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 BATS := $(wildcard tests/*/*.bats)
 # Those that take long run apart, so that `make check` shows the quick ones first.
@@ -31,7 +33,7 @@ TEST_CFLAGS = $(CPPFLAGS) -std=gnu11 $(WARN) -g -O1 $(if $(SAN),-fsanitize=$(SAN
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libtote.a
 	@mkdir -p $(@D)
 	$(call say,TEST)
-	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libtote.a -lcmocka -lcap -lseccomp -lyajl -lm
+	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libtote.a -lcmocka -lcap -lseccomp -lyajl -lm -Wl,--as-needed $(IMAGE_LIBS)
 -include $(UNIT:=.d)
 
 $(BUILD)/tests/fault/fault: $(wildcard tests/fault/*.c tests/fault/*.h)
@@ -63,7 +65,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(BUILD)/gen/seccomp_builtin.c
 	$(call say,TEST)
 	$(Q)clang $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $< \
 		$(filter-out netns/% oci/spawn.c oci/launch.c oci/create.c oci/exec.c,$(LIB_SRC)) $(BUILD)/gen/seccomp_builtin.c \
-		-lcap -lseccomp -lyajl -lm
+		-lcap -lseccomp -lyajl -lm $(IMAGE_LIBS)
 
 setup-build:
 	@tests/setup $(BUILD_DEPS)
@@ -119,7 +121,7 @@ cross-%:
 	@$(MAKE) --no-print-directory CROSS=$*- BUILD=$(BUILD)/cross/$* WERROR=1 $(BUILD)/cross/$*/tote-init
 	@$*-gcc $(CPPFLAGS) -std=gnu11 $(WARN) -Werror -O2 -c -o $(BUILD)/cross/$*/spawn.o oci/spawn.c
 
-LINTED := $(wildcard lib/*.c cgroups/*.c netns/*.c oci/*.c cmd/*/*.c)
+LINTED := $(wildcard lib/*.c cgroups/*.c netns/*.c oci/*.c oci/image/*.c cmd/*/*.c)
 lint:
 	@mkdir -p $(BUILD)/lint
 	@echo "gcc -fanalyzer"

@@ -120,14 +120,21 @@ ends_with() {
 @test "cpu: a quota of 20 % holds, and the container is throttled" {
 	RESOURCES='{"cpu": {"quota": 20000, "period": 100000}}'
 	started sh -c 'while :; do :; done'
-	share_of_cpu 2
-	echo "of one processor: $SHARE %"
-	[ "$SHARE" -ge 10 ] && [ "$SHARE" -le 30 ]
+	takes_of_cpu 10 30
 	[ "$(number_in cpu.stat nr_throttled)" -ge 5 ]
 	tote update --cpu-quota 60000 "$ID"
-	share_of_cpu 2
-	echo "three times as much: $SHARE %"
-	[ "$SHARE" -ge 35 ] && [ "$SHARE" -le 80 ]
+	takes_of_cpu 35 80
+}
+
+# From so many to so many per cent of one processor, in one of some tries: a host that is busy for a while takes from both sides.
+takes_of_cpu() {
+	local try
+	for try in 1 2 3 4 5; do
+		share_of_cpu 2
+		echo "try $try, of one processor: $SHARE %"
+		[ "$SHARE" -lt "$1" ] || [ "$SHARE" -gt "$2" ] || return 0
+	done
+	return 1
 }
 
 # What the container takes of one processor in some seconds, in per cent.
@@ -179,17 +186,27 @@ share_of_cpu() {
 	RESOURCES='{"devices": [{"allow": false}, {"allow": true, "type": "b", "major": '$major', "minor": '$minor', "access": "r"}],
 		"blockIO": {"throttleReadBpsDevice": [{"major": '$major', "minor": '$minor', "rate": 1048576}]}}'
 	started
-	local start slow fast
-	start=$(now_ms)
-	ends_with 0 'exec dd if=/dev/disk of=/dev/null bs=64k count=32 iflag=direct'
-	slow=$(($(now_ms) - start))
+	local slow fast took try
+	reads_2_mib
+	slow=$took
 	resources '{"blockIO": {"throttleReadBpsDevice": [{"major": '$major', "minor": '$minor', "rate": 0}]}}'
-	start=$(now_ms)
-	ends_with 0 'exec dd if=/dev/disk of=/dev/null bs=64k count=32 iflag=direct'
-	fast=$(($(now_ms) - start))
-	echo "2 MiB at 1 MiB/s: $slow ms; without a limit: $fast ms"
+	# Whatever else the host does, once of three times.
+	for try in 1 2 3; do
+		reads_2_mib
+		fast=$took
+		echo "2 MiB at 1 MiB/s: $slow ms; without a limit: $fast ms"
+		[ "$fast" -ge "$slow" ] || break
+	done
 	[ "$slow" -ge 1500 ]
 	[ "$fast" -lt "$slow" ]
+}
+
+# Leaves the time in $took, ms.
+reads_2_mib() {
+	local start
+	start=$(now_ms)
+	ends_with 0 'exec dd if=/dev/disk of=/dev/null bs=64k count=32 iflag=direct'
+	took=$(($(now_ms) - start))
 }
 
 @test "huge pages: no more than the limit" {

@@ -36,6 +36,28 @@ start_clean() {
 	cd "$BUNDLE"
 }
 
+# As in ../cli, for at least 20 s: the machine may be an emulated one on a busy host.
+eventually() {
+	local tries
+	for ((tries = 0; tries < 400; tries++)); do
+		"$@" && return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+# Waits for the watcher of $WATCHER, and sets $code.
+watcher_ends() {
+	eventually watcher_gone
+	code=0
+	wait "$WATCHER" || code=$?
+	WATCHER=
+}
+
+watcher_gone() {
+	! kill -0 "$WATCHER" 2>/dev/null
+}
+
 # As in ../cli, without bats's `run`, which takes a second where the processor is emulated.
 refuses() {
 	local code=$1 words=$2

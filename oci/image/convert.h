@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From an image's configuration to a config.json: conversion.md of the image-spec, plus what the
+ * user asked for on the command line, on top of the defaults for containers that run from images.
+ * Used by `tote run IMAGE` and `tote bundle`.
+ */
+#ifndef OCI_IMAGE_CONVERT_H
+#define OCI_IMAGE_CONVERT_H
+
+#include "lib/arena.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/types.h"
+#include "oci/image/manifest.h"
+#include "oci/spec.h"
+
+struct convert_mount {
+	const char *source, *destination; /* absolute */
+	const char *options; /* "ro", "rw,nosuid": further mount options with commas, NULL: none */
+	bool tmpfs;	     /* source is not used */
+};
+
+/* What the command line asks for; zeroed means the image's own or the default. */
+struct convert_opts {
+	const char *root_path;	/* root.path */
+	struct strv args;	/* in place of Cmd */
+	const char *entrypoint; /* in place of Entrypoint, and then Cmd does not count; "" for none;
+				   NULL: the image's */
+	struct strv env;	/* "NAME=VALUE", or "NAME" for the caller's value; they win */
+	const char *user, *working_dir, *hostname;
+	LIST(struct convert_mount) mounts;
+	bool read_only, tty, rootless;
+	const char *memory, *cpus;     /* "64m", "0.5" */
+	int64_t pids_limit;	       /* 0: 512, the default; -1: none */
+	struct strv cap_add, cap_drop; /* "NET_ADMIN", "cap_net_admin", "ALL" */
+	bool host_network;	       /* shares the host's network namespace */
+	struct spec_id_mappings uid_mappings, gid_mappings; /* of a user namespace; empty: none */
+	const char *seccomp; /* the built-in profile for NULL, "unconfined", or the text of a
+				profile (JSON) */
+	const char *cgroups_path;
+};
+
+/*
+ * Appends config.json. root_fd: the root file system, read for users and groups only below itself
+ * (openat2 RESOLVE_IN_ROOT, regular files of at most 1 MiB, never blocking). -ENOENT: no such user
+ * or group in the image; -EINVAL: nothing to run, a malformed option; with words.
+ */
+int convert_spec(const struct image_config *image, const struct convert_opts *opts, int root_fd,
+		 struct buf *ret_json, struct err *err);
+
+#endif
