@@ -5,7 +5,9 @@
 
 #include "lib/arena.h"
 #include "lib/err.h"
+#include "lib/types.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -24,7 +26,8 @@ int file_read_fd(int fd, const char *name, size_t max, struct arena *a, char **r
 
 /*
  * Reads a short pseudo file (/proc, /sys, cgroup) into data, cuts a trailing newline and
- * NUL-terminates. Returns the length or -errno; no message, as callers often only ask.
+ * NUL-terminates. What such a file hands out first is taken for all if it is less than half a page.
+ * Returns the length or -errno; no message, as callers often only ask.
  */
 ssize_t file_peek(int dirfd, const char *path, char *data, size_t size);
 
@@ -38,5 +41,20 @@ int file_poke(int dirfd, const char *path, const char *s);
  */
 int file_replace(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 		 struct err *err);
+
+/* The same, on disk when it returns: for what a reboot must not end. */
+int file_replace_durable(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
+			 struct err *err);
+
+/*
+ * Opens a directory that is ours alone: owned by the effective user and writable by no one else,
+ * else -EACCES. With create it is made with that mode when it is missing, with its parents (0700).
+ * what is for messages ("state directory"). Returns a descriptor or -errno.
+ */
+int file_private_dir(const char *path, bool create, mode_t mode, const char *what, struct err *err);
+
+/* The names in a directory, sorted, without those that start with a dot. 0 or -errno. */
+int file_list(int dirfd, const char *path, struct arena *a, struct strv *ret_names,
+	      struct err *err);
 
 #endif

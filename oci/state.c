@@ -4,6 +4,7 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
+#include "lib/tree.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -80,50 +81,11 @@ int state_check_id(const char *id, struct err *err)
 	return 0;
 }
 
-static int make_path(const char *path, mode_t mode)
-{
-	char partial[PATH_MAX];
-	size_t len = strlen(path);
-
-	if (len >= sizeof(partial))
-		return -ENAMETOOLONG;
-	for (size_t i = 1; i <= len; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		memcpy(partial, path, i);
-		partial[i] = '\0';
-		if (mkdir(partial, mode) < 0 && errno != EEXIST)
-			return -errno;
-	}
-	return 0;
-}
-
 int state_root_open(const char *path, bool create, bool sticky, struct err *err)
 {
-	mode_t mode = sticky ? 01700 : 0700;
-	autofd fd = fd_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
-	struct stat st;
-
-	if (fd < 0 && errno == ENOENT && create) {
-		int r = make_path(path, 0700);
-
-		if (r < 0)
-			return err_code(err, r, "make state directory %s", path);
-		fd = fd_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
-		/* Sticky, so that clean-up tools leave an ordinary user's runtime directory alone
-		 * (XDG base directories). */
-		if (fd >= 0 && fchmod(fd, mode) < 0)
-			return err_errno(err, "set the mode of %s", path);
-	}
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(err, "open state directory %s", path);
-	/* Not EPERM, as callers know -1 as "there is none". */
-	if (st.st_uid != geteuid() || st.st_mode & 022)
-		return err_set(
-			err, EACCES,
-			"state directory %s: must be owned by user %u and writable by no one else",
-			path, geteuid());
-	return take_fd(&fd);
+	/* Sticky, so that clean-up tools leave an ordinary user's runtime directory alone (XDG base
+	 * directories). */
+	return file_private_dir(path, create, sticky ? 01700 : 0700, "state directory", err);
 }
 
 /* A lock waited for may be that of a directory deleted since: then the name means another one, or
@@ -277,80 +239,16 @@ int state_save(int dir_fd, const struct state *st, struct err *err)
 	return file_replace(dir_fd, STATE_FILE, text.data, text.len, 0600, err);
 }
 
-static int remove_tree(int dir_fd, const char *name, int depth)
-{
-	autofd fd = -1;
-	struct dirent *d;
-	int listing, r = 0;
-	DIR *dir;
-
-	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return -errno;
-	fd = fd_open(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-	if (fd < 0 || depth == 0)
-		return fd < 0 ? -errno : -ELOOP;
-	listing = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	dir = listing < 0 ? NULL : fdopendir(listing);
-	if (!dir) {
-		r = -errno;
-		if (listing >= 0)
-			close(listing);
-		return r;
-	}
-	while (r == 0 && (d = readdir(dir)))
-		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			r = remove_tree(fd, d->d_name, depth - 1);
-	closedir(dir);
-	if (r == 0 && unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		r = -errno;
-	return r;
-}
-
 int state_remove(int root_fd, const char *id, struct err *err)
 {
-	int r = remove_tree(root_fd, id, 4);
+	int r = tree_remove(root_fd, id);
 
 	return r < 0 ? err_code(err, r, "remove the state of %s", id) : 0;
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 int state_list(int root_fd, struct arena *a, struct strv *ret_ids, struct err *err)
 {
-	struct strv ids = { NULL, 0 };
-	size_t size = 0;
-	struct dirent *d;
-	int fd = fd_open(root_fd, ".", O_RDONLY | O_DIRECTORY);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-
-	if (!dir) {
-		err_errno(err, "read the state directory");
-		if (fd >= 0)
-			close(fd);
-		return err->code;
-	}
-	while ((d = readdir(dir))) {
-		if (d->d_name[0] == '.')
-			continue;
-		if (ids.count + 1 >= size) {
-			char **items = arena_calloc(a, size = size ? size * 2 : 32, sizeof(*items));
-
-			if (ids.count)
-				memcpy(items, ids.items, ids.count * sizeof(*items));
-			ids.items = items;
-		}
-		ids.items[ids.count++] = arena_strdup(a, d->d_name);
-	}
-	closedir(dir);
-	if (ids.count)
-		qsort(ids.items, ids.count, sizeof(*ids.items), by_name);
-	*ret_ids = ids;
-	return 0;
+	return file_list(root_fd, ".", a, ret_ids, err);
 }
 
 void state_write_oci(const struct state *st, enum status status, pid_t pid, struct json_writer *w)

@@ -41,7 +41,7 @@ struct store_layer {
 	char *link;			     /* below l/ */
 	char *diff_id, *digest, *media_type; /* digest: of the blob as it came */
 	uint64_t size, bytes;		     /* of that blob, of its uncompressed tar */
-	bool overlay_xattr_user; /* opaque directories are marked by user.overlay.opaque */
+	bool user_xattr; /* opaque directories are marked by user.overlay.opaque */
 };
 
 struct store_image {

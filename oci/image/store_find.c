@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From what a user typed to an image of the store. */
+#include "oci/image/store_private.h"
+
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "oci/image/digest.h"
+#include "oci/image/reference.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define PREFIX_MIN 4
+#define SHA256_DIGITS 64
+
+int store_image_load(const struct store *s, const char *digest, struct arena *a,
+		     struct store_image *ret, struct err *err)
+{
+	char path[STORE_NAME_SIZE], *text;
+	size_t len;
+	int r;
+
+	store_image_path(digest, path);
+	r = file_read(s->fd, path, JSON_MAX_SIZE, a, &text, &len, err);
+	if (r == 0)
+		r = store_image_parse(text, len, a, ret, err);
+	return r < 0 ? err_prefix(err, "image %.19s", digest) : 0;
+}
+
+int store_blob(const struct store *s, const char *digest, struct arena *a, char **ret,
+	       size_t *ret_len, struct err *err)
+{
+	char path[STORE_NAME_SIZE];
+
+	store_blob_path(digest, path);
+	return file_read(s->fd, path, JSON_MAX_SIZE, a, ret, ret_len, err);
+}
+
+int store_ref(const struct store *s, const char *reference, struct arena *a, char **ret_digest,
+	      struct err *err)
+{
+	char digest[DIGEST_SIZE + 1];
+	const char *file = arena_printf(a, "refs/%s", reference_to_file(reference, a));
+	ssize_t r = file_peek(s->fd, file, digest, sizeof(digest));
+
+	if (r == -ENOENT)
+		return err_set(err, ENOENT, "no image \"%s\"", reference);
+	if (r < 0)
+		return err_code(err, (int)r, "read %s", file);
+	if (!digest_valid(digest))
+		return err_set(err, EBADMSG, "%s holds no digest", file);
+	*ret_digest = arena_strdup(a, digest);
+	return 0;
+}
+
+static int by_reference(const struct store *s, const char *name, struct arena *a,
+			struct store_image *ret, struct err *err)
+{
+	struct reference ref;
+	char *digest = NULL;
+	int r = reference_parse(name, a, &ref, err);
+
+	if (r < 0)
+		return r;
+	if (ref.digest && store_image_load(s, ref.digest, a, ret, err) == 0)
+		return 0;
+	r = store_ref(s, ref.text, a, &digest, err);
+	/* What Podman and Buildah save is named so. */
+	if (r == -ENOENT && !strchr(ref.name, '/')) {
+		struct err ignored;
+
+		if (store_ref(s, arena_printf(a, "localhost/%s", ref.text), a, &digest, &ignored) ==
+		    0)
+			r = 0;
+	}
+	return r < 0 ? r : store_image_load(s, digest, a, ret, err);
+}
+
+/* An ID or the beginning of one: of the manifest, or of the config as Docker and Podman show it. */
+static int by_digits(const struct store *s, const char *digits, struct arena *a,
+		     struct store_image *ret, struct err *err)
+{
+	struct strv names;
+	size_t len = strlen(digits), found = 0;
+	int r = file_list(s->fd, "images", a, &names, err);
+
+	for (size_t i = 0; r == 0 && i < names.count; i++) {
+		struct store_image image;
+		struct err broken;
+
+		if (strlen(names.items[i]) != SHA256_DIGITS ||
+		    store_image_load(s, arena_printf(a, "sha256:%s", names.items[i]), a, &image,
+				     &broken) < 0)
+			continue;
+		if (strncmp(names.items[i], digits, len) != 0 &&
+		    strncmp(digest_hex(image.config), digits, len) != 0)
+			continue;
+		*ret = image;
+		found++;
+	}
+	if (r == 0 && found != 1)
+		r = err_set(err, found ? ENOTUNIQ : ENOENT,
+			    found ? "\"%s\" begins the IDs of %zu images" : "no image \"%s\"",
+			    digits, found);
+	return r;
+}
+
+static bool is_digits(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len >= PREFIX_MIN && len <= SHA256_DIGITS && strspn(name, "0123456789abcdef") == len;
+}
+
+int store_find(const struct store *s, const char *name, struct arena *a, struct store_image *ret,
+	       struct err *err)
+{
+	const char *digits = strncmp(name, "sha256:", 7) == 0 ? name + 7 : name;
+	struct err by_id;
+	int r = digits == name ? by_reference(s, name, a, ret, err) : -ENOENT, id;
+
+	if (r != -ENOENT && !(r == -EINVAL && is_digits(digits)))
+		return r;
+	if (!is_digits(digits))
+		return digits == name ? r : err_set(err, EINVAL, "\"%s\" is no image ID", name);
+	id = by_digits(s, digits, a, ret, &by_id);
+	if (id < 0 && (id != -ENOENT || digits != name || r == -EINVAL))
+		*err = by_id, r = id;
+	else if (id == 0)
+		r = 0;
+	return r;
+}
