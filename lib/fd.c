@@ -70,6 +70,24 @@ ssize_t fd_read_full(int fd, void *data, size_t len)
 	return (ssize_t)done;
 }
 
+ssize_t fd_pread_full(int fd, void *data, size_t len, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(fd, (char *)data + done, len - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
 int fd_write_full(int fd, const void *data, size_t len)
 {
 	size_t done = 0;

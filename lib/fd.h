@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* openat(2), always close-on-exec: a descriptor or -1 with errno. */
@@ -17,6 +18,8 @@ int fd_create(int dirfd, const char *path, int flags, mode_t mode);
 int fd_connect(int sock, const char *path);
 /* Reads until len bytes or the end; returns the bytes read or -errno. */
 ssize_t fd_read_full(int fd, void *data, size_t len);
+/* The same from an offset, by pread(2). */
+ssize_t fd_pread_full(int fd, void *data, size_t len, uint64_t offset);
 /* Writes all len bytes; returns 0 or -errno. */
 int fd_write_full(int fd, const void *data, size_t len);
 /* Sends one message; a peer that is gone is -EPIPE, never a signal. 0 or -errno. */
