@@ -64,8 +64,15 @@ $(BUILD)/libtote.a: $(LIB_OBJ) $(GEN_OBJ)
 	$(call say,AR  )
 	$(Q)$(AR) rcs $@ $^
 
+# libcmd.a: what the programs share.
+CMD_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmd/*.c))
+$(BUILD)/libcmd.a: $(CMD_OBJ)
+	@rm -f $@
+	$(call say,AR  )
+	$(Q)$(AR) rcs $@ $^
+
 define program_rules
-$(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$(wildcard cmd/$(1)/*.c)) $(if $(LIBS_$(1)_CORE),$(BUILD)/libcore.a,$(BUILD)/libtote.a)
+$(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$(wildcard cmd/$(1)/*.c)) $(BUILD)/libcmd.a $(if $(LIBS_$(1)_CORE),$(BUILD)/libcore.a,$(BUILD)/libtote.a)
 	$$(call say,LINK)
 	$$(Q)$(CC) $(ALL_CFLAGS) $(if $(STATIC_$(1)),$(filter-out no,$(STATIC_$(1))),$(STATIC)) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBS_$(1)) $(LIBS)
 endef
@@ -117,14 +124,14 @@ install: all man
 	done
 	$(MAKE) install-man
 
-FORMATTED := $(wildcard lib/*.[ch] cgroups/*.[ch] netns/*.[ch] oci/*.[ch] oci/image/*.[ch] cmd/*/*.[ch] tests/*/*.[ch])
+FORMATTED := $(wildcard lib/*.[ch] cgroups/*.[ch] netns/*.[ch] oci/*.[ch] oci/image/*.[ch] cmd/*.[ch] cmd/*/*.[ch] tests/*/*.[ch])
 format:
 	clang-format -i $(FORMATTED)
 
 clean:
 	rm -rf $(BUILD)
 
--include $(LIB_OBJ:.o=.d) $(foreach p,$(PROGRAMS),$(patsubst %.c,$(BUILD)/obj/%.d,$(wildcard cmd/$(p)/*.c)))
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(foreach p,$(PROGRAMS),$(patsubst %.c,$(BUILD)/obj/%.d,$(wildcard cmd/$(p)/*.c)))
 
 .PHONY: all install format clean FORCE
 .DELETE_ON_ERROR:

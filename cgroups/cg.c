@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cgroups/cg.h"
 
-#include "cgroups/cg_wait.h"
 #include "lib/cleanup.h"
+#include "lib/deadline.h"
 #include "lib/fd.h"
 #include "lib/file.h"
 
@@ -394,7 +394,7 @@ static int step_to(int *fd, const char *name)
  * stack, as a container with a writable cgroup mount decides how deep they nest. Ends at a group
  * that holds processes, when everything is gone or at the deadline. Returns how many were removed.
  */
-static int remove_below(int root, const char *rel, const struct cg_wait *wait)
+static int remove_below(int root, const char *rel, const struct deadline *end)
 {
 	autofd cur = fd_open(root, rel, OPEN_DIR);
 	char name[NAME_MAX + 1];
@@ -403,7 +403,7 @@ static int remove_below(int root, const char *rel, const struct cg_wait *wait)
 
 	if (cur < 0)
 		return 0;
-	while (cg_wait_now() < wait->end) {
+	while (!deadline_passed(end)) {
 		int r = first_child(cur, name);
 
 		if (r == 0 && depth > 0) {
@@ -429,7 +429,7 @@ static int remove_below(int root, const char *rel, const struct cg_wait *wait)
 
 static int remove_group(int root, const char *rel, int timeout_ms)
 {
-	struct cg_wait wait = cg_wait_for(timeout_ms);
+	struct deadline_pauses pauses = deadline_pauses_in(timeout_ms);
 	struct timespec pause;
 
 	while (unlinkat(root, rel, AT_REMOVEDIR) < 0) {
@@ -437,9 +437,9 @@ static int remove_group(int root, const char *rel, int timeout_ms)
 			return 0;
 		if (errno != EBUSY)
 			return -errno;
-		if (remove_below(root, rel, &wait) > 0)
+		if (remove_below(root, rel, &pauses.end) > 0)
 			continue;
-		if (!cg_wait_next(&wait, &pause))
+		if (!deadline_pause(&pauses, &pause))
 			return -EBUSY;
 		nanosleep(&pause, NULL);
 	}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cgroups/cg.h"
 
-#include "cgroups/cg_wait.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
+#include "lib/deadline.h"
 #include "lib/fd.h"
 #include "lib/file.h"
 
@@ -146,7 +146,7 @@ int cg_frozen(const struct cg *cg)
 static int wait_event(const struct cg *cg, const char *key, int want, int timeout_ms)
 {
 	autofd fd = fd_open(cg->fd, "cgroup.events", O_RDONLY);
-	struct cg_wait wait = cg_wait_for(timeout_ms);
+	struct deadline_pauses pauses = deadline_pauses_in(timeout_ms);
 	struct timespec pause;
 	int value;
 
@@ -157,7 +157,7 @@ static int wait_event(const struct cg *cg, const char *key, int want, int timeou
 
 		if (value < 0)
 			return value;
-		if (!cg_wait_next(&wait, &pause))
+		if (!deadline_pause(&pauses, &pause))
 			return -ETIMEDOUT;
 		if (ppoll(&p, 1, &pause, NULL) < 0 && errno != EINTR)
 			return -errno;
@@ -246,7 +246,7 @@ static int signal_all(const struct cg *cg, struct err *err)
 
 int cg_kill_each(const struct cg *cg, int timeout_ms, struct err *err)
 {
-	struct cg_wait wait = cg_wait_for(timeout_ms);
+	struct deadline end = deadline_in(timeout_ms);
 	int r;
 
 	do {
@@ -263,7 +263,7 @@ int cg_kill_each(const struct cg *cg, int timeout_ms, struct err *err)
 		r = wait_event(cg, "populated ", 0, 50);
 		if (r == 0 || r == -ENODEV)
 			return 0;
-	} while (cg_wait_now() < wait.end);
+	} while (!deadline_passed(&end));
 	if (timeout_ms == 0)
 		return 0;
 	return err_set(err, ETIMEDOUT, "processes of cgroup %s survive SIGKILL", cg->path);

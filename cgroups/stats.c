@@ -29,13 +29,13 @@ static const struct {
 	int controller;
 } single_files[] = {
 	{ "memory.current", AT(memory.current), STATS_MEMORY, CG_MEMORY },
-	{ "memory.peak", AT(memory.peak), STATS_MEMORY, CG_MEMORY },
+	{ "memory.peak", AT(memory.peak), STATS_MORE, CG_MEMORY },
 	{ "memory.max", AT(memory.max), STATS_MEMORY, CG_MEMORY },
 	{ "memory.low", AT(memory.low), STATS_REST, CG_MEMORY },
 	{ "memory.swap.current", AT(memory.swap_current), STATS_MEMORY, CG_MEMORY },
-	{ "memory.swap.max", AT(memory.swap_max), STATS_MEMORY, CG_MEMORY },
+	{ "memory.swap.max", AT(memory.swap_max), STATS_MORE, CG_MEMORY },
 	{ "pids.current", AT(pids_current), STATS_TASKS, CG_PIDS },
-	{ "pids.max", AT(pids_max), STATS_TASKS, CG_PIDS },
+	{ "pids.max", AT(pids_max), STATS_MORE, CG_PIDS },
 };
 
 /* Files with lines "name number"; those of one file stand together. */
@@ -315,18 +315,61 @@ static int read_others(struct stats_reader *rd, struct selection *s, struct cg_s
 	return 0;
 }
 
-int stats_read_some(const struct cg *cg, unsigned int what, struct arena *a,
-		    struct cg_stats *ret_stats, struct err *err)
+/* The path of the group above up to its last slash; what is too long is not remembered. */
+static size_t parent_length(const char *path)
 {
-	/* To be told saves looking for so many files; for a few it costs more than it saves. */
-	struct selection s = { .what = what,
-			       .controllers = what & STATS_RARE ? cg_enabled(cg) : ~0U };
+	const char *slash = strrchr(path, '/');
+	size_t len = slash ? (size_t)(slash - path) + 1 : 0;
+
+	return len < sizeof(((struct stats_memo *)NULL)->parent) ? len : 0;
+}
+
+/* All that a group's controllers depend on is the group above it. */
+static bool recall(const struct stats_memo *memo, const char *path, unsigned int *ret_controllers)
+{
+	size_t len = parent_length(path);
+
+	if (!len || strncmp(memo->parent, path, len) != 0 || memo->parent[len])
+		return false;
+	*ret_controllers = memo->controllers;
+	return true;
+}
+
+static void remember(struct stats_memo *memo, const char *path, unsigned int controllers)
+{
+	size_t len = parent_length(path);
+
+	memcpy(memo->parent, path, len);
+	memo->parent[len] = '\0';
+	memo->controllers = controllers;
+}
+
+static bool is_gone(const struct cg *cg)
+{
+	return faccessat(cg->fd, "cgroup.procs", F_OK, 0) < 0;
+}
+
+int stats_read_some(const struct cg *cg, unsigned int what, struct stats_memo *memo,
+		    struct arena *a, struct cg_stats *ret_stats, struct err *err)
+{
+	struct selection s = { .what = what, .controllers = ~0U };
+	struct stats_memo none = { 0 };
 	char text[TEXT_SIZE];
-	struct stats_reader rd = {
-		.fd = cg->fd, .text = text, .size = sizeof(text), .a = a, .err = err
-	};
+	struct stats_reader rd = { .fd = cg->fd,
+				   .text = text,
+				   .size = sizeof(text),
+				   .reserved = what & STATS_RESERVED,
+				   .memo = memo ? memo : &none,
+				   .a = a,
+				   .err = err };
+	bool known = recall(rd.memo, cg->path, &s.controllers);
 	struct cg_stats stats = { 0 };
-	int r = read_singles(&rd, &s, &stats);
+	int r;
+
+	/* To be told saves looking for so many files; for a few it costs more than it saves. */
+	if (!known && what & STATS_RARE)
+		s.controllers = cg_enabled(cg);
+	r = read_singles(&rd, &s, &stats);
 
 	if (r == 0)
 		r = read_keyed(&rd, &s, &stats);
@@ -334,16 +377,18 @@ int stats_read_some(const struct cg *cg, unsigned int what, struct arena *a,
 		r = read_others(&rd, &s, &stats);
 	if (r < 0)
 		return err_prefix(err, "cgroup %s", cg->path);
-	/* In a directory that was removed nothing is found. */
-	if (!rd.found && faccessat(cg->fd, "cgroup.procs", F_OK, 0) < 0)
+	/* In a directory that was removed nothing is found, and nothing is learnt. */
+	if ((!rd.found || (memo && !known)) && is_gone(cg))
 		return err_set(err, ENODEV, "cgroup %s is gone", cg->path);
+	if (!known)
+		remember(rd.memo, cg->path, s.controllers);
 	*ret_stats = stats;
 	return 0;
 }
 
 int stats_read(const struct cg *cg, struct arena *a, struct cg_stats *ret_stats, struct err *err)
 {
-	return stats_read_some(cg, STATS_ALL, a, ret_stats, err);
+	return stats_read_some(cg, STATS_ALL, NULL, a, ret_stats, err);
 }
 
 struct opt_u64 stats_cpu_usage(const struct cg_tree *tree, const char *path)

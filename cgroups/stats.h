@@ -88,14 +88,30 @@ struct cg_stats {
 /* What to read: every file costs three system calls. */
 enum {
 	STATS_CPU = 1,	  /* cpu.usage, user and system, throttling */
-	STATS_MEMORY = 2, /* without limits of protection and events */
+	STATS_MEMORY = 2, /* current, max, swap_current, stat */
 	STATS_OOM = 4,	  /* the events of memory, kills among them */
-	STATS_TASKS = 8,  /* pids_current, pids_max */
+	STATS_TASKS = 8,  /* pids_current */
 	STATS_IO = 16,
 	STATS_PRESSURE = 32,
 	STATS_REST = 64,  /* cpu.quota and period, memory.low, events of swap and pids */
 	STATS_RARE = 128, /* hugetlb, rdma, misc */
-	STATS_ALL = 255,
+	STATS_MORE = 256, /* memory.peak, memory.swap_max, pids_max */
+	/* Of hugetlb: reservations. And without this, a size that the host has no pages of and the
+	 * group no limit for is not looked at: nothing is used, nothing failed. */
+	STATS_RESERVED = 512,
+	STATS_ALL = 1023,
+};
+
+/*
+ * For who reads many groups in a row: what holds for a group's neighbours as well is not looked for
+ * again. Zeroed before the first; not for long, as controllers are enabled at any time.
+ */
+struct stats_memo {
+	char parent[256];	  /* of the groups that have these: "/" or "/a/"; "": none yet */
+	unsigned int controllers; /* a bit 1 << CG_X each, as far as is known */
+	/* Of hugetlb, each behind a space, with a "-" if the host has none of them: " 2MB -1GB";
+	 * "": not known yet. */
+	char page_sizes[256];
 };
 
 /*
@@ -103,9 +119,9 @@ enum {
  * values are not of one instant. -ENODEV when the group is removed meanwhile.
  */
 int stats_read(const struct cg *cg, struct arena *a, struct cg_stats *ret_stats, struct err *err);
-/* The same for what is named. */
-int stats_read_some(const struct cg *cg, unsigned int what, struct arena *a,
-		    struct cg_stats *ret_stats, struct err *err);
+/* The same for what is named. memo: NULL for a single group. */
+int stats_read_some(const struct cg *cg, unsigned int what, struct stats_memo *memo,
+		    struct arena *a, struct cg_stats *ret_stats, struct err *err);
 
 /* The CPU time that a group has used, microseconds, read by its path without opening the group:
  * half of what a share of CPU time takes. Not set when there is no such group. */

@@ -4,23 +4,15 @@
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
+#include "lib/file.h"
 #include "lib/number.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-static const struct {
-	const char *suffix; /* behind "hugetlb.SIZE." */
-	size_t offset;
-} hugetlb_files[] = {
-	{ "current", offsetof(struct cg_hugetlb_stats, current) },
-	{ "max", offsetof(struct cg_hugetlb_stats, max) },
-	{ "rsvd.current", offsetof(struct cg_hugetlb_stats, rsvd_current) },
-	{ "rsvd.max", offsetof(struct cg_hugetlb_stats, rsvd_max) },
-};
 
 char *stats_line(char **rest)
 {
@@ -107,20 +99,68 @@ static void unlimit(struct opt_u64 *limit)
 		limit->value = CG_UNLIMITED;
 }
 
-static int read_hugetlb_size(struct stats_reader *rd, const char *size, struct cg_hugetlb_stats *h)
+static int read_size_file(struct stats_reader *rd, const char *size, const char *suffix,
+			  struct opt_u64 *out)
 {
 	char file[300];
-	int r = 0;
 
-	h->page_size = size;
-	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(hugetlb_files); i++) {
-		snprintf(file, sizeof(file), "hugetlb.%s.%s", size, hugetlb_files[i].suffix);
-		r = stats_single(rd, file, (struct opt_u64 *)((char *)h + hugetlb_files[i].offset));
-	}
-	unlimit(&h->max);
-	unlimit(&h->rsvd_max);
-	snprintf(file, sizeof(file), "hugetlb.%s.events", size);
+	snprintf(file, sizeof(file), "hugetlb.%s.%s", size, suffix);
+	return stats_single(rd, file, out);
+}
+
+static int read_usage(struct stats_reader *rd, struct cg_hugetlb_stats *h)
+{
+	char file[300];
+	int r = read_size_file(rd, h->page_size, "current", &h->current);
+
+	snprintf(file, sizeof(file), "hugetlb.%s.events", h->page_size);
 	return r < 0 ? r : stats_keyed(rd, file, "max", &h->failures);
+}
+
+static int read_reservations(struct stats_reader *rd, struct cg_hugetlb_stats *h)
+{
+	int r = read_size_file(rd, h->page_size, "rsvd.current", &h->rsvd_current);
+
+	if (r >= 0)
+		r = read_size_file(rd, h->page_size, "rsvd.max", &h->rsvd_max);
+	unlimit(&h->rsvd_max);
+	return r;
+}
+
+/* size: with the "-" of a memo's. */
+static int read_hugetlb_size(struct stats_reader *rd, const char *size, struct cg_hugetlb_stats *h)
+{
+	bool pages = size[0] != '-';
+	int r;
+
+	h->page_size = size + !pages;
+	r = read_size_file(rd, h->page_size, "max", &h->max);
+	unlimit(&h->max);
+	if (r > 0 && !rd->reserved && !pages && h->max.value == CG_UNLIMITED)
+		h->current = h->failures = (struct opt_u64){ true, 0 };
+	else if (r >= 0)
+		r = read_usage(rd, h);
+	return r < 0 || !rd->reserved ? r : read_reservations(rd, h);
+}
+
+/* Has pages of a size like "2MB", or makes some when they are asked for; or cannot tell. */
+static bool host_has_pages(const char *size)
+{
+	static const char *const files[] = { "nr_hugepages", "nr_overcommit_hugepages" };
+	const char *unit = size;
+	char path[128], text[32];
+	uint64_t kib;
+
+	if (!number_scan(&unit, &kib))
+		return true;
+	kib <<= *unit == 'G' ? 20 : *unit == 'M' ? 10 : 0;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%" PRIu64 "kB/%s",
+			 kib, files[i]);
+		if (file_peek(AT_FDCWD, path, text, sizeof(text)) < 0 || strcmp(text, "0") != 0)
+			return true;
+	}
+	return false;
 }
 
 /* The size in "hugetlb.SIZE.current", in the arena, or NULL. */
@@ -137,29 +177,47 @@ static char *hugetlb_size(const struct stats_reader *rd, const char *name)
 }
 
 /* Which page sizes there are depends on processor and boot options: the directory tells. */
-int stats_read_hugetlb(struct stats_reader *rd, struct cg_stats *stats)
+static int find_page_sizes(const struct stats_reader *rd, char *out, size_t size)
 {
-	autobuf list = BUF_INIT;
 	int fd = fd_open(rd->fd, ".", O_RDONLY | O_DIRECTORY);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *de;
-	int r = 0;
+	size_t len = 0;
 
 	if (!dir) {
 		err_errno(rd->err, "open cgroup directory");
 		cleanup_fd(&fd);
 		return rd->err->code;
 	}
-	while (r >= 0 && (de = readdir(dir))) {
-		struct cg_hugetlb_stats h = { 0 };
-		char *size = hugetlb_size(rd, de->d_name);
+	while ((de = readdir(dir))) {
+		const char *found = hugetlb_size(rd, de->d_name);
 
-		if (!size)
+		/* The kernel has a handful of some letters each. */
+		if (found && len + strlen(found) + 2 < size)
+			len += (size_t)snprintf(out + len, size - len, " %s%s",
+						host_has_pages(found) ? "" : "-", found);
+	}
+	closedir(dir);
+	return 0;
+}
+
+int stats_read_hugetlb(struct stats_reader *rd, struct cg_stats *stats)
+{
+	char *sizes = rd->memo->page_sizes, *rest, *size;
+	autobuf list = BUF_INIT;
+	int r = 0;
+
+	if (!sizes[0])
+		r = find_page_sizes(rd, sizes, sizeof(rd->memo->page_sizes));
+	rest = arena_strdup(rd->a, sizes);
+	while (r >= 0 && (size = strsep(&rest, " "))) {
+		struct cg_hugetlb_stats h = { 0 };
+
+		if (!size[0])
 			continue;
 		r = read_hugetlb_size(rd, size, &h);
 		buf_add(&list, &h, sizeof(h));
 	}
-	closedir(dir);
 	stats->hugetlb.count = list.len / sizeof(struct cg_hugetlb_stats);
 	stats->hugetlb.items = arena_memdup(rd->a, buf_str(&list), list.len);
 	return r < 0 ? r : 1;
@@ -189,8 +247,9 @@ int stats_read_rdma(struct stats_reader *rd, struct cg_stats *stats)
 		d->objects = stats_field(line, " hca_object=");
 		d->device = arena_strdup(rd->a, strsep(&line, " "));
 	}
-	r = stats_text(rd, "rdma.max");
-	for (rest = rd->text; r > 0 && (line = stats_line(&rest));) {
+	if (stats->rdma.count)
+		r = stats_text(rd, "rdma.max");
+	for (rest = rd->text; r > 0 && stats->rdma.count && (line = stats_line(&rest));) {
 		struct opt_u64 handles = stats_field(line, " hca_handle=");
 		struct opt_u64 objects = stats_field(line, " hca_object=");
 		struct cg_rdma_stats *d = rdma_device(stats, strsep(&line, " "));

@@ -6,10 +6,12 @@
 #include "cgroups/stats.h"
 
 struct stats_reader {
-	int fd;	     /* the group's directory */
-	char *text;  /* where files are read to: valid until the next one */
-	size_t size; /* of it */
-	bool found;  /* some file was there */
+	int fd;	       /* the group's directory */
+	char *text;    /* where files are read to: valid until the next one */
+	size_t size;   /* of it */
+	bool found;    /* some file was there */
+	bool reserved; /* STATS_RESERVED */
+	struct stats_memo *memo;
 	struct arena *a;
 	struct err *err;
 };

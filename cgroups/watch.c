@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cgroups/watch.h"
 
-#include "cgroups/cg_wait.h"
+#include "lib/deadline.h"
 
 #include <errno.h>
 #include <sys/file.h>
@@ -13,10 +13,10 @@ int watch_begin(const struct cg *cg)
 
 void watch_wait(const struct cg *cg, int timeout_ms)
 {
-	struct cg_wait w = cg_wait_for(timeout_ms);
+	struct deadline_pauses pauses = deadline_pauses_in(timeout_ms);
 	struct timespec pause;
 
 	while (flock(cg->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK &&
-	       cg_wait_next(&w, &pause))
+	       deadline_pause(&pauses, &pause))
 		nanosleep(&pause, NULL);
 }

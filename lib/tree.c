@@ -118,3 +118,41 @@ int tree_remove(int dirfd, const char *name)
 		r = -errno;
 	return r;
 }
+
+static int add_usage(int fd, uint64_t *bytes, int depth)
+{
+	DIR *dir = open_listing(fd);
+	struct dirent *d;
+	int r = 0;
+
+	if (!dir)
+		return -errno;
+	while (r == 0 && (errno = 0, d = readdir(dir))) {
+		autofd child = -1;
+		struct stat st;
+
+		if (dots(d->d_name) || fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		*bytes += (uint64_t)st.st_blocks * 512;
+		/* What is deeper than anybody's tree is left out rather than descriptors used up.
+		 */
+		if (!S_ISDIR(st.st_mode) || depth == DEPTH_MAX * 4)
+			continue;
+		child = fd_open(fd, d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+		if (child >= 0)
+			r = add_usage(child, bytes, depth + 1);
+	}
+	closedir(dir);
+	return r;
+}
+
+int tree_usage(int dirfd, const char *name, uint64_t *ret_bytes)
+{
+	autofd fd = fd_open(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	uint64_t bytes = 0;
+	int r = fd < 0 ? -errno : add_usage(fd, &bytes, 0);
+
+	if (r == 0)
+		*ret_bytes = bytes;
+	return r;
+}

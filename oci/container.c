@@ -143,7 +143,8 @@ static bool busy(const struct container *c)
 	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
-enum status container_status(const struct container *c)
+/* All but whether it is frozen, for which there is more to open. */
+static enum status status_if_thawed(const struct container *c)
 {
 	struct stat st;
 
@@ -154,7 +155,21 @@ enum status container_status(const struct container *c)
 		return c->st.init.pid || (!c->locked && busy(c)) ? STATUS_CREATING : STATUS_STOPPED;
 	if (fstatat(c->dir_fd, STATE_START_SOCKET, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return STATUS_CREATED;
-	return frozen(c) ? STATUS_PAUSED : STATUS_RUNNING;
+	return STATUS_RUNNING;
+}
+
+enum status container_status(const struct container *c)
+{
+	enum status status = status_if_thawed(c);
+
+	return status == STATUS_RUNNING && frozen(c) ? STATUS_PAUSED : status;
+}
+
+enum status container_status_in(const struct container *c, const struct cg *cg)
+{
+	enum status status = status_if_thawed(c);
+
+	return status == STATUS_RUNNING && cg_frozen(cg) == 1 ? STATUS_PAUSED : status;
 }
 
 static int kill_all(struct container *c, int sig, struct err *err)

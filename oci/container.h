@@ -11,6 +11,7 @@
 #include "lib/arena.h"
 #include "lib/deadline.h"
 #include "lib/err.h"
+#include "oci/rootfs.h"
 #include "oci/spec.h"
 #include "oci/state.h"
 
@@ -49,6 +50,10 @@ struct create_opts {
 				      LISTEN_FDS */
 	enum cgroup_manager manager;
 	bool rootless;
+	const char *config_text;     /* in place of the file; NULL: that */
+	const struct rootfs *rootfs; /* in place of root.path; NULL: that. On failure its directory
+					is removed unless rootfs->keep; else by container_delete()
+				      */
 };
 
 /*
@@ -80,6 +85,8 @@ void container_close(struct container *c);
 	}
 
 enum status container_status(const struct container *c);
+/* The same for who has its cgroup open already (CG_INIT: it has none). */
+enum status container_status_in(const struct container *c, const struct cg *cg);
 /* Its config as it was created with; owned by c. */
 int container_spec(struct container *c, struct err *err);
 

@@ -41,19 +41,33 @@ static char *timestamp(struct arena *a)
 
 /* The text is kept, as the state directory gets a copy: later commands must not depend on a bundle
  * that may change. */
-static int load(struct making *mk, struct err *err)
+static int load_text(struct making *mk, const char *name, struct err *err)
 {
 	const struct create_opts *o = mk->opts;
-	const char *name = o->config ? o->config : "config.json";
-	struct container *c = mk->c;
-	autofd bundle = fd_open(AT_FDCWD, o->bundle, O_PATH | O_DIRECTORY);
+	struct arena *a = &mk->c->arena;
+	autofd bundle = -1;
 	int r;
 
+	if (o->config_text) {
+		mk->config_len = strlen(o->config_text);
+		mk->config = arena_strndup(a, o->config_text, mk->config_len);
+		return 0;
+	}
+	bundle = fd_open(AT_FDCWD, o->bundle, O_PATH | O_DIRECTORY);
 	if (bundle < 0)
 		return err_errno(err, "open bundle %s", o->bundle);
-	r = file_read(bundle, name, JSON_MAX_SIZE, &c->arena, &mk->config, &mk->config_len, err);
+	r = file_read(bundle, name, JSON_MAX_SIZE, a, &mk->config, &mk->config_len, err);
+	return r < 0 ? err_prefix(err, "bundle %s", o->bundle) : 0;
+}
+
+static int load(struct making *mk, struct err *err)
+{
+	const char *name = mk->opts->config ? mk->opts->config : "config.json";
+	struct container *c = mk->c;
+	int r = load_text(mk, name, err);
+
 	if (r < 0)
-		return err_prefix(err, "bundle %s", o->bundle);
+		return r;
 	r = spec_parse(mk->config, mk->config_len, &c->arena, &c->spec, err);
 	return r < 0 ? err_prefix(err, "%s", name) : 0;
 }
@@ -71,6 +85,11 @@ static void fill_state(struct making *mk)
 	st->owner = arena_printf(&c->arena, "%u", geteuid());
 	st->annotations = c->spec->annotations;
 	st->private_pids = spec_new_namespace(c->spec, NS_PID);
+	if (mk->opts->rootfs) {
+		st->store = arena_strdup(&c->arena, mk->opts->rootfs->store);
+		st->store_container = arena_strdup(&c->arena, mk->opts->rootfs->container);
+		st->store_keep = mk->opts->rootfs->keep;
+	}
 }
 
 /* Compiled filters are kept next to the containers; without the directory they are compiled each
@@ -101,6 +120,21 @@ static void add_inherited_env(struct making *mk)
 		process_set_env(p, "NOTIFY_SOCKET=" NOTIFY_MOUNT "/" NOTIFY_SOCKET_NAME, a);
 }
 
+/* For a look before anything is made. Layers that are not mounted yet cannot be looked into: -1. */
+static int open_root(const struct making *mk, int *ret_fd, struct err *err)
+{
+	const char *path = mk->c->spec->root->path;
+
+	*ret_fd = -1;
+	if (mk->opts->rootfs && mk->opts->rootfs->tree < 0)
+		return 0;
+	if (path[0] != '/')
+		path = arena_printf(&mk->c->arena, "%s/%s", mk->opts->bundle, path);
+	*ret_fd = mk->opts->rootfs ? fcntl(mk->opts->rootfs->tree, F_DUPFD_CLOEXEC, 0)
+				   : fd_open(AT_FDCWD, path, O_PATH | O_DIRECTORY);
+	return *ret_fd < 0 ? err_errno(err, "open root file system %s", path) : 0;
+}
+
 static int build_plan(struct making *mk, struct err *err)
 {
 	const struct create_opts *o = mk->opts;
@@ -126,15 +160,11 @@ static int build_plan(struct making *mk, struct err *err)
 						     o->root, o->id)
 				      : NULL,
 		.cgroup_root = mk->tree.hybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup",
+		.rootfs = o->rootfs,
 	};
 	if (spec->process && spec->root) {
-		const char *path = spec->root->path;
-
-		if (path[0] != '/')
-			path = arena_printf(&mk->c->arena, "%s/%s", o->bundle, path);
-		root = fd_open(AT_FDCWD, path, O_PATH | O_DIRECTORY);
-		if (root < 0)
-			return err_errno(err, "open root file system %s", path);
+		if (open_root(mk, &root, err) < 0)
+			return err->code;
 		process_add_home(spec->process, root, &mk->c->arena);
 		add_inherited_env(mk);
 	}
@@ -321,6 +351,14 @@ static int run_process(struct making *mk, struct err *err)
 	return r;
 }
 
+static int remove_files(const struct making *mk)
+{
+	const struct rootfs *r = mk->opts->rootfs;
+	struct err ignored;
+
+	return r && !r->keep ? rootfs_remove(r->store, r->container, &ignored) : 0;
+}
+
 /* In reverse; keeps the first error. */
 static void undo(struct making *mk)
 {
@@ -341,7 +379,7 @@ static void undo(struct making *mk)
 	if (mk->pid_written)
 		unlink(mk->opts->pid_file);
 	/* What could not be removed must still be found: by delete --force, by its state. */
-	if (r == 0)
+	if (r == 0 && remove_files(mk) == 0)
 		state_remove(c->root_fd, c->st.id, &ignored);
 }
 
@@ -453,6 +491,8 @@ int container_create(int root_fd, const struct create_opts *opts, struct contain
 		r = make(&mk, err);
 		if (r < 0)
 			undo(&mk);
+	} else {
+		remove_files(&mk);
 	}
 	if (r == 0) {
 		if (ret_pidfd)

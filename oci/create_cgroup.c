@@ -229,6 +229,8 @@ int create_make_cgroup(struct making *mk, struct err *err)
 		r = suspend_pids_limit(mk, err);
 	if (r == 0)
 		mk->launch.cgroup_fd = mk->cg.fd;
+	if (!mk->cg.made)
+		mk->launch.oom_kills = launch_oom_kills(mk->launch.cgroup_fd);
 	return r;
 }
 

@@ -2,12 +2,18 @@
 #include "oci/default_spec.h"
 
 #include "lib/cleanup.h"
-#include "lib/json.h"
 #include "oci/seccomp_default.h"
-#include "oci/seccomp_names.h"
-#include "oci/spec.h"
+#include "oci/spec_write.h"
 
-enum { ROOTFUL_ONLY = 1, ROOTLESS_ONLY = 2 };
+#include <sys/resource.h>
+
+/* The kernel lets only the owner of the network namespace mount sysfs. */
+#define FOREIGN_SYS (DEFAULT_SPEC_USER_NS | DEFAULT_SPEC_HOST_NETWORK)
+
+/* When a line of a table counts: all of these flags are set, and (unless 0) not all of those. */
+struct when {
+	unsigned int all, not_all;
+};
 
 /* The first version that has all we write: other runtimes refuse files of a version newer than they
  * know. */
@@ -16,53 +22,65 @@ enum { ROOTFUL_ONLY = 1, ROOTLESS_ONLY = 2 };
 static const char *const capabilities[] = { "CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE",
 					    NULL };
 
+/* Of containers from images: what their entry points need to hand out files and become somebody
+ * else. */
+static const char *const image_capabilities[] = {
+	"CAP_CHOWN",  "CAP_DAC_OVERRIDE", "CAP_FOWNER",
+	"CAP_FSETID", "CAP_KILL",	  "CAP_NET_BIND_SERVICE",
+	"CAP_SETGID", "CAP_SETUID",	  NULL,
+};
+
 static const struct {
 	const char *destination, *type, *source;
-	unsigned int when;
+	struct when when;
 	const char *options[8];
 } mounts[] = {
-	{ "/proc", "proc", "proc", 0, { NULL } },
-	{ "/dev", "tmpfs", "tmpfs", 0, { "nosuid", "strictatime", "mode=755", "size=65536k" } },
+	{ "/proc", "proc", "proc", { 0, 0 }, { NULL } },
+	{ "/dev",
+	  "tmpfs",
+	  "tmpfs",
+	  { 0, 0 },
+	  { "nosuid", "strictatime", "mode=755", "size=65536k" } },
 	{ "/dev/pts",
 	  "devpts",
 	  "devpts",
-	  ROOTFUL_ONLY,
+	  { 0, DEFAULT_SPEC_NO_TTY_GROUP },
 	  { "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5" } },
-	/* Only one gid is mapped, and it is not 5. */
 	{ "/dev/pts",
 	  "devpts",
 	  "devpts",
-	  ROOTLESS_ONLY,
+	  { DEFAULT_SPEC_NO_TTY_GROUP, 0 },
 	  { "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620" } },
 	{ "/dev/shm",
 	  "tmpfs",
 	  "shm",
-	  0,
+	  { 0, 0 },
 	  { "nosuid", "noexec", "nodev", "mode=1777", "size=65536k" } },
-	{ "/dev/mqueue", "mqueue", "mqueue", 0, { "nosuid", "noexec", "nodev" } },
-	{ "/sys", "sysfs", "sysfs", ROOTFUL_ONLY, { "nosuid", "noexec", "nodev", "ro" } },
-	/* The kernel lets only the owner of the network namespace mount sysfs. */
-	{ "/sys", "none", "/sys", ROOTLESS_ONLY, { "rbind", "nosuid", "noexec", "nodev", "ro" } },
+	{ "/dev/mqueue", "mqueue", "mqueue", { 0, 0 }, { "nosuid", "noexec", "nodev" } },
+	{ "/sys", "sysfs", "sysfs", { 0, FOREIGN_SYS }, { "nosuid", "noexec", "nodev", "ro" } },
+	{ "/sys",
+	  "none",
+	  "/sys",
+	  { FOREIGN_SYS, 0 },
+	  { "rbind", "nosuid", "noexec", "nodev", "ro" } },
 	{ "/sys/fs/cgroup",
 	  "cgroup",
 	  "cgroup",
-	  0,
+	  { 0, 0 },
 	  { "nosuid", "noexec", "nodev", "relatime", "ro" } },
 };
 
 static const struct {
 	enum ns_kind kind;
-	unsigned int when;
+	struct when when;
 } namespaces[] = {
-	{ NS_PID, 0 },
-	/* Without it the container would have no way out at all: an ordinary user cannot join it to
-	   a bridge. */
-	{ NS_NETWORK, ROOTFUL_ONLY },
-	{ NS_IPC, 0 },
-	{ NS_UTS, 0 },
-	{ NS_MOUNT, 0 },
-	{ NS_CGROUP, 0 },
-	{ NS_USER, ROOTLESS_ONLY },
+	{ NS_PID, { 0, 0 } },
+	{ NS_NETWORK, { 0, DEFAULT_SPEC_HOST_NETWORK } },
+	{ NS_IPC, { 0, 0 } },
+	{ NS_UTS, { 0, 0 } },
+	{ NS_MOUNT, { 0, 0 } },
+	{ NS_CGROUP, { 0, 0 } },
+	{ NS_USER, { DEFAULT_SPEC_USER_NS, 0 } },
 };
 
 /* What tells of the host or reaches into it; powercap: CVE-2020-8694, interrupts: keystroke timing.
@@ -87,209 +105,137 @@ static const char *const readonly_paths[] = {
 	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL,
 };
 
-static bool applies(unsigned int when, unsigned int flags)
+static bool applies(struct when when, unsigned int flags)
 {
-	return !when || when == (flags & DEFAULT_SPEC_ROOTLESS ? ROOTLESS_ONLY : ROOTFUL_ONLY);
+	return (flags & when.all) == when.all &&
+	       (!when.not_all || (flags & when.not_all) != when.not_all);
 }
 
-static void write_strings(struct json_writer *w, const char *key, const char *const *strings)
+static struct strv copy(const char *const *strings, size_t max, struct arena *a)
 {
-	json_key(w, key);
-	json_begin_array(w);
-	for (; *strings; strings++)
-		json_put_string(w, *strings);
-	json_end_array(w);
+	struct strv ret = { arena_calloc(a, max + 1, sizeof(*ret.items)), 0 };
+
+	while (ret.count < max && strings[ret.count]) {
+		ret.items[ret.count] = arena_strdup(a, strings[ret.count]);
+		ret.count++;
+	}
+	return ret;
 }
 
-static void write_capabilities(struct json_writer *w)
+#define COPY(strings, a) copy(strings, ARRAY_SIZE(strings), a)
+
+static void fill_rlimits(struct spec_process *p, struct arena *a)
 {
-	json_key(w, "capabilities");
-	json_begin_object(w);
-	write_strings(w, "bounding", capabilities);
-	write_strings(w, "effective", capabilities);
-	write_strings(w, "permitted", capabilities);
-	json_end_object(w);
+	p->rlimits.count = 1;
+	p->rlimits.items = arena_alloc(a, sizeof(*p->rlimits.items));
+	*p->rlimits.items = (struct spec_rlimit){ .type = arena_strdup(a, "RLIMIT_NOFILE"),
+						  .resource = RLIMIT_NOFILE,
+						  .soft = 1024,
+						  .hard = 1024 };
 }
 
-static void write_rlimits(struct json_writer *w)
-{
-	json_key(w, "rlimits");
-	json_begin_array(w);
-	json_begin_object(w);
-	json_pair_string(w, "type", "RLIMIT_NOFILE");
-	json_pair_u64(w, "hard", 1024);
-	json_pair_u64(w, "soft", 1024);
-	json_end_object(w);
-	json_end_array(w);
-}
-
-static void write_process(struct json_writer *w)
+static struct spec_process *make_process(unsigned int flags, struct arena *a)
 {
 	static const char *const args[] = { "sh", NULL };
-	static const char *const env[] = {
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm",
-		NULL
-	};
+	static const char *const env[] = { DEFAULT_SPEC_PATH, "TERM=xterm", NULL };
+	struct spec_process *p = arena_alloc(a, sizeof(*p));
+	bool image = flags & DEFAULT_SPEC_IMAGE;
+	struct strv caps = image ? COPY(image_capabilities, a) : COPY(capabilities, a);
 
-	json_key(w, "process");
-	json_begin_object(w);
-	json_pair_bool(w, "terminal", true);
-	json_key(w, "user");
-	json_begin_object(w);
-	json_pair_u64(w, "uid", 0);
-	json_pair_u64(w, "gid", 0);
-	json_end_object(w);
-	write_strings(w, "args", args);
-	write_strings(w, "env", env);
-	json_pair_string(w, "cwd", "/");
-	write_capabilities(w);
-	write_rlimits(w);
-	json_pair_bool(w, "noNewPrivileges", true);
-	json_end_object(w);
+	p->capabilities = arena_alloc(a, sizeof(*p->capabilities));
+	p->capabilities->bounding = caps;
+	p->capabilities->effective = caps;
+	p->capabilities->permitted = caps;
+	p->no_new_privileges = true;
+	p->cwd = arena_strdup(a, "/");
+	if (image)
+		return p;
+	p->terminal = true;
+	p->args = COPY(args, a);
+	p->env = COPY(env, a);
+	fill_rlimits(p, a);
+	return p;
 }
 
-static void write_mounts(struct json_writer *w, unsigned int flags)
+static void fill_mounts(struct spec *spec, unsigned int flags, struct arena *a)
 {
-	json_key(w, "mounts");
-	json_begin_array(w);
+	spec->mounts.items = arena_calloc(a, ARRAY_SIZE(mounts), sizeof(*spec->mounts.items));
 	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
 		if (!applies(mounts[i].when, flags))
 			continue;
-		json_begin_object(w);
-		json_pair_string(w, "destination", mounts[i].destination);
-		json_pair_string(w, "type", mounts[i].type);
-		json_pair_string(w, "source", mounts[i].source);
-		if (mounts[i].options[0])
-			write_strings(w, "options", mounts[i].options);
-		json_end_object(w);
+		spec->mounts.items[spec->mounts.count++] = (struct spec_mount){
+			.destination = arena_strdup(a, mounts[i].destination),
+			.type = arena_strdup(a, mounts[i].type),
+			.source = arena_strdup(a, mounts[i].source),
+			.options = COPY(mounts[i].options, a),
+		};
 	}
-	json_end_array(w);
 }
 
-static void write_mapping(struct json_writer *w, const char *key, uint32_t host_id)
+static void fill_namespaces(struct spec_linux *l, unsigned int flags, struct arena *a)
 {
-	json_key(w, key);
-	json_begin_array(w);
-	json_begin_object(w);
-	json_pair_u64(w, "containerID", 0);
-	json_pair_u64(w, "hostID", host_id);
-	json_pair_u64(w, "size", 1);
-	json_end_object(w);
-	json_end_array(w);
-}
-
-static void write_namespaces(struct json_writer *w, unsigned int flags)
-{
-	json_key(w, "namespaces");
-	json_begin_array(w);
-	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++) {
-		if (!applies(namespaces[i].when, flags))
-			continue;
-		json_begin_object(w);
-		json_pair_string(w, "type", ns_kind_name(namespaces[i].kind));
-		json_end_object(w);
-	}
-	json_end_array(w);
+	l->namespaces.items = arena_calloc(a, ARRAY_SIZE(namespaces), sizeof(*l->namespaces.items));
+	for (size_t i = 0; i < ARRAY_SIZE(namespaces); i++)
+		if (applies(namespaces[i].when, flags))
+			l->namespaces.items[l->namespaces.count++].type = namespaces[i].kind;
 }
 
 /* Deny all; the runtime adds what config-linux.md, "Default Devices", promises. */
-static void write_resources(struct json_writer *w)
+static void fill_devices(struct cg_limits *limits, struct arena *a)
 {
-	json_key(w, "resources");
-	json_begin_object(w);
-	json_key(w, "devices");
-	json_begin_array(w);
-	json_begin_object(w);
-	json_pair_bool(w, "allow", false);
-	json_pair_string(w, "access", "rwm");
-	json_end_object(w);
-	json_end_array(w);
-	json_end_object(w);
+	limits->devices.count = 1;
+	limits->devices.items = arena_alloc(a, sizeof(*limits->devices.items));
+	limits->devices.items->access = arena_strdup(a, "rwm");
 }
 
-static void write_arg(struct json_writer *w, const struct spec_seccomp_arg *arg)
+static struct spec_id_mappings one_id(uint32_t host_id, struct arena *a)
 {
-	json_begin_object(w);
-	json_pair_u64(w, "index", arg->index);
-	json_pair_u64(w, "value", arg->value);
-	if (arg->value_two)
-		json_pair_u64(w, "valueTwo", arg->value_two);
-	json_pair_string(w, "op", seccomp_name(seccomp_op_names, arg->op));
-	json_end_object(w);
+	struct spec_id_mappings ret = { arena_alloc(a, sizeof(*ret.items)), 1 };
+
+	*ret.items = (struct spec_id_mapping){ .container_id = 0, .host_id = host_id, .size = 1 };
+	return ret;
 }
 
-static void write_rule(struct json_writer *w, const struct spec_seccomp_rule *rule)
+static void fill_linux(struct spec_linux *l, unsigned int flags, struct arena *a)
 {
-	json_begin_object(w);
-	json_pair_strv(w, "names", &rule->names);
-	json_pair_string(w, "action", seccomp_name(seccomp_action_names, rule->action));
-	if (rule->errno_ret.set)
-		json_pair_u64(w, "errnoRet", rule->errno_ret.value);
-	if (rule->args.count) {
-		json_key(w, "args");
-		json_begin_array(w);
-		for_each (arg, &rule->args)
-			write_arg(w, arg);
-		json_end_array(w);
-	}
-	json_end_object(w);
-}
-
-static void write_seccomp(struct json_writer *w)
-{
-	autoarena arena = ARENA_INIT;
-	const struct spec_seccomp *seccomp = seccomp_default_profile(&arena);
-
-	json_key(w, "seccomp");
-	json_begin_object(w);
-	json_pair_string(w, "defaultAction",
-			 seccomp_name(seccomp_action_names, seccomp->default_action));
-	json_pair_u64(w, "defaultErrnoRet", seccomp->default_errno_ret.value);
-	json_pair_strv(w, "architectures", &seccomp->architectures);
-	json_key(w, "syscalls");
-	json_begin_array(w);
-	for_each (rule, &seccomp->syscalls)
-		write_rule(w, rule);
-	json_end_array(w);
-	json_end_object(w);
-}
-
-static void write_linux(struct json_writer *w, unsigned int flags)
-{
-	json_key(w, "linux");
-	json_begin_object(w);
 	if (flags & DEFAULT_SPEC_ROOTLESS) {
-		write_mapping(w, "uidMappings", geteuid());
-		write_mapping(w, "gidMappings", getegid());
+		l->uid_mappings = one_id(geteuid(), a);
+		l->gid_mappings = one_id(getegid(), a);
 	} else {
 		/* An ordinary user can attach no device program, and needs none: mknod in a user
 		 * namespace fails. */
-		write_resources(w);
+		fill_devices(&l->resources, a);
 	}
-	write_namespaces(w, flags);
+	fill_namespaces(l, flags, a);
 	if (flags & DEFAULT_SPEC_SECCOMP)
-		write_seccomp(w);
-	write_strings(w, "maskedPaths", masked_paths);
-	write_strings(w, "readonlyPaths", readonly_paths);
-	json_end_object(w);
+		l->seccomp = seccomp_default_profile(a);
+	l->masked_paths = COPY(masked_paths, a);
+	l->readonly_paths = COPY(readonly_paths, a);
+}
+
+void default_spec_fill(struct spec *ret, unsigned int flags, struct arena *a)
+{
+	*ret = (struct spec){ .oci_version = arena_strdup(a, LEAST_VERSION) };
+	ret->process = make_process(flags, a);
+	ret->root = arena_alloc(a, sizeof(*ret->root));
+	ret->root->path = arena_strdup(a, "rootfs");
+	ret->root->readonly = !(flags & DEFAULT_SPEC_IMAGE);
+	if (!(flags & DEFAULT_SPEC_IMAGE))
+		ret->hostname = arena_strdup(a, "tote");
+	fill_mounts(ret, flags, a);
+	fill_linux(&ret->linux_, flags, a);
 }
 
 void default_spec_write(struct buf *ret_json, unsigned int flags)
 {
-	struct json_writer w;
+	autoarena arena = ARENA_INIT;
+	struct spec spec;
 
-	json_writer_init(&w, ret_json, true);
-	json_begin_object(&w);
-	json_pair_string(&w, "ociVersion", LEAST_VERSION);
-	write_process(&w);
-	json_key(&w, "root");
-	json_begin_object(&w);
-	json_pair_string(&w, "path", "rootfs");
-	json_pair_bool(&w, "readonly", true);
-	json_end_object(&w);
-	json_pair_string(&w, "hostname", "tote");
-	write_mounts(&w, flags);
-	write_linux(&w, flags);
-	json_end_object(&w);
-	json_writer_done(&w);
+	/* Only one gid is mapped, and it is not 5. A network namespace would leave the container no
+	 * way out at all: an ordinary user cannot join it to a bridge. */
+	if (flags & DEFAULT_SPEC_ROOTLESS)
+		flags |= DEFAULT_SPEC_USER_NS | DEFAULT_SPEC_HOST_NETWORK |
+			 DEFAULT_SPEC_NO_TTY_GROUP;
+	default_spec_fill(&spec, flags, &arena);
+	spec_write(&spec, true, ret_json);
 }

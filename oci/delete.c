@@ -9,6 +9,7 @@
 #include "oci/netdev.h"
 #include "oci/owner.h"
 #include "oci/rdt.h"
+#include "oci/rootfs.h"
 #include "oci/scope.h"
 
 #include <errno.h>
@@ -155,7 +156,10 @@ int container_delete(struct container *c, bool force, struct err *err)
 		return r;
 	rdt_remove(&c->st);
 	poststop(c);
-	return state_remove(c->root_fd, c->st.id, err);
+	/* Its state goes last, as it tells where to find the rest. */
+	if (c->st.store && c->st.store_container && !c->st.store_keep)
+		r = rootfs_remove(c->st.store, c->st.store_container, err);
+	return r < 0 ? r : state_remove(c->root_fd, c->st.id, err);
 }
 
 int container_delete_remains(int root_fd, const char *id, struct err *err)

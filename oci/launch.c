@@ -4,6 +4,7 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
+#include "lib/number.h"
 #include "lib/proc.h"
 #include "oci/idmap.h"
 
@@ -61,7 +62,8 @@ static void close_fd(int *fd)
 static void close_child_fds(struct launch *l)
 {
 	for_each (s, &l->plan->steps)
-		if (s->op == STEP_BIND || s->op == STEP_ENTER || s->op == STEP_CHROOT)
+		if (s->op == STEP_BIND || s->op == STEP_ENTER || s->op == STEP_CHROOT ||
+		    s->op == STEP_ROOT)
 			close_fd(&s->fd);
 	close_fd(&l->sp.root_fd);
 	close_fd(&l->sp.init_fd);
@@ -150,10 +152,11 @@ static int apply_attributes(int tree, const struct step *s, int userns)
 	return 0;
 }
 
-/* The user namespace that holds the mappings of a mount: its own, else those of the container's. */
+/* The user namespace that holds the mappings of a mount (may be NULL): its own, else those of the
+ * container's. */
 static int mapping_namespace(const struct launch *l, const struct spec_mount *m, struct err *err)
 {
-	if (m->uid_mappings.count)
+	if (m && m->uid_mappings.count)
 		return idmap_namespace(&m->uid_mappings, &m->gid_mappings, err);
 	for_each (s, &l->plan->steps) {
 		if (s->op == STEP_ENTER && s->arg[0] == CLONE_NEWUSER) {
@@ -213,6 +216,32 @@ static int open_bind(const struct launch *l, struct step *s, struct err *err)
 	return 0;
 }
 
+/* Like a bind mount: what the host refuses to a user namespace, tote-init can do in its own. */
+static int open_layers(const struct launch *l, struct step *s, struct err *err)
+{
+	autofd userns = -1;
+
+	if (s->rootfs->tree >= 0) {
+		s->fd = fcntl(s->rootfs->tree, F_DUPFD_CLOEXEC, 0);
+		return s->fd < 0 ? err_errno(err, "duplicate a descriptor") : 0;
+	}
+	if (l->plan->user_ns)
+		userns = mapping_namespace(l, NULL, err);
+	if (l->plan->user_ns && userns < 0)
+		return err->code;
+	s->fd = rootfs_open(s->rootfs, userns, s->simple, err);
+	if (s->fd == -EPERM) {
+		s->flags &= ~(unsigned int)STEP_ON_HOST;
+		return 0;
+	}
+	if (s->fd < 0)
+		return err_prefix(err, "root file system");
+	/* tote-init has no use for them now. */
+	s->data = NULL;
+	s->data_len = 0;
+	return 0;
+}
+
 static void keep(struct launch *l, int fd)
 {
 	l->keep[l->sp.keep_count++] = fd;
@@ -227,8 +256,8 @@ static int open_steps(struct launch *l, struct err *err)
 
 		if (r < 0)
 			return r;
-		if (s->op == STEP_BIND && s->flags & STEP_ON_HOST) {
-			r = open_bind(l, s, err);
+		if ((s->op == STEP_BIND || s->op == STEP_ROOT) && s->flags & STEP_ON_HOST) {
+			r = s->op == STEP_ROOT ? open_layers(l, s, err) : open_bind(l, s, err);
 			if (r < 0)
 				return r;
 			if (s->fd >= 0)
@@ -378,6 +407,11 @@ int launch_failed(const struct plan *plan, const struct sync_msg *m, struct err 
 	if (s->op == STEP_FIND_PROGRAM || s->op == STEP_EXEC)
 		return program_failed(s, m->value, err);
 	step_text(s, &text);
+	if (s->rootfs && m->value == -EPERM)
+		return err_set(err, EPERM,
+			       "%s: this kernel lets no user namespace do that (needs Linux >= "
+			       "5.11)",
+			       buf_str(&text));
 	if (m->value < -HOOK_FAILED)
 		return err_set(err, EIO, "%s: ended with code %d", buf_str(&text),
 			       -m->value - HOOK_FAILED);
@@ -449,16 +483,24 @@ static int hear(struct launch *l, struct err *err)
 	return 1;
 }
 
-/* The likeliest reason of an end without a word: a limit that is too small to begin with. */
-static bool out_of_memory(int cgroup_fd)
+uint64_t launch_oom_kills(int cgroup_fd)
 {
 	static const char key[] = "oom_kill ";
 	char text[512];
 	const char *at = NULL;
+	uint64_t kills = 0;
 
 	if (cgroup_fd >= 0 && file_peek(cgroup_fd, "memory.events", text, sizeof(text)) > 0)
 		at = strstr(text, key);
-	return at && at[strlen(key)] != '0';
+	if (at)
+		at += strlen(key);
+	return at && number_scan(&at, &kills) ? kills : 0;
+}
+
+/* The likeliest reason of an end without a word: a limit that is too small to begin with. */
+static bool out_of_memory(const struct launch *l)
+{
+	return launch_oom_kills(l->cgroup_fd) > l->oom_kills;
 }
 
 /* A message may come before it is asked for: the stage and its successor speak over the same
@@ -469,10 +511,9 @@ int launch_until(struct launch *l, enum sync_what what, struct err *err)
 		int r = hear(l, err);
 
 		if (r == 0 && what)
-			return err_set(
-				err, ECHILD, "the container's process ended before it was ready%s",
-				out_of_memory(l->cgroup_fd) ? "; its cgroup ran out of memory"
-							    : "");
+			return err_set(err, ECHILD,
+				       "the container's process ended before it was ready%s",
+				       out_of_memory(l) ? "; its cgroup ran out of memory" : "");
 		if (r <= 0)
 			return r;
 	}

@@ -13,6 +13,7 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "oci/plan_format.h"
+#include "oci/rootfs.h"
 #include "oci/spec.h"
 
 #include <sys/types.h>
@@ -32,7 +33,9 @@ struct step {
 	bool idmap_recursive;
 	dev_t node; /* STEP_BIND of a device: what it must be on the host, with node_type; 0:
 		       anything */
-	unsigned int node_type; /* S_IFCHR or S_IFBLK */
+	unsigned int node_type;	     /* S_IFCHR or S_IFBLK */
+	const struct rootfs *rootfs; /* STEP_ROOT: made of these layers */
+	bool simple;		     /* it may be a bind mount: rootfs_open() */
 };
 
 /* A namespace that exists and is entered. */
@@ -86,6 +89,7 @@ struct plan_opts {
 				    namespace */
 	const char *cgroup_root; /* where cgroup2 is mounted on the host */
 	const char *notify_dir;	 /* host directory of the sd_notify socket to mount, NULL: none */
+	const struct rootfs *rootfs; /* in place of root.path, NULL: that */
 };
 
 /* Where the directory of the notify socket appears inside. */

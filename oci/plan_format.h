@@ -24,7 +24,8 @@ enum step_op {
 	STEP_DOMAINNAME, /* data */
 	STEP_LOOPBACK_UP,
 	STEP_ROOT,  /* the working directory becomes a mount and the root of later paths; arg0: MS_*
-		       for it */
+		       for it. type: a file system is mounted there, fd or data: its options; arg1:
+		       where in data those of mount(2) are, source: the directory they count from */
 	STEP_MOUNT, /* type, data: options (see below); path; arg0: MOUNT_ATTR_*; arg1: MS_*
 		       propagation */
 	STEP_BIND, /* source or fd; path; arg0/arg1: attributes set/cleared, arg2/arg3: recursively,
@@ -70,8 +71,8 @@ enum step_op {
 /* step flags */
 enum {
 	STEP_RECURSIVE = 1, /* BIND: with the mounts below */
-	STEP_ON_HOST =
-		2, /* BIND: the host prepares the tree before the clone and passes its descriptor */
+	STEP_ON_HOST = 2, /* BIND, ROOT: the host prepares the tree before the clone and passes its
+			     descriptor */
 	STEP_PLAIN_PATH =
 		4,	   /* MOUNT, BIND: no symbolic link may be part of the path (/proc, /sys) */
 	STEP_COPY_UP = 8,  /* MOUNT: what the directory held is copied into the new mount */
@@ -113,9 +114,9 @@ struct wire_plan {
 };
 
 /*
- * Mount options in STEP_MOUNT's data: for each 'f' KEY NUL (a flag) or 's' KEY NUL VALUE NUL, then
- * a NUL; as fsconfig(2) wants them. A hook's argv and envp are arrays of offsets like the plan's
- * own.
+ * Mount options in the data of STEP_MOUNT and STEP_ROOT: for each 'f' KEY NUL (a flag) or 's' KEY
+ * NUL VALUE NUL, then a NUL; as fsconfig(2) wants them. A hook's argv and envp are arrays of
+ * offsets like the plan's own.
  */
 
 #endif

@@ -3,9 +3,11 @@
 #include "oci/plan.h"
 
 #include "lib/cleanup.h"
+#include "oci/caps.h"
 #include "oci/mount_options.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -340,6 +342,55 @@ static void plan_devices(const struct spec *spec, const struct plan_opts *opts, 
 	}
 }
 
+static bool joins_mounts(const struct plan *plan)
+{
+	for_each (j, &plan->joins)
+		if (j->kind == NS_MOUNT)
+			return true;
+	return false;
+}
+
+/* Whoever can mount could make a bind mount writable again, and would change the image for all. */
+static bool can_mount(const struct spec *spec)
+{
+	const struct spec_capabilities *c = spec->process->capabilities;
+
+	return spec_namespace(spec, NS_USER) ||
+	       (c &&
+		(caps_mask(&c->bounding, NULL) | caps_mask(&c->permitted, NULL)) >> CAP_SYS_ADMIN &
+			1);
+}
+
+/* The host mounts the layers if it may; if not, tote-init does, by the options that it gets. */
+static int plan_layers(const struct spec *spec, const struct plan_opts *opts, struct arena *a,
+		       struct plan *plan, struct err *err)
+{
+	const struct rootfs *r = opts->rootfs;
+	autobuf options = BUF_INIT;
+	struct step *s;
+	size_t page;
+	int code = rootfs_check(r, err);
+
+	if (code < 0)
+		return code;
+	if (joins_mounts(plan))
+		return err_set(err, EINVAL,
+			       "linux.namespaces: a container that runs from an image needs a new "
+			       "mount namespace");
+	plan->root = rootfs_mount_point(r, a);
+	s = plan_add_path(plan, a, STEP_ROOT, plan->root);
+	s->rootfs = r;
+	s->simple = !can_mount(spec);
+	s->type = "overlay";
+	s->flags = opts->privileged ? STEP_ON_HOST : 0;
+	s->source = arena_printf(a, "%s/l", r->store);
+	rootfs_options(r, &options, &page);
+	s->data = arena_memdup(a, options.data, options.len);
+	s->data_len = options.len;
+	s->arg[1] = page;
+	return 0;
+}
+
 int plan_root(const struct spec *spec, const struct plan_opts *opts, struct arena *a,
 	      struct plan *plan, struct err *err)
 {
@@ -347,16 +398,15 @@ int plan_root(const struct spec *spec, const struct plan_opts *opts, struct aren
 	unsigned int propagation = spec->linux_.rootfs_propagation;
 	struct step *s;
 
-	(void)err;
+	if (opts->rootfs)
+		return plan_layers(spec, opts, a, plan, err);
 	plan->root = path[0] == '/' ? path : arena_printf(a, "%s/%s", opts->bundle, path);
 	/* A shared root is made after pivot_root, which refuses shared mounts. */
 	if (!propagation || propagation & (MS_SHARED | MS_UNBINDABLE))
 		propagation = MS_SLAVE;
 	s = plan_add_path(plan, a, STEP_ROOT, plan->root);
 	s->arg[0] = propagation | MS_REC;
-	for_each (j, &plan->joins)
-		if (j->kind == NS_MOUNT)
-			s->flags = STEP_BY_PATH;
+	s->flags = joins_mounts(plan) ? STEP_BY_PATH : 0;
 	return 0;
 }
 

@@ -79,10 +79,25 @@ static void add_clean(struct buf *out, const char *s)
 		buf_add(out, iscntrl((unsigned char)*s) ? "?" : s, 1);
 }
 
+/* Layers have no path that says what they are. */
+static void root_text(const struct step *s, struct buf *out)
+{
+	autobuf text = BUF_INIT;
+
+	rootfs_text(s->rootfs, s->simple && s->flags & STEP_ON_HOST, &text);
+	buf_adds(out, "take ");
+	add_clean(out, buf_str(&text));
+	buf_adds(out, " as root");
+}
+
 void step_text(const struct step *s, struct buf *out)
 {
 	const char *p = s->op < STEP_OPS && words[s->op] ? words[s->op] : "unknown step";
 
+	if (s->rootfs) {
+		root_text(s, out);
+		return;
+	}
 	for (; *p; p++) {
 		if (*p != '%') {
 			buf_add(out, p, 1);
@@ -133,6 +148,7 @@ static void mount_details(const struct step *s, struct buf *out)
 	case STEP_ROOT:
 	case STEP_ROOT_PROPAGATION:
 		list_propagation(s->arg[0], out);
+		buf_adds(out, s->flags & STEP_ON_HOST ? " (opened on the host)" : "");
 		break;
 	case STEP_MOUNT:
 		list_attributes(s->arg[0], "", out);

@@ -50,6 +50,9 @@ static const struct json_field fields[] = {
 	FIELD("netDevices", json_strv, net_devices),
 	FIELD("clos", json_string, clos),
 	FIELD("restarts", json_u32, restarts),
+	FIELD("store", json_string, store),
+	FIELD("storeContainer", json_string, store_container),
+	FIELD("storeKeep", json_bool, store_keep),
 	{ "pid", json_i32, offsetof(struct state_file, pid), 0, NULL },
 	{ "startTime", json_u64, offsetof(struct state_file, start_time), 0, NULL },
 	{ "bootId", json_string, offsetof(struct state_file, boot_id), 0, NULL },
@@ -234,6 +237,11 @@ int state_save(int dir_fd, const struct state *st, struct err *err)
 	pair_if(&w, "clos", st->clos);
 	if (st->restarts)
 		json_pair_u64(&w, "restarts", st->restarts);
+	if (st->store && st->store_container) {
+		json_pair_string(&w, "store", st->store);
+		json_pair_string(&w, "storeContainer", st->store_container);
+		json_pair_bool(&w, "storeKeep", st->store_keep);
+	}
 	json_end_object(&w);
 	json_writer_done(&w);
 	return file_replace(dir_fd, STATE_FILE, text.data, text.len, 0600, err);

@@ -32,6 +32,9 @@ struct state {
 	struct strv net_devices; /* "inside=host", as tote-net netdev-out takes them */
 	char *clos;		 /* the resctrl group that was made for it */
 	uint32_t restarts;	 /* how often a supervisor started it anew under this id */
+	char *store, *store_container; /* of images, and the container's directory in it; NULL: it
+					  runs from none */
+	bool store_keep;	       /* which is not removed with it */
 };
 
 enum status { STATUS_CREATING, STATUS_CREATED, STATUS_RUNNING, STATUS_PAUSED, STATUS_STOPPED };

@@ -51,33 +51,6 @@ static int set_propagation(int fd, uint64_t ms)
 	return set_attributes(fd, 0, 0, ms & ~(uint64_t)MS_REC, ms & MS_REC ? AT_RECURSIVE : 0);
 }
 
-/*
- * The host has made the root file system our working directory, so that no path to it needs to be
- * searchable for the user we are. Its copy is mounted over it, and its descriptor is the root of
- * all later paths.
- */
-int step_root(struct init *in, const struct wire_step *s)
-{
-	struct mount_attr slave = { .propagation = MS_SLAVE };
-	sys_t tree, r = s->flags & STEP_BY_PATH ? sys(__NR_chdir, plan_string(in, s->path)) : 0;
-
-	if (r < 0)
-		return (int)r;
-	tree = sys(__NR_open_tree, AT_FDCWD, ".",
-		   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-	if (tree < 0)
-		return (int)tree;
-	/* Nothing that happens to our copy of the host's mounts, least of all the unmount after
-	 * pivot, may reach it. */
-	r = sys(__NR_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &slave, sizeof(slave));
-	if (r == 0)
-		r = set_propagation((int)tree, s->arg[0]);
-	if (r == 0)
-		r = sys(__NR_move_mount, tree, "", AT_FDCWD, ".", MOVE_MOUNT_F_EMPTY_PATH);
-	in->root = (int)tree;
-	return (int)r;
-}
-
 /* Feeds a file system context with the options of the plan; see oci/plan_format.h for their form.
  */
 static int configure(int fs, const char *options)
@@ -112,6 +85,80 @@ static int new_mount(const char *type, const char *options, uint64_t attributes)
 	if (r == 0)
 		r = sys(__NR_fsmount, fs, FSMOUNT_CLOEXEC, attributes);
 	sys(__NR_close, fs);
+	return (int)r;
+}
+
+/* Nothing that happens to our copy of the host's mounts, least of all the unmount after pivot, may
+ * reach it. */
+static int leave_peers(void)
+{
+	struct mount_attr slave = { .propagation = MS_SLAVE };
+
+	return (int)sys(__NR_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &slave, sizeof(slave));
+}
+
+/* Up to Linux 6.7 many layers only fit into mount(2), and with relative names. */
+static int root_by_mount(struct init *in, const struct wire_step *s)
+{
+	const char *path = plan_string(in, s->path);
+	sys_t r;
+
+	if (!s->arg[1])
+		return -E2BIG;
+	r = sys(__NR_chdir, plan_string(in, s->source));
+	if (r == 0)
+		r = sys(__NR_mount, "overlay", path, plan_string(in, s->type), 0,
+			in->base + s->data + s->arg[1]);
+	if (r == 0)
+		r = sys(__NR_chdir, path);
+	if (r == 0)
+		r = sys(__NR_openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return (int)r;
+}
+
+/* The working directory is where the file system goes: on the host's tree, or ours. */
+static int root_of_layers(struct init *in, const struct wire_step *s)
+{
+	int tree = s->fd, r = leave_peers();
+
+	if (r < 0)
+		return r;
+	if (!(s->flags & STEP_ON_HOST)) {
+		tree = new_mount(plan_string(in, s->type), plan_string(in, s->data), 0);
+		if (tree == -EINVAL)
+			return in->root = root_by_mount(in, s);
+	}
+	if (tree < 0)
+		return tree;
+	in->root = tree;
+	return (int)sys(__NR_move_mount, tree, "", AT_FDCWD, ".", MOVE_MOUNT_F_EMPTY_PATH);
+}
+
+/*
+ * The host has made the root file system our working directory, so that no path to it needs to be
+ * searchable for the user we are. Its copy is mounted over it, and its descriptor is the root of
+ * all later paths.
+ */
+int step_root(struct init *in, const struct wire_step *s)
+{
+	sys_t tree, r;
+
+	if (s->type)
+		return root_of_layers(in, s);
+	r = s->flags & STEP_BY_PATH ? sys(__NR_chdir, plan_string(in, s->path)) : 0;
+
+	if (r < 0)
+		return (int)r;
+	tree = sys(__NR_open_tree, AT_FDCWD, ".",
+		   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (tree < 0)
+		return (int)tree;
+	r = leave_peers();
+	if (r == 0)
+		r = set_propagation((int)tree, s->arg[0]);
+	if (r == 0)
+		r = sys(__NR_move_mount, tree, "", AT_FDCWD, ".", MOVE_MOUNT_F_EMPTY_PATH);
+	in->root = (int)tree;
 	return (int)r;
 }
 

@@ -23,12 +23,6 @@ int open_root(bool create, struct err *err)
 	return fd == -1 ? -EACCES : fd;
 }
 
-int fail(const struct err *err)
-{
-	log_error("%s", err->msg);
-	return 1;
-}
-
 void log_warnings(const struct container *c)
 {
 	for_each (w, &c->warnings)
@@ -48,24 +42,6 @@ int open_container(const char *id, bool lock, struct container *ret_c, int *ret_
 	else
 		*ret_root = root;
 	return r;
-}
-
-char *absolute(const char *path)
-{
-	char cwd[PATH_MAX], *text = NULL;
-
-	while (path && path[0] == '.' && (path[1] == '/' || !path[1]))
-		path += path[1] ? 2 : 1;
-	if (path && path[0] == '/')
-		text = strdup(path);
-	else if (!getcwd(cwd, sizeof(cwd)) ||
-		 asprintf(&text, path && path[0] ? "%s/%s" : "%s%s", cwd, path ? path : "") < 0)
-		text = NULL;
-	if (!text) {
-		log_error("working directory: %s", err_text(errno));
-		exit(1);
-	}
-	return text;
 }
 
 int inherited_fds(unsigned int preserve, unsigned int *ret_listen, unsigned int *ret_all,

@@ -62,7 +62,7 @@ static int print_stats(const struct watch *w, struct err *err)
 	autobuf line = BUF_INIT;
 	struct cg_stats stats;
 	struct sample_net net;
-	int r = stats_read(&w->cg, &a, &stats, err);
+	int r = stats_read_some(&w->cg, STATS_ALL & ~STATS_RESERVED, NULL, &a, &stats, err);
 
 	if (r < 0)
 		return r;

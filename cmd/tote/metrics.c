@@ -28,7 +28,7 @@ static const struct option items[] = {
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
-static int add(const struct sample_host *host, int root, const char *id, struct arena *a,
+static int add(struct sample_host *host, int root, const char *id, struct arena *a,
 	       struct metrics *m, struct err *err)
 {
 	autocontainer c = CONTAINER_INIT;

@@ -2,6 +2,7 @@
 #include "cmd/tote/sample.h"
 
 #include "lib/cleanup.h"
+#include "lib/deadline.h"
 #include "lib/file.h"
 #include "lib/number.h"
 
@@ -9,7 +10,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define NET_DEV_MAX ((size_t)1 << 20)
@@ -117,21 +117,13 @@ void sample_read_net(const struct sample_netns *ours, pid_t pid, struct arena *a
 	parse_net_dev(text, a, ret_net);
 }
 
-static int64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static struct sample begin(const struct state *st)
 {
 	return (struct sample){ .id = st->id,
 				.created = st->created,
 				.init = st->init,
 				.restarts = st->restarts,
-				.taken = now() };
+				.taken = deadline_now() };
 }
 
 void sample_read_cpu(const struct sample_host *host, const struct state *st, struct sample *ret)
@@ -141,25 +133,34 @@ void sample_read_cpu(const struct sample_host *host, const struct state *st, str
 		ret->stats.cpu.usage = stats_cpu_usage(host->groups, st->cgroup_path);
 }
 
-int sample_read_group(const struct sample_host *host, const struct state *st, unsigned int what,
-		      struct arena *a, struct sample *ret, struct err *err)
+/* The group stays open for further questions. */
+static int read_group(struct sample_host *host, const struct state *st, unsigned int what,
+		      struct arena *a, struct sample *ret, struct cg *ret_cg, struct err *err)
 {
-	autocg cg = CG_INIT;
 	int r;
 
 	*ret = begin(st);
 	if (!host->groups || !st->cgroup_path)
 		return 0;
-	r = cg_open(host->groups, st->cgroup_path, &cg, err);
+	r = cg_open(host->groups, st->cgroup_path, ret_cg, err);
 	if (r == 0)
-		r = stats_read_some(&cg, what, a, &ret->stats, err);
+		r = stats_read_some(ret_cg, what, &host->memo, a, &ret->stats, err);
 	return r == -ENOENT || r == -ENODEV ? 0 : r;
 }
 
-int sample_take(const struct sample_host *host, const struct container *c, struct arena *a,
+int sample_read_group(struct sample_host *host, const struct state *st, unsigned int what,
+		      struct arena *a, struct sample *ret, struct err *err)
+{
+	autocg cg = CG_INIT;
+
+	return read_group(host, st, what, a, ret, &cg, err);
+}
+
+int sample_take(struct sample_host *host, const struct container *c, struct arena *a,
 		struct sample *ret, struct err *err)
 {
-	int r = sample_read_group(host, &c->st, STATS_ALL, a, ret, err);
+	autocg cg = CG_INIT;
+	int r = read_group(host, &c->st, STATS_ALL & ~STATS_RESERVED, a, ret, &cg, err);
 
 	if (r < 0)
 		return r;
@@ -168,7 +169,7 @@ int sample_take(const struct sample_host *host, const struct container *c, struc
 	if (ret->init.pid)
 		sample_read_net(&host->netns, ret->init.pid, a, &ret->net);
 	/* Asked last: init alive now was alive when its interfaces were read. */
-	ret->status = container_status(c);
+	ret->status = container_status_in(c, &cg);
 	if (ret->status == STATUS_STOPPED)
 		ret->net = (struct sample_net){ 0 };
 	/* Nothing of another boot is left, but its group's path may be somebody's again. */

@@ -42,6 +42,7 @@ struct sample_host {
 	struct cg_tree tree;
 	const struct cg_tree *groups; /* &tree, or NULL when no v2 tree is mounted */
 	struct sample_netns netns;    /* ours */
+	struct stats_memo memo;	      /* to be zeroed for a new round of samples */
 };
 
 void sample_host_open(struct sample_host *ret_host);
@@ -59,14 +60,14 @@ void sample_read_net(const struct sample_netns *ours, pid_t pid, struct arena *a
  * ret->stats when it has no group, or no more. All else of the sample but status and net is filled;
  * strings of the state are not copied.
  */
-int sample_read_group(const struct sample_host *host, const struct state *st, unsigned int what,
+int sample_read_group(struct sample_host *host, const struct state *st, unsigned int what,
 		      struct arena *a, struct sample *ret, struct err *err);
 
 /* The same for the CPU time that was used, and nothing else: what a share of it is counted from. */
 void sample_read_cpu(const struct sample_host *host, const struct state *st, struct sample *ret);
 
 /* Reads everything there is; all strings live in the arena. */
-int sample_take(const struct sample_host *host, const struct container *c, struct arena *a,
+int sample_take(struct sample_host *host, const struct container *c, struct arena *a,
 		struct sample *ret, struct err *err);
 
 #endif

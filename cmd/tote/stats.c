@@ -22,7 +22,7 @@
 
 /* What the columns and members need. */
 #define TABLE_STATS (STATS_CPU | STATS_MEMORY | STATS_TASKS | STATS_IO | STATS_PRESSURE)
-#define JSON_STATS (TABLE_STATS | STATS_OOM)
+#define JSON_STATS (TABLE_STATS | STATS_OOM | STATS_MORE)
 
 struct stats_options {
 	const char *format, *interval;
@@ -62,11 +62,15 @@ struct stats_view {
 	int root;
 };
 
-static struct seen *find(const struct round *round, const char *id)
+/* Rounds are in the same order: what is looked for mostly stands where it stood in another one. */
+static struct seen *find(const struct round *round, const char *id, size_t place)
 {
-	for_each (s, &round->all)
+	for (size_t i = 0; i < round->all.count; i++) {
+		struct seen *s = &round->all.items[(place + i) % round->all.count];
+
 		if (strcmp(s->st.id, id) == 0)
 			return s;
+	}
 	return NULL;
 }
 
@@ -106,7 +110,7 @@ static bool same_file(const struct seen *a, const struct seen *b)
 static int load(const struct stats_view *v, const char *id, const struct round *before,
 		struct round *round, struct seen *ret, struct err *err)
 {
-	const struct seen *old = find(before, id);
+	const struct seen *old = find(before, id, round->all.count);
 	autocontainer c = CONTAINER_INIT;
 	int r;
 
@@ -144,7 +148,7 @@ static int first_look(const struct stats_view *v, struct seen *s, struct err *er
 }
 
 /* 1 when there is a sample, 0 when the container does not run. */
-static int look(const struct stats_view *v, struct round *round, struct seen *s, struct err *err)
+static int look(struct stats_view *v, struct round *round, struct seen *s, struct err *err)
 {
 	unsigned int what = v->json ? JSON_STATS : TABLE_STATS;
 	int r;
@@ -161,7 +165,7 @@ static int look(const struct stats_view *v, struct round *round, struct seen *s,
 
 /* Says what is wrong with a container in the first round only. One that is gone is left out, except
  * that a named one must be there at first. */
-static int add_all(const struct stats_view *v, const struct strv *ids, const struct round *before,
+static int add_all(struct stats_view *v, const struct strv *ids, const struct round *before,
 		   struct round *round, struct err *err)
 {
 	round->all.items = arena_calloc(&round->arena, ids->count + 1, sizeof(*round->all.items));
@@ -193,6 +197,7 @@ static int take_round(struct stats_view *v, const struct round *before, struct r
 
 	arena_done(&round->arena);
 	*round = (struct round){ 0 };
+	v->host.memo = (struct stats_memo){ 0 };
 	/* The directory may be made any time. */
 	if (v->root < 0)
 		v->root = open_root(false, err);
@@ -212,7 +217,7 @@ static struct stats_rows make_rows(const struct round *now, const struct round *
 				   now->all.count };
 
 	for (size_t i = 0; i < rows.count; i++) {
-		const struct seen *s = &now->all.items[i], *old = find(before, s->st.id);
+		const struct seen *s = &now->all.items[i], *old = find(before, s->st.id, i);
 
 		stats_row_fill(&s->sample, old ? &old->sample : NULL, &rows.items[i]);
 	}

@@ -8,6 +8,7 @@
 
 #include "lib/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct confine_opts {

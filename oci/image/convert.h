@@ -29,22 +29,34 @@ struct convert_opts {
 	struct strv env;	/* "NAME=VALUE", or "NAME" for the caller's value; they win */
 	const char *user, *working_dir, *hostname;
 	LIST(struct convert_mount) mounts;
-	bool read_only, tty, rootless;
+	bool read_only, tty;
+	bool rootless;		       /* by an ordinary user: a user namespace (without mappings
+					  the caller's ids are 0 in it), no device rules, and no
+					  pids limit unless asked for */
 	const char *memory, *cpus;     /* "64m", "0.5" */
 	int64_t pids_limit;	       /* 0: 512, the default; -1: none */
 	struct strv cap_add, cap_drop; /* "NET_ADMIN", "cap_net_admin", "ALL" */
-	bool host_network;	       /* shares the host's network namespace */
+	bool host_network; /* shares the host's network namespace; the only network that an
+			      ordinary user has without help */
 	struct spec_id_mappings uid_mappings, gid_mappings; /* of a user namespace; empty: none */
 	const char *seccomp; /* the built-in profile for NULL, "unconfined", or the text of a
 				profile (JSON) */
 	const char *cgroups_path;
+	bool pretty; /* indented, for people */
 };
 
 /*
- * Appends config.json. root_fd: the root file system, read for users and groups only below itself
- * (openat2 RESOLVE_IN_ROOT, regular files of at most 1 MiB, never blocking). -ENOENT: no such user
- * or group in the image; -EINVAL: nothing to run, a malformed option; with words.
+ * The spec, in the arena; parts of it are the image's and the options' own strings. root_fd: the
+ * root file system, read for users and groups only (oci/image/users.h). Labels become annotations,
+ * but for those that would steer a runtime. -ENOENT: no such user or group in the image; -EINVAL:
+ * nothing to run, a malformed option; -EOPNOTSUPP: a seccomp profile with Docker's conditions; with
+ * words.
  */
+int convert_build(const struct image_config *image, const struct convert_opts *opts, int root_fd,
+		  struct arena *a, struct spec *ret, struct err *err);
+
+/* The same as text: appends config.json, which other runtimes take too. Nothing is appended after
+ * an error. */
 int convert_spec(const struct image_config *image, const struct convert_opts *opts, int root_fd,
 		 struct buf *ret_json, struct err *err);
 

@@ -20,6 +20,9 @@
 #define MEDIA_DOCKER_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
 #define MEDIA_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
 
+/* The most that overlayfs mounts (OVL_MAX_STACK of the kernel). */
+#define IMAGE_MAX_LAYERS 500
+
 struct descriptor {
 	char *media_type, *digest; /* digest: valid */
 	uint64_t size;
@@ -48,8 +51,12 @@ struct manifest_document {
 	struct image_manifest image;
 };
 
-/* -EINVAL: broken; -EOPNOTSUPP: Docker's schema 1, an artifact that is no image, something else.
- * With words. */
+/*
+ * -EINVAL: broken, or index and manifest in one; -EOPNOTSUPP: Docker's schema 1, an artifact that
+ * is no image, more than IMAGE_MAX_LAYERS, something else. With words. A configuration of unknown
+ * type passes here (image_config_parse() judges it), as does an image without layers. Lists may be
+ * empty.
+ */
 int manifest_parse(const char *text, size_t len, struct arena *a, struct manifest_document *ret,
 		   struct err *err);
 
@@ -74,7 +81,9 @@ struct image_config {
 	LIST(struct image_history) history;
 };
 
-/* -EINVAL with words, also for a rootfs.type other than "layers" and a diff_id that is no digest.
+/*
+ * -EINVAL with words, also for a rootfs.type other than "layers" and a diff_id that is no digest;
+ * -EOPNOTSUPP without rootfs (an artifact) and for more than IMAGE_MAX_LAYERS.
  */
 int image_config_parse(const char *text, size_t len, struct arena *a, struct image_config *ret,
 		       struct err *err);
@@ -90,6 +99,8 @@ struct docker_images {
 	size_t count;
 };
 
+/* -EINVAL: broken, or no image in it; -EOPNOTSUPP: more than IMAGE_MAX_LAYERS. Names of members are
+ * not empty, and not judged otherwise. */
 int docker_manifest_parse(const char *text, size_t len, struct arena *a, struct docker_images *ret,
 			  struct err *err);
 

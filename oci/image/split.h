@@ -6,8 +6,9 @@
  *
  * The file is a zstd stream of records: a byte of kind, a length (u64, little endian), and for
  * SPLIT_BYTES so many bytes as they were; SPLIT_FILE stands for so many bytes that are the content
- * of the next regular file of the archive that has any. Content of a kind that is not found by its
- * order (sparse files, or all with `whole`) is SPLIT_BYTES.
+ * of the regular file that the header before it names. Content that no file has as it is (sparse
+ * files, hard links with data, whiteouts, or all with `whole`) is SPLIT_BYTES. The frame has a
+ * checksum and must be whole.
  */
 #ifndef OCI_IMAGE_SPLIT_H
 #define OCI_IMAGE_SPLIT_H
@@ -21,7 +22,7 @@
 
 struct split_writer;
 
-/* fd is borrowed. On the heap. */
+/* fd is borrowed. On the heap. With whole, no file is needed to put the stream together. */
 struct split_writer *split_writer_new(int fd, bool whole);
 /* The next bytes of the tar stream. Never judges them: what is no tar is noted byte by byte. -errno
  * of the write. */
@@ -33,12 +34,19 @@ void split_writer_free(struct split_writer *w);
 /*
  * The stream again. fd: the split file; root_fd: the layer's fs/. Paths are read from the headers
  * themselves and opened below root_fd only (RESOLVE_IN_ROOT). split_reader_next() returns the next
- * bytes (valid until the next call), 0 at the end, or -errno with words: -ENOENT, -EBADMSG when a
- * file is missing or of another size.
+ * bytes (valid until the next call), 0 at the end, or -errno with words: -ENOENT when a file is
+ * missing, -EBADMSG when one is of another kind or size, or the split file is broken. Both
+ * descriptors are borrowed; root_fd may be -1 when it was written whole.
  */
 struct split_reader;
 struct split_reader *split_reader_new(int fd, int root_fd);
 ssize_t split_reader_next(struct split_reader *r, const void **ret, struct err *err);
 void split_reader_free(struct split_reader *r);
+
+/*
+ * Whether each file that the split file stands for is there and as long as it was: 0, or -ENOENT,
+ * -EBADMSG as above. No content is read.
+ */
+int split_check(int fd, int root_fd, struct err *err);
 
 #endif

@@ -42,6 +42,9 @@ struct store_layer {
 	char *diff_id, *digest, *media_type; /* digest: of the blob as it came */
 	uint64_t size, bytes;		     /* of that blob, of its uncompressed tar */
 	bool user_xattr; /* opaque directories are marked by user.overlay.opaque */
+	bool whole;   /* its split file holds the contents too: its files cannot be found by their
+			 names */
+	bool has_ids; /* owners were set */
 };
 
 struct store_image {
@@ -81,8 +84,8 @@ int store_blob(const struct store *s, const char *digest, struct arena *a, char 
 
 /*
  * A new container's directory: containers/ID-RANDOM with meta, rootfs/ and, unless read_only,
- * upper/ and work/. meta names the image, so that gc keeps its layers. It holds the lock meanwhile.
- * *ret_name in the arena.
+ * upper/ and work/. meta names the image, so that gc keeps its layers. As long as *ret_fd is open
+ * gc takes it for living, afterwards only with a state that names it. *ret_name in the arena.
  */
 struct store_container {
 	const char *id, *state_root; /* whose it is: state_root/id is its state */
@@ -90,7 +93,7 @@ struct store_container {
 	bool read_only;
 };
 int store_container_new(const struct store *s, const struct store_container *c, struct arena *a,
-			char **ret_name, struct err *err);
+			char **ret_name, int *ret_fd, struct err *err);
 /* Removes the directory and all in it; none is no error. */
 int store_container_remove(const struct store *s, const char *name, struct err *err);
 

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 static void write_meta(const struct store_container *c, struct buf *out)
@@ -59,7 +60,7 @@ static int still_there(const struct store *s, const char *digest, struct err *er
 }
 
 int store_container_new(const struct store *s, const struct store_container *c, struct arena *a,
-			char **ret_name, struct err *err)
+			char **ret_name, int *ret_fd, struct err *err)
 {
 	autofd lock = store_lock(s, false, err), fd = -1;
 	char random[17];
@@ -77,11 +78,14 @@ int store_container_new(const struct store *s, const struct store_container *c, 
 	if (mkdirat(s->fd, path, 0700) < 0)
 		return err_errno(err, "make %s/%s", s->path, path);
 	fd = fd_open(s->fd, path, O_RDONLY | O_DIRECTORY);
+	if (fd >= 0)
+		flock(fd, LOCK_SH);
 	r = fd < 0 ? err_errno(err, "open %s", path) : make(fd, c, err);
 	if (r < 0) {
 		tree_remove(s->fd, path);
 		return err_prefix(err, "%s/%s", s->path, path);
 	}
+	*ret_fd = take_fd(&fd);
 	*ret_name = path + strlen("containers/");
 	return 0;
 }

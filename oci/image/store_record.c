@@ -35,6 +35,8 @@ static const struct json_field layer_fields[] = {
 	{ "size", json_u64, offsetof(struct store_layer, size), 0 },
 	{ "bytes", json_u64, offsetof(struct store_layer, bytes), 0 },
 	{ "userXattr", json_bool, offsetof(struct store_layer, user_xattr), 0 },
+	{ "whole", json_bool, offsetof(struct store_layer, whole), 0 },
+	{ "hasIds", json_bool, offsetof(struct store_layer, has_ids), 0 },
 };
 static const struct json_table layer_table = { layer_fields, ARRAY_SIZE(layer_fields),
 					       sizeof(struct store_layer), check_layer };
@@ -103,6 +105,8 @@ static void write_layer(const struct store_layer *l, struct json_writer *w)
 	json_pair_u64(w, "size", l->size);
 	json_pair_u64(w, "bytes", l->bytes);
 	json_pair_bool(w, "userXattr", l->user_xattr);
+	json_pair_bool(w, "whole", l->whole);
+	json_pair_bool(w, "hasIds", l->has_ids);
 	json_end_object(w);
 }
 

@@ -27,9 +27,12 @@ struct unpack {
 	pid_t pid;
 	int pidfd;  /* readable when it has ended */
 	int result; /* the pipe it writes struct unpack_result or struct err to */
+	/* internal */
+	int root_fd, opaque_fd;
 };
 
-/* Clones the process. The descriptors in opts may be closed afterwards. */
+/* Clones the process, which must have one thread only. The descriptors in opts may be closed
+ * afterwards. The child dies with us. */
 int unpack_start(const struct unpack_opts *opts, struct unpack *ret, struct err *err);
 /*
  * Waits for its end and reaps it. What it failed with becomes ours; a process that died by itself

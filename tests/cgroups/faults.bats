@@ -59,6 +59,23 @@ prepared_by() {
 	nothing_left
 }
 
+@test "an OOM kill that a group had seen before is not blamed for another end" {
+	mkdir -p "$TOP/box"
+	echo +memory >"$TOP/cgroup.subtree_control"
+	echo 8M >"$TOP/box/memory.max"
+	echo 0 >"$TOP/box/memory.swap.max"
+	sh -c "echo \$\$ >$TOP/box/cgroup.procs && exec dd if=/dev/zero of=/dev/null count=1 bs=64M" 2>/dev/null && return 1
+	G=$TOP/box
+	[ "$(number_in memory.events oom_kill)" = 1 ]
+	# A hook that kills what it is called for.
+	GROUP=/top-$ID/box
+	ANNOTATIONS='{}, "hooks": {"createRuntime": [{"path": "/bin/sh",
+		"args": ["sh", "-c", "kill -KILL $(sed '"'s/.*\\\"pid\\\": *//;s/[^0-9].*//'"')"]}]}'
+	bundle true
+	refuses 1 "process ended before it was ready" create "$ID"
+	[[ $stderr != *"ran out of memory"* ]]
+}
+
 @test "what is no limit is not to be set as one" {
 	local file
 	for file in cgroup.freeze cgroup.procs cgroup.threads cgroup.kill cgroup.type cgroup.subtree_control; do

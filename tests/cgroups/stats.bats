@@ -123,6 +123,8 @@ LIMITS='{"memory": {"limit": 67108864, "swap": 100663296, "reservation": 1677721
 		grep -qE "^tote_container_$name\{id=\"$ID\"\} [0-9.]+\$" "$OUT_FILE" || { echo "no line $name"; return 1; }
 	done
 	[ "$(grep -c '^tote_container_pressure_seconds_total' "$OUT_FILE")" = 6 ]
+	# One that the host has no pages of.
+	[ ! -e "$G/hugetlb.1GB.max" ] || grep -qxF "tote_container_hugetlb_usage_bytes{id=\"$ID\",pagesize=\"1GB\"} 0" "$OUT_FILE"
 	# Only one page size is limited.
 	[ "$(grep -c '^tote_container_hugetlb_limit_bytes' "$OUT_FILE")" = 1 ]
 }

@@ -122,10 +122,10 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Waits for children that were killed; one that lives on fails the test after 5 s. */
+/* Waits for children that were killed; one that lives on fails the test after 20 s. */
 static void reap(int count)
 {
-	int64_t end = now_ms() + 5000;
+	int64_t end = now_ms() + 20000;
 
 	while (count > 0) {
 		int status;
@@ -297,7 +297,7 @@ static void test_deadlines_hold(void **state)
 	assert_int_equal(cg_wait_empty(&cg, 50, &err), -ETIMEDOUT);
 	assert_int_equal(cg_destroy(&tree, top, 1, 50, &err), -EBUSY);
 	assert_non_null(strstr(err.msg, top));
-	assert_in_range(now_ms() - start, 100, 1000);
+	assert_in_range(now_ms() - start, 100, 5000);
 	assert_true(exists(top));
 	assert_int_equal(cg_kill(&cg, 2000, &err), 0);
 	reap(1);
@@ -550,11 +550,10 @@ static void test_stats(void **state)
 	assert_int_equal(cg_create(&tree, top, &cg, &err), 0);
 	pid = fork();
 	if (pid == 0) {
-		int64_t end = now_ms() + 50;
-
 		if (cg_add_pid(&cg, getpid(), &err) < 0)
 			_exit(1);
-		while (now_ms() < end)
+		/* Of the processor's time, not of the clock's: others may want it, too. */
+		while (clock() < CLOCKS_PER_SEC / 20)
 			;
 		_exit(0);
 	}

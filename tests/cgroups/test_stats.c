@@ -228,6 +228,53 @@ static void test_rare(void **state)
 	assert_true(s.misc.items[0].max.value == CG_UNLIMITED);
 }
 
+/* What is reserved is not looked at without need; a size that the host does not know is. */
+static void test_reserved(void **state)
+{
+	static const struct file files[] = {
+		{ "hugetlb.3MB.current", "3145728\n" },
+		{ "hugetlb.3MB.max", "max\n" },
+		{ "hugetlb.3MB.rsvd.current", "6291456\n" },
+		{ "hugetlb.3MB.events", "max 9\n" },
+	};
+	struct fake *f = *state;
+	struct cg_stats s;
+	struct err err = { 0 };
+
+	put_all(f, files);
+	s = read_all(f);
+	assert_int_equal(s.hugetlb.items[0].rsvd_current.value, 6291456);
+	assert_int_equal(stats_read_some(&f->cg, STATS_RARE, NULL, &f->arena, &s, &err), 0);
+	assert_int_equal(s.hugetlb.count, 1);
+	assert_int_equal(s.hugetlb.items[0].current.value, 3145728);
+	assert_int_equal(s.hugetlb.items[0].failures.value, 9);
+	assert_false(s.hugetlb.items[0].rsvd_current.set);
+}
+
+/* A memo says that the host has no pages of a size: the limit is read, and what it may have hit. */
+static void test_no_pages(void **state)
+{
+	static const struct file files[] = {
+		{ "hugetlb.2MB.current", "2097152\n" },
+		{ "hugetlb.2MB.max", "max\n" },
+		{ "hugetlb.2MB.events", "max 9\n" },
+	};
+	struct stats_memo memo = { .page_sizes = " -2MB" };
+	struct fake *f = *state;
+	struct cg_stats s;
+	struct err err = { 0 };
+
+	put_all(f, files);
+	assert_int_equal(stats_read_some(&f->cg, STATS_RARE, &memo, &f->arena, &s, &err), 0);
+	assert_string_equal(s.hugetlb.items[0].page_size, "2MB");
+	assert_true(s.hugetlb.items[0].current.set && !s.hugetlb.items[0].current.value);
+	assert_true(s.hugetlb.items[0].failures.set && !s.hugetlb.items[0].failures.value);
+	put(f, "hugetlb.2MB.max", "4194304\n");
+	assert_int_equal(stats_read_some(&f->cg, STATS_RARE, &memo, &f->arena, &s, &err), 0);
+	assert_int_equal(s.hugetlb.items[0].max.value, 4194304);
+	assert_int_equal(s.hugetlb.items[0].failures.value, 9);
+}
+
 /* Files and lines that a kernel, a build or a switched-off controller does not have. */
 static void test_missing(void **state)
 {
@@ -283,10 +330,11 @@ static void test_some(void **state)
 	struct err err = { 0 };
 
 	put_all(f, files);
-	assert_int_equal(stats_read_some(&f->cg, STATS_CPU, &f->arena, &s, &err), 0);
+	assert_int_equal(stats_read_some(&f->cg, STATS_CPU, NULL, &f->arena, &s, &err), 0);
 	assert_true(s.cpu.usage.set);
 	assert_false(s.memory.current.set);
-	assert_int_equal(stats_read_some(&f->cg, STATS_MEMORY | STATS_TASKS, &f->arena, &s, &err),
+	assert_int_equal(stats_read_some(&f->cg, STATS_MEMORY | STATS_TASKS | STATS_MORE, NULL,
+					 &f->arena, &s, &err),
 			 0);
 	assert_false(s.cpu.usage.set);
 	assert_true(s.memory.current.set);
@@ -294,6 +342,54 @@ static void test_some(void **state)
 	assert_false(s.pids_max.set);
 	assert_false(s.memory.low.set);
 	assert_false(s.memory.oom_kills.set);
+}
+
+/* What is known of a group's neighbours is not looked for; that of other parents' groups is. */
+static void test_memo(void **state)
+{
+	struct fake *f = *state;
+	struct stats_memo memo = { 0 };
+	struct cg_stats s;
+	struct err err = { 0 };
+
+	put(f, "cpu.stat", "usage_usec 1\n");
+	put(f, "hugetlb.2MB.current", "1\n");
+	put(f, "cgroup.controllers", "hugetlb\n");
+	f->cg.path = (char *)"/a/one";
+	assert_int_equal(stats_read_some(&f->cg, STATS_ALL, &memo, &f->arena, &s, &err), 0);
+	assert_string_equal(memo.parent, "/a/");
+	assert_non_null(strstr(memo.page_sizes, "2MB"));
+	put(f, "pids.current", "1\n");
+	put(f, "cgroup.controllers", ALL_CONTROLLERS);
+	put(f, "hugetlb.1GB.current", "1\n");
+	f->cg.path = (char *)"/a/two";
+	assert_int_equal(stats_read_some(&f->cg, STATS_ALL, &memo, &f->arena, &s, &err), 0);
+	assert_false(s.pids_current.set);
+	assert_int_equal(s.hugetlb.count, 1);
+	assert_string_equal(s.hugetlb.items[0].page_size, "2MB");
+	for (size_t i = 0; i < 3; i++) {
+		static char *const others[] = { "/a/b/one", "/two", "/a" };
+
+		f->cg.path = others[i];
+		memo.controllers = 0;
+		assert_int_equal(stats_read_some(&f->cg, STATS_ALL, &memo, &f->arena, &s, &err), 0);
+		assert_int_equal(s.pids_current.set, i < 2);
+	}
+}
+
+/* A group that goes meanwhile tells nothing of the others. */
+static void test_memo_of_none(void **state)
+{
+	struct fake *f = *state;
+	struct stats_memo memo = { 0 };
+	struct cg_stats s;
+	struct err err = { 0 };
+
+	put(f, "cpu.stat", "usage_usec 1\n");
+	unlinkat(f->cg.fd, "cgroup.procs", 0);
+	assert_int_equal(stats_read_some(&f->cg, STATS_ALL, &memo, &f->arena, &s, &err), -ENODEV);
+	assert_string_equal(memo.parent, "");
+	assert_int_equal(stats_read_some(&f->cg, STATS_ALL, NULL, &f->arena, &s, &err), 0);
 }
 
 static void test_cpu_usage(void **state)
@@ -364,17 +460,18 @@ static void test_gone(void **state)
 	unlinkat(f->cg.fd, "cgroup.procs", 0);
 	assert_int_equal(stats_read(&f->cg, &f->arena, &s, &err), -ENODEV);
 	assert_string_equal(err.msg, "cgroup /fake is gone");
-	assert_int_equal(stats_read_some(&f->cg, STATS_CPU, &f->arena, &s, &err), -ENODEV);
+	assert_int_equal(stats_read_some(&f->cg, STATS_CPU, NULL, &f->arena, &s, &err), -ENODEV);
 }
 
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_fake, remove_fake)
 	const struct CMUnitTest tests[] = {
-		TEST(test_cpu),	      TEST(test_memory),  TEST(test_pids_and_io),
-		TEST(test_rare),      TEST(test_missing), TEST(test_some),
-		TEST(test_long),      TEST(test_lengths), TEST(test_gone),
-		TEST(test_cpu_usage),
+		TEST(test_cpu),	    TEST(test_memory),	     TEST(test_pids_and_io),
+		TEST(test_rare),    TEST(test_reserved),     TEST(test_no_pages),
+		TEST(test_missing), TEST(test_some),	     TEST(test_long),
+		TEST(test_lengths), TEST(test_gone),	     TEST(test_cpu_usage),
+		TEST(test_memo),    TEST(test_memo_of_none),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A program's own code is in no library, so it is included. */
-#include "cmd/tote/options.c"
+#include "cmd/options.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 

@@ -194,6 +194,22 @@ static void peeking(void **state)
 	drop("f");
 }
 
+/* The kernel hands it out in pieces of a page or less. */
+static void long_pseudo_files(void **state)
+{
+	autoarena a = ARENA_INIT;
+	char text[3 * 4096 + 1], *data;
+	struct err err;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(file_read(AT_FDCWD, "/proc/self/smaps", 1 << 20, &a, &data, &len, &err),
+			 0);
+	assert_true(len >= sizeof(text));
+	assert_int_equal(file_peek(AT_FDCWD, "/proc/self/smaps", text, sizeof(text)),
+			 sizeof(text) - 1);
+}
+
 static void poking(void **state)
 {
 	(void)state;
@@ -354,6 +370,7 @@ int main(void)
 		cmocka_unit_test(not_files),
 		cmocka_unit_test(reading_an_open_one),
 		cmocka_unit_test(peeking),
+		cmocka_unit_test(long_pseudo_files),
 		cmocka_unit_test(poking),
 		cmocka_unit_test(replacing),
 		cmocka_unit_test(remains_are_in_nobodys_way),

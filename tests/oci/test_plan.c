@@ -31,6 +31,8 @@ enum {
 	NO_FILE = 16,	    /* the same, too long to keep in a file */
 	NO_USER_NS = 64,    /* EXEC into a container without one of its own */
 	ODD_OPTIONS = 32, /* no pivot_root, no keyring, descriptors to preserve, a notify socket */
+	LAYERS = 128,	  /* the root is made of layers of a store */
+	FIXED = 256,	  /* with LAYERS: nothing can be written */
 };
 
 struct golden {
@@ -51,6 +53,9 @@ static const struct golden goldens[] = {
 	{ "listener", "listener", ODD_OPTIONS, 0 },
 	{ "listener-create", "listener", CREATE, 0 },
 	{ "dev-spellings", "dev-spellings", 0, 0 },
+	{ "layers", "default", LAYERS, 0 },
+	{ "layers-read-only", "default", LAYERS | FIXED, 0 },
+	{ "layers-rootless", "rootless", LAYERS | ROOTLESS, 0 },
 };
 
 static int golden_dir = -1, cache = -1;
@@ -59,6 +64,22 @@ static char *cache_path;
 static bool updating(void)
 {
 	return getenv("UPDATE") && *getenv("UPDATE");
+}
+
+static const struct rootfs *layers(unsigned int how)
+{
+	static char *names[] = { "cccccccc", "bbbbbbbb", "aaaaaaaa", NULL };
+	static struct rootfs r;
+
+	r = (struct rootfs){
+		.store = "/store",
+		.layers = { names, 3 },
+		.container = "golden-1",
+		.read_only = how & FIXED,
+		.user_xattr = how & ROOTLESS,
+		.tree = -1,
+	};
+	return how & LAYERS ? &r : NULL;
 }
 
 static struct plan_opts options(unsigned int how)
@@ -76,6 +97,7 @@ static struct plan_opts options(unsigned int how)
 		.no_setgroups = how & ROOTLESS,
 		.seccomp_cache = cache,
 		.cgroup_path = "/tote-golden",
+		.rootfs = layers(how),
 	};
 
 	if (how & EXEC) {
@@ -386,6 +408,61 @@ static void who_does_what(void **state)
 	assert_false(listener.new_user_ns);
 }
 
+static const struct step *root_step(struct rootfs *r, const char *json, struct arena *a)
+{
+	struct plan_opts opts = options(0);
+	struct spec *spec = NULL;
+	struct plan plan = { 0 };
+	struct err err = { 0 };
+
+	opts.rootfs = r;
+	if (spec_parse(json, strlen(json), a, &spec, &err) < 0 ||
+	    plan_build(spec, &opts, a, &plan, &err) < 0)
+		fail_msg("%s", err.msg);
+	return find(&plan, STEP_ROOT);
+}
+
+/* What tote-init mounts by, and who may get a bind mount. */
+static void layers_of_the_root(void **state)
+{
+	static const char first[] = "slowerdir+\0/store/l/cccccccc\0slowerdir+\0/store/l/bbbbbbbb";
+	static const char mounter[] =
+		SPEC("'process':{'args':['sh'],'cwd':'/','user':{'uid':0,'gid':0},"
+		     "'capabilities':{'bounding':['CAP_KILL','CAP_SYS_ADMIN']}},"
+		     "'linux':{'namespaces':[{'type':'mount'}]}");
+	struct rootfs r = *layers(LAYERS | ROOTLESS);
+	autoarena a = ARENA_INIT;
+	const char *json = read_golden(&a, "default.json");
+	const struct step *s = root_step(&r, json, &a);
+	char *many[ROOTFS_LAYERS_MAX + 1];
+	struct err err;
+
+	(void)state;
+	assert_true(s->simple);
+	assert_memory_equal(s->data, first, sizeof(first));
+	assert_string_equal(s->source, "/store/l");
+	assert_string_equal((const char *)s->data + s->arg[1],
+			    "lowerdir=cccccccc:bbbbbbbb:aaaaaaaa,"
+			    "upperdir=../containers/golden-1/upper,"
+			    "workdir=../containers/golden-1/work,"
+			    "metacopy=off,redirect_dir=nofollow,index=off,xino=off,userxattr");
+	assert_int_equal(((const char *)s->data)[s->arg[1] - 1], '\0');
+	assert_false(root_step(&r, read_golden(&a, "userns.json"), &a)->simple);
+	assert_false(root_step(&r, to_json(&a, mounter), &a)->simple);
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+		many[i] = (char *)"abcdefgh";
+	r.layers.items = many;
+	r.layers.count = ROOTFS_LAYERS_MAX;
+	s = root_step(&r, json, &a);
+	assert_int_equal(s->arg[1], 0);
+	assert_true(s->data_len > ROOTFS_LAYERS_MAX * sizeof("/store/l/abcdefgh"));
+	r.layers.count++;
+	assert_int_equal(rootfs_check(&r, &err), -E2BIG);
+	assert_string_equal(err.msg, "an image of 501 layers: overlayfs takes at most 500");
+	r.layers.count = 0;
+	assert_int_equal(rootfs_check(&r, &err), -EINVAL);
+}
+
 static void refused(void **state)
 {
 	static const struct {
@@ -421,6 +498,11 @@ static void refused(void **state)
 		  "set" },
 		{ PLAN("", ",'memoryPolicy':{'mode':'MPOL_BIND','nodes':'4096'}"), 0, -EINVAL,
 		  "linux.memoryPolicy.nodes: \"4096\" is not a list like 0-3,7" },
+		{ SPEC("'process':{'args':['sh'],'cwd':'/','user':{'uid':0,'gid':0}},'linux':{"
+		       "'namespaces':[{'type':'mount','path':'/proc/7/ns/mnt'}]}"),
+		  LAYERS, -EINVAL,
+		  "linux.namespaces: a container that runs from an image needs a new mount "
+		  "namespace" },
 	};
 
 	(void)state;
@@ -471,7 +553,7 @@ static int tear_down(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[2 * ARRAY_SIZE(goldens) + 3];
+	struct CMUnitTest tests[2 * ARRAY_SIZE(goldens) + 4];
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(goldens); i++) {
@@ -482,6 +564,7 @@ int main(void)
 	}
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(hidden_values);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(who_does_what);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(layers_of_the_root);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(refused);
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -7,6 +7,16 @@ needs_systemd() {
 	[ -d /run/systemd/system ] || skip "needs systemd as process 1 (tests/vm/run --systemd)"
 }
 
+# As in ../cli, for at least 20 s: the machine may be an emulated one on a busy host.
+eventually() {
+	local tries
+	for ((tries = 0; tries < 400; tries++)); do
+		"$@" && return 0
+		sleep 0.05
+	done
+	return 1
+}
+
 # What systemd knows of the container's unit: "NAME=VALUE", sorted, on one line.
 shown() {
 	systemctl ${USER_BUS:+--user} show "$UNIT" -p "$1" | sort | tr '\n' ' '

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/tote/log.h"
+#include "cmd/log.h"
 
 #include "lib/fd.h"
 #include "lib/json.h"

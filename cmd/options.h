@@ -5,8 +5,8 @@
  * "--bundle DIR", "--bundle=DIR", "-tty" with one dash (go-runc writes so), joined flags ("-dt"),
  * "--" and "-" as a value.
  */
-#ifndef CMD_TOTE_OPTIONS_H
-#define CMD_TOTE_OPTIONS_H
+#ifndef CMD_OPTIONS_H
+#define CMD_OPTIONS_H
 
 #include "lib/err.h"
 #include "lib/types.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/tote/options.h"
+#include "cmd/options.h"
 
 #include "lib/arena.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages: to stderr, and to the file or journal that --log names, as text or JSON lines. */
-#ifndef CMD_TOTE_LOG_H
-#define CMD_TOTE_LOG_H
+#ifndef CMD_LOG_H
+#define CMD_LOG_H
 
 #include "lib/err.h"
 

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the verbs that work on images share. */
+#ifndef CMD_TOTE_IMAGE_IMAGE_H
+#define CMD_TOTE_IMAGE_IMAGE_H
+
+#include "cmd/program.h"
+#include "oci/image/store.h"
+
+/* tote-load(8), "EXIT STATUS": scripts tell by it what to do next. */
+enum {
+	EXIT_NOT_FOUND = 3,   /* no such image, file, layer */
+	EXIT_DAMAGED = 4,     /* not what its digest says, truncated, hostile */
+	EXIT_FULL = 5,	      /* no space */
+	EXIT_UNSUPPORTED = 6, /* a form, compression or platform that is not known here */
+	EXIT_INTERRUPTED = 130,
+};
+
+extern const struct verb verb_load, verb_images, verb_inspect, verb_tag, verb_rmi, verb_gc, verb_df,
+	verb_verify, verb_bundle, verb_save, verb_export, verb_import, verb_remove_container;
+
+/* Logs err and returns the exit code that stands for it. */
+int fail_image(const struct err *err);
+
+/*
+ * Opens the store that the options and the environment name. An ordinary user goes on in a user
+ * namespace first, in which the store's files have the owners that they have for its containers;
+ * *ret_keep_ids (may be NULL): more than one id is mapped there.
+ */
+int open_store(bool create, struct store *ret, bool *ret_keep_ids, struct err *err);
+
+/* Set by SIGINT and SIGTERM from now on. */
+const volatile int *catch_interrupts(void);
+
+/* --format: -EINVAL unless it is NULL, "table" or "json". */
+int check_format(const char *format, bool *ret_json, struct err *err);
+
+/* "1.4 MB" as people read sizes, for tables. */
+const char *size_text(uint64_t bytes, char ret[24]);
+
+/* All complete images with their references. An image without any has an empty list. */
+struct listed_image {
+	struct store_image image;
+	struct strv references;
+	uint64_t bytes; /* of its layers, uncompressed */
+};
+struct listed_images {
+	struct listed_image *items;
+	size_t count;
+};
+int list_images(const struct store *s, struct arena *a, struct listed_images *ret, struct err *err);
+
+#endif

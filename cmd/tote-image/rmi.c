@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/tote-image/image.h"
+
+#include "lib/cleanup.h"
+#include "oci/image/gc.h"
+#include "oci/image/reference.h"
+#include "oci/image/store_private.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct rmi_options {
+	bool force, no_gc;
+};
+
+static const struct option items[] = {
+	{ "force", 'f', OPT_FLAG, offsetof(struct rmi_options, force), NULL,
+	  "an image that is not there is no error; all names of an ID" },
+	{ "no-gc", 0, OPT_FLAG, offsetof(struct rmi_options, no_gc), NULL,
+	  "leave the layers to a later gc" },
+};
+static const struct option_table table = { items, ARRAY_SIZE(items), false };
+
+static int remove_all_names(const struct store *s, const char *digest, bool force, struct arena *a,
+			    struct err *err)
+{
+	struct listed_images images;
+	int r = list_images(s, a, &images, err);
+
+	for (size_t i = 0; r == 0 && i < images.count; i++) {
+		struct listed_image *image = &images.items[i];
+
+		if (strcmp(image->image.digest, digest) != 0)
+			continue;
+		if (image->references.count > 1 && !force)
+			return err_set(err, EBUSY,
+				       "image %.19s has %zu names: name one, or use --force",
+				       digest, image->references.count);
+		for (size_t j = 0; r == 0 && j < image->references.count; j++)
+			r = store_ref_remove(s, image->references.items[j], err);
+	}
+	return r;
+}
+
+/* A name goes; an ID with all of its names. */
+static int remove_image(const struct store *s, const char *name, bool force, struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	struct store_image image;
+	struct reference ref;
+	char *digest;
+	struct err no_name;
+	int r = store_find(s, name, &a, &image, err);
+
+	if (r < 0)
+		return r == -ENOENT && force ? 0 : r;
+	if (reference_parse(name, &a, &ref, &no_name) == 0) {
+		if (store_ref(s, ref.text, &a, &digest, &no_name) == 0)
+			return store_ref_remove(s, ref.text, err);
+		ref.text = arena_printf(&a, "localhost/%s", ref.text);
+		if (store_ref(s, ref.text, &a, &digest, &no_name) == 0)
+			return store_ref_remove(s, ref.text, err);
+	}
+	return remove_all_names(s, image.digest, force, &a, err);
+}
+
+static int run(char **args, size_t count, void *opts)
+{
+	struct rmi_options *o = opts;
+	autostore store = STORE_INIT;
+	autoarena a = ARENA_INIT;
+	struct gc_result gone;
+	struct err err;
+	int r = open_store(false, &store, NULL, &err);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = remove_image(&store, args[i], o->force, &err);
+	if (r == 0 && !o->no_gc)
+		r = gc(&store, false, &a, &gone, &err);
+	return r < 0 ? fail_image(&err) : 0;
+}
+
+const struct verb verb_rmi = {
+	"rmi", "IMAGE...", "remove images", &table, 1, 1000, run, sizeof(struct rmi_options), 0
+};

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/image/verify.h"
+
+#include "cmd/tote-image/image.h"
+#include "lib/cleanup.h"
+#include "lib/json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct verify_options {
+	const char *format;
+	bool deep;
+};
+
+static const struct option items[] = {
+	{ "deep", 0, OPT_FLAG, offsetof(struct verify_options, deep), NULL,
+	  "read all contents, and compare all attributes" },
+	{ "format", 'f', OPT_STRING, offsetof(struct verify_options, format), "FORMAT",
+	  "table (default) or json" },
+};
+static const struct option_table table = { items, ARRAY_SIZE(items), false };
+
+/* Named by what a user calls it. */
+static const char *called(const struct listed_image *image)
+{
+	return image->references.count ? image->references.items[0] : image->image.config;
+}
+
+static void tell(const struct listed_image *image, const struct err *why, struct json_writer *w)
+{
+	if (!w) {
+		printf("%s: %s\n", called(image), why ? why->msg : "whole");
+		return;
+	}
+	json_begin_object(w);
+	json_pair_string(w, "name", called(image));
+	json_pair_string(w, "digest", image->image.digest);
+	json_pair_bool(w, "whole", !why);
+	if (why)
+		json_pair_string(w, "error", why->msg);
+	json_end_object(w);
+}
+
+static bool is_wanted(const struct listed_image *image, const struct store_image *wanted,
+		      size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(wanted[i].digest, image->image.digest) == 0)
+			return true;
+	return !count;
+}
+
+/* Returns how many are damaged, or -errno. */
+static int verify(const struct verify_options *o, const struct store *s, char **names, size_t count,
+		  struct json_writer *w, struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	struct store_image *wanted = arena_calloc(&a, count + 1, sizeof(*wanted));
+	struct listed_images images;
+	int r = list_images(s, &a, &images, err), damaged = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = store_find(s, names[i], &a, &wanted[i], err);
+	for (size_t i = 0; r == 0 && i < images.count; i++) {
+		struct err why;
+		int bad;
+
+		if (!is_wanted(&images.items[i], wanted, count))
+			continue;
+		bad = verify_image(s, &images.items[i].image, o->deep ? VERIFY_DEEP : VERIFY_QUICK,
+				   &why);
+		damaged += bad < 0;
+		tell(&images.items[i], bad < 0 ? &why : NULL, w);
+	}
+	return r < 0 ? r : damaged;
+}
+
+static int run(char **args, size_t count, void *opts)
+{
+	struct verify_options *o = opts;
+	autostore store = STORE_INIT;
+	autobuf out = BUF_INIT;
+	struct json_writer w;
+	struct err err;
+	bool json;
+	int r = check_format(o->format, &json, &err);
+
+	if (r == 0)
+		r = open_store(false, &store, NULL, &err);
+	if (r == 0 && json) {
+		json_writer_init(&w, &out, false);
+		json_begin_array(&w);
+	}
+	if (r == 0)
+		r = verify(o, &store, args, count, json ? &w : NULL, &err);
+	if (r >= 0 && json) {
+		json_end_array(&w);
+		json_writer_done(&w);
+		printf("%s\n", buf_str(&out));
+	}
+	return r < 0 ? fail_image(&err) : r ? EXIT_DAMAGED : 0;
+}
+
+const struct verb verb_verify = { "verify", "[IMAGE...]", "check that images are whole", &table, 0,
+				  1000,	    run,	  sizeof(struct verify_options), 0 };

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/image/convert.h"
+
+#include "lib/cleanup.h"
+#include "oci/default_spec.h"
+#include "oci/image/convert_private.h"
+#include "oci/image/users.h"
+#include "oci/spec_write.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ANNOTATION "org.opencontainers.image."
+#define TTY_GID 5
+
+/*
+ * Labels that some runtime would obey if they became annotations: ours, those of systemd's scopes,
+ * of crun, of runc, and of runtimes for WebAssembly. An image must never steer those.
+ */
+static const char *const steering[] = {
+	"org.tote.", "org.systemd.property.", "run.oci.", "org.criu.", "module.wasm.image",
+};
+
+static bool steers(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(steering); i++)
+		if (strncmp(key, steering[i], strlen(steering[i])) == 0)
+			return true;
+	return false;
+}
+
+static char *join(const struct strv *list, struct arena *a)
+{
+	autobuf b = BUF_INIT;
+
+	for_each (s, list) {
+		buf_adds(&b, b.len ? "," : "");
+		buf_adds(&b, *s);
+	}
+	return arena_strdup(a, buf_str(&b));
+}
+
+void convert_annotations(const struct image_config *image, struct arena *a,
+			 struct key_value_list *ret)
+{
+	const struct key_value_list *labels = &image->process.labels;
+	const struct key_value fields[] = {
+		{ (char *)ANNOTATION "os", image->platform.os },
+		{ (char *)ANNOTATION "architecture", image->platform.architecture },
+		{ (char *)ANNOTATION "variant", image->platform.variant },
+		{ (char *)ANNOTATION "os.version", image->platform.os_version },
+		{ (char *)ANNOTATION "os.features", join(&image->platform.os_features, a) },
+		{ (char *)ANNOTATION "author", image->author },
+		{ (char *)ANNOTATION "created", image->created },
+		{ (char *)ANNOTATION "stopSignal", image->process.stop_signal },
+		{ (char *)ANNOTATION "exposedPorts", join(&image->process.exposed_ports, a) },
+	};
+
+	*ret = (struct key_value_list){
+		arena_calloc(a, ARRAY_SIZE(fields) + labels->count, sizeof(*ret->items)), 0
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (fields[i].value && *fields[i].value && !annotation_get(labels, fields[i].key))
+			ret->items[ret->count++] = fields[i];
+	for_each (label, labels) {
+		if (*label->key && !steers(label->key))
+			ret->items[ret->count++] = *label;
+	}
+}
+
+static bool maps(const struct spec_id_mappings *mappings, uint32_t id)
+{
+	for_each (m, mappings) {
+		if (id >= m->container_id && id - m->container_id < m->size)
+			return true;
+	}
+	return false;
+}
+
+static unsigned int default_flags(const struct convert_opts *opts)
+{
+	bool user_ns = opts->rootless || opts->uid_mappings.count;
+	unsigned int flags = DEFAULT_SPEC_IMAGE;
+
+	if (opts->rootless)
+		flags |= DEFAULT_SPEC_ROOTLESS;
+	if (user_ns)
+		flags |= DEFAULT_SPEC_USER_NS;
+	if (user_ns && !maps(&opts->gid_mappings, TTY_GID))
+		flags |= DEFAULT_SPEC_NO_TTY_GROUP;
+	if (opts->host_network)
+		flags |= DEFAULT_SPEC_HOST_NETWORK;
+	return flags;
+}
+
+static int convert_process(const struct image_process *image, const struct convert_opts *opts,
+			   int root_fd, struct arena *a, struct spec_process *p, struct err *err)
+{
+	char *home;
+	int r = users_resolve(root_fd, opts->user ? opts->user : image->user, a, &p->user, &home,
+			      err);
+
+	p->terminal = opts->tty;
+	if (r == 0)
+		r = convert_args(image, opts, a, p, err);
+	if (r == 0)
+		r = convert_env(image, opts, home, a, p, err);
+	if (r == 0)
+		r = convert_cwd(image, opts, a, p, err);
+	return r < 0 ? r : convert_capabilities(opts, a, p, err);
+}
+
+static int convert_linux(const struct convert_opts *opts, struct arena *a, struct spec_linux *l,
+			 struct err *err)
+{
+	int r = convert_limits(opts, &l->resources, err);
+
+	if (r < 0)
+		return r;
+	if (!opts->uid_mappings.count != !opts->gid_mappings.count)
+		return err_set(err, EINVAL, "mappings of users and of groups come together");
+	if (opts->uid_mappings.count) {
+		l->uid_mappings = opts->uid_mappings;
+		l->gid_mappings = opts->gid_mappings;
+	}
+	l->cgroups_path = opts->cgroups_path ? arena_strdup(a, opts->cgroups_path) : NULL;
+	return convert_seccomp(opts, a, l, err);
+}
+
+int convert_build(const struct image_config *image, const struct convert_opts *opts, int root_fd,
+		  struct arena *a, struct spec *ret, struct err *err)
+{
+	int r;
+
+	default_spec_fill(ret, default_flags(opts), a);
+	ret->root->path = arena_strdup(a, opts->root_path);
+	ret->root->readonly = opts->read_only;
+	ret->hostname = opts->hostname ? arena_strdup(a, opts->hostname) : NULL;
+	convert_annotations(image, a, &ret->annotations);
+	r = convert_process(&image->process, opts, root_fd, a, ret->process, err);
+	if (r == 0)
+		r = convert_mounts(opts, a, ret, err);
+	return r < 0 ? r : convert_linux(opts, a, &ret->linux_, err);
+}
+
+int convert_spec(const struct image_config *image, const struct convert_opts *opts, int root_fd,
+		 struct buf *ret_json, struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	struct spec spec;
+	int r = convert_build(image, opts, root_fd, &a, &spec, err);
+
+	if (r == 0)
+		spec_write(&spec, opts->pretty, ret_json);
+	return r;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/image/gc.h"
+
+#include "lib/cleanup.h"
+#include "lib/fd.h"
+#include "lib/file.h"
+#include "oci/image/digest.h"
+#include "oci/image/ingest.h"
+#include "oci/image/reference.h"
+#include "oci/image/store_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define LEASE_MAX ((size_t)16 << 20)
+
+struct collection {
+	const struct store *s;
+	struct arena *a;
+	struct strv marked; /* paths below the store, sorted once all are there */
+	size_t room;
+	struct gc_result result;
+	size_t result_room;
+	struct err *err;
+};
+
+static void mark(struct collection *c, const char *path)
+{
+	if (c->marked.count == c->room) {
+		char **items =
+			arena_calloc(c->a, c->room = c->room ? c->room * 2 : 64, sizeof(*items));
+
+		if (c->marked.count)
+			memcpy(items, c->marked.items, c->marked.count * sizeof(*items));
+		c->marked.items = items;
+	}
+	c->marked.items[c->marked.count++] = arena_strdup(c->a, path);
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_marked(const struct collection *c, const char *path)
+{
+	return c->marked.count &&
+	       bsearch(&path, c->marked.items, c->marked.count, sizeof(*c->marked.items), by_text);
+}
+
+static void mark_image(struct collection *c, const char *digest)
+{
+	struct store_image image;
+	char path[STORE_NAME_SIZE];
+	struct err broken;
+
+	/* What cannot be read is not known to be unneeded. */
+	store_image_path(digest, path);
+	mark(c, path);
+	store_blob_path(digest, path);
+	mark(c, path);
+	if (store_image_load(c->s, digest, c->a, &image, &broken) < 0)
+		return;
+	store_blob_path(image.config, path);
+	mark(c, path);
+	for_each (layer, &image.layers) {
+		mark(c, arena_printf(c->a, "layers/%s", layer->id));
+		mark(c, arena_printf(c->a, "l/%s", layer->link));
+	}
+}
+
+static int mark_references(struct collection *c)
+{
+	struct strv files;
+	int r = file_list(c->s->fd, "refs", c->a, &files, c->err);
+
+	for (size_t i = 0; r == 0 && i < files.count; i++) {
+		char *reference = reference_from_file(files.items[i], c->a), *digest;
+		struct err broken;
+
+		if (reference && store_ref(c->s, reference, c->a, &digest, &broken) == 0)
+			mark_image(c, digest);
+	}
+	return r;
+}
+
+/* Its maker still works, or a state of this boot names it. */
+static bool container_lives(struct collection *c, const char *name, const struct json_value *meta)
+{
+	const struct json_value *root = json_get(meta, "stateRoot"), *id = json_get(meta, "id");
+	autofd fd = fd_open(c->s->fd, arena_printf(c->a, "containers/%s", name),
+			    O_RDONLY | O_DIRECTORY);
+	struct err gone;
+	char *state;
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return true;
+	if (!root || !id || root->kind != JSON_STRING || id->kind != JSON_STRING)
+		return false;
+	return file_read(AT_FDCWD, arena_printf(c->a, "%s/%s/state.json", root->text, id->text),
+			 JSON_MAX_SIZE, c->a, &state, NULL, &gone) == 0 &&
+	       strstr(state, name);
+}
+
+static void mark_container(struct collection *c, const char *name)
+{
+	char *path = arena_printf(c->a, "containers/%s", name), *text;
+	const struct json_value *image;
+	struct json_value *meta = NULL;
+	struct err broken;
+	size_t len;
+
+	if (file_read(c->s->fd, arena_printf(c->a, "%s/meta", path), JSON_MAX_SIZE, c->a, &text,
+		      &len, &broken) < 0 ||
+	    json_parse(text, len, c->a, &meta, &broken) < 0)
+		meta = NULL;
+	if (!container_lives(c, name, meta))
+		return;
+	mark(c, path);
+	image = meta ? json_get(meta, "image") : NULL;
+	if (image && image->kind == JSON_STRING && digest_valid(image->text))
+		mark_image(c, image->text);
+}
+
+static int mark_containers(struct collection *c)
+{
+	struct strv names;
+	int r = file_list(c->s->fd, "containers", c->a, &names, c->err);
+
+	for (size_t i = 0; r == 0 && i < names.count; i++)
+		mark_container(c, names.items[i]);
+	return r;
+}
+
+static int mark_leases(struct collection *c)
+{
+	struct strv names;
+	int r = file_list(c->s->fd, "ingest", c->a, &names, c->err);
+
+	for (size_t i = 0; r == 0 && i < names.count; i++) {
+		char *text, *save = NULL;
+		struct err gone;
+
+		if (file_read(c->s->fd, arena_printf(c->a, "ingest/%s/lease", names.items[i]),
+			      LEASE_MAX, c->a, &text, NULL, &gone) < 0)
+			continue;
+		for (char *id = strtok_r(text, "\n", &save); id; id = strtok_r(NULL, "\n", &save))
+			mark(c, arena_printf(c->a, "layers/%s", id));
+	}
+	return r;
+}
+
+static void add_item(struct collection *c, enum gc_kind kind, char *name)
+{
+	struct gc_item *item;
+
+	if (c->result.count == c->result_room) {
+		struct gc_item *items = arena_calloc(
+			c->a, c->result_room = c->result_room ? c->result_room * 2 : 32,
+			sizeof(*items));
+
+		if (c->result.count)
+			memcpy(items, c->result.items, c->result.count * sizeof(*items));
+		c->result.items = items;
+	}
+	item = &c->result.items[c->result.count++];
+	*item = (struct gc_item){ kind, name, 0 };
+	if (kind == GC_LAYER) {
+		struct store_layer layer;
+		struct err broken;
+
+		if (store_layer_load(c->s, name, c->a, &layer, &broken) == 0)
+			item->bytes = layer.bytes;
+	}
+}
+
+static const struct {
+	const char *directory;
+	enum gc_kind kind;
+} swept[] = {
+	/* Records first: what is left of an interrupted sweep is never an image without its layers.
+	 */
+	{ "images", GC_IMAGE }, { "blobs/sha256", GC_BLOB },	{ "blobs/sha512", GC_BLOB },
+	{ "layers", GC_LAYER }, { "containers", GC_CONTAINER },
+};
+
+static int find_unmarked(struct collection *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(swept); i++) {
+		struct strv names;
+
+		r = file_list(c->s->fd, swept[i].directory, c->a, &names, c->err);
+		for (size_t j = 0; r == 0 && j < names.count; j++)
+			if (!is_marked(c, arena_printf(c->a, "%s/%s", swept[i].directory,
+						       names.items[j])))
+				add_item(c, swept[i].kind, names.items[j]);
+	}
+	return r;
+}
+
+/* A link whose layer is not there, and that nobody is about to make. */
+static int remove_links(struct collection *c)
+{
+	struct strv names;
+	int r = file_list(c->s->fd, "l", c->a, &names, c->err);
+
+	for (size_t i = 0; r == 0 && i < names.count; i++) {
+		char *path = arena_printf(c->a, "l/%s", names.items[i]), target[STORE_NAME_SIZE],
+		     *end;
+		ssize_t len = readlinkat(c->s->fd, path, target, sizeof(target) - 1);
+
+		if (len <= 0)
+			continue;
+		target[len] = '\0';
+		end = strrchr(target, '/');
+		if (end)
+			*end = '\0';
+		if (strncmp(target, "../", 3) == 0 && !is_marked(c, target + 3))
+			unlinkat(c->s->fd, path, 0);
+	}
+	return r;
+}
+
+/* Into our ingest directory, which is removed in the end by us or whoever comes after us. */
+static int move_away(struct collection *c, struct ingest *in)
+{
+	static const char *const directories[] = {
+		[GC_IMAGE] = "images", [GC_LAYER] = "layers", [GC_CONTAINER] = "containers"
+	};
+
+	for (size_t i = 0; i < c->result.count; i++) {
+		const struct gc_item *item = &c->result.items[i];
+		const char *directory = item->kind != GC_BLOB	   ? directories[item->kind]
+					: strlen(item->name) == 64 ? "blobs/sha256"
+								   : "blobs/sha512";
+		char *from = arena_printf(c->a, "%s/%s", directory, item->name),
+		     *to = arena_printf(c->a, "gone-%zu", i);
+
+		if (renameat(c->s->fd, from, in->fd, to) < 0 && errno != ENOENT)
+			return err_errno(c->err, "move %s away", from);
+	}
+	return remove_links(c);
+}
+
+static int collect(struct collection *c, struct ingest *in, bool dry)
+{
+	autofd lock = store_lock(c->s, true, c->err);
+	int r = lock < 0 ? lock : mark_references(c);
+
+	if (r == 0)
+		r = mark_containers(c);
+	if (r == 0)
+		r = mark_leases(c);
+	if (c->marked.count)
+		qsort(c->marked.items, c->marked.count, sizeof(*c->marked.items), by_text);
+	if (r == 0)
+		r = find_unmarked(c);
+	return r < 0 || dry ? r : move_away(c, in);
+}
+
+int gc(const struct store *s, bool dry, struct arena *a, struct gc_result *ret, struct err *err)
+{
+	struct collection c = { .s = s, .a = a, .err = err };
+	autoingest in = INGEST_INIT;
+	int r = ingest_open(s, &in, err);
+
+	if (r == 0)
+		r = collect(&c, &in, dry);
+	if (r == 0)
+		*ret = c.result;
+	return r;
+}
+
+int store_ref_remove(const struct store *s, const char *reference, struct err *err)
+{
+	autofd refs = fd_open(s->fd, "refs", O_RDONLY | O_DIRECTORY);
+	autoarena a = ARENA_INIT;
+
+	if (refs < 0)
+		return err_errno(err, "open refs");
+	if (unlinkat(refs, reference_to_file(reference, &a), 0) < 0)
+		return errno == ENOENT ? err_set(err, ENOENT, "no image \"%s\"", reference)
+				       : err_errno(err, "remove reference %s", reference);
+	return fsync(refs) < 0 ? err_errno(err, "sync refs") : 0;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The view in which a layer is unpacked that cannot be alone: those below it, and its own directory
+ * as overlayfs's upper one, so that overlayfs itself notes what is removed and copies up what is
+ * only linked to.
+ */
+#include "oci/image/load_private.h"
+
+#include "lib/cleanup.h"
+#include "lib/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* What fsconfig(2) takes as a string, with the NUL. */
+#define STRING_MAX 256
+
+/* The layers have short names in the directory: overlayfs before Linux 6.8 wants all of them in one
+ * string. */
+static int name_layers(int dir, const struct strv *below, char ret_all[STRING_MAX], struct err *err)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < below->count; i++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "%zu", i);
+		if (symlinkat(below->items[i], dir, name) < 0)
+			return err_errno(err, "link %s", below->items[i]);
+		if (len < STRING_MAX)
+			len += (size_t)snprintf(ret_all + len, STRING_MAX - len, "%s%s",
+						i ? ":" : "", name);
+	}
+	return len < STRING_MAX
+		       ? 0
+		       : err_set(err, EOPNOTSUPP, "it relies on %zu layers below it: too many",
+				 below->count);
+}
+
+/* Relative to the working directory. 0 or -errno. */
+static int mount_view(const char *lowers, bool user_xattr)
+{
+	static const struct {
+		const char *key, *value;
+	} options[] = {
+		{ "source", "overlay" },
+		{ "upperdir", "../fs" },
+		{ "workdir", "../work" },
+		/* What layers say in overlayfs's own attributes must not count. */
+		{ "redirect_dir", "off" },
+		{ "metacopy", "off" },
+		{ "index", "off" },
+	};
+	autofd fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
+	int fd;
+
+	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "lowerdir", lowers, 0) < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, options[i].key, options[i].value,
+			    0) < 0)
+			return -errno;
+	if (user_xattr && syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0)
+		return -errno;
+	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+int load_merged_view(struct load *l, const struct job *j)
+{
+	autofd back = fd_open(AT_FDCWD, ".", O_PATH | O_DIRECTORY), names = -1;
+	char path[64], lowers[STRING_MAX] = "";
+	int r, fd;
+
+	snprintf(path, sizeof(path), "%s/work", j->staged);
+	if (back < 0 || mkdirat(l->in.fd, path, 0700) < 0)
+		return err_errno(l->err, "make %s", path);
+	snprintf(path, sizeof(path), "%s/below", j->staged);
+	if (mkdirat(l->in.fd, path, 0700) < 0)
+		return err_errno(l->err, "make %s", path);
+	names = fd_open(l->in.fd, path, O_RDONLY | O_DIRECTORY);
+	r = names < 0 ? err_errno(l->err, "open %s", path)
+		      : name_layers(names, &j->below, lowers, l->err);
+	if (r < 0)
+		return r;
+	if (fchdir(names) < 0)
+		return err_errno(l->err, "chdir to %s", path);
+	fd = mount_view(lowers, l->opts->user_xattr);
+	if (fchdir(back) < 0 && fd >= 0) {
+		close(fd);
+		fd = -errno;
+	}
+	return fd < 0 ? err_code(l->err, fd, "mount the layers below it by overlayfs") : fd;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A load under way, for oci/image/load*.c. */
+#ifndef OCI_IMAGE_LOAD_PRIVATE_H
+#define OCI_IMAGE_LOAD_PRIVATE_H
+
+#include "oci/image/ingest.h"
+#include "oci/image/load.h"
+#include "oci/image/unpack.h"
+
+/* A layer that is to be unpacked. */
+struct job {
+	const struct source_layer *source;
+	size_t view;	   /* its struct load_layer */
+	char *id, *staged; /* below layers/, and in the ingest directory */
+	struct strv below; /* merged: directories of the layers below, highest first */
+	bool merged, whole;
+	bool whiteouts; /* the first of a merged one's two passes */ /* see struct extract_opts and
+									struct stream_opts */
+	bool replace; /* the one in the store is damaged */
+	int target;   /* the directory or view that it is unpacked into, while that is open; -1 */
+	bool started, done;
+	struct unpack unpack;
+	struct unpack_result result;
+	struct store_layer layer;
+	bool finished; /* layer is filled in */
+};
+
+struct load {
+	const struct load_opts *opts;
+	struct arena *a;
+	struct err *err;
+	struct ingest in;
+	struct load_layer *views;
+	size_t view_count;
+	volatile uint64_t *counters; /* shared with the jobs, one a view */
+	LIST(struct job) jobs;	     /* each diffID once; and chains that had to be merged */
+};
+
+/* load_jobs.c: runs jobs[first] to the last. */
+int load_run_jobs(struct load *l, size_t first);
+void load_kill_jobs(struct load *l);
+/*
+ * load_merged.c: the detached mount that a merged job unpacks into, or -errno. The working
+ * directory is another meanwhile.
+ */
+int load_merged_view(struct load *l, const struct job *j);
+/* load_space.c: whether what is to be unpacked can fit. */
+int load_check_space(struct load *l);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "oci/image/verify.h"
+
+#include "lib/cleanup.h"
+#include "lib/fd.h"
+#include "oci/image/hash.h"
+#include "oci/image/split.h"
+#include "oci/image/store_private.h"
+#include "oci/image/verify_private.h"
+#include "oci/image/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define MARK "damaged"
+/* The decoder of the split file, and libarchive. */
+#define MEMORY ((size_t)192 << 20)
+
+struct looking {
+	const struct store_layer *layer;
+	enum verify_depth depth;
+	int root, split;
+};
+
+static int look(void *arg, struct err *err)
+{
+	struct looking *l = arg;
+
+	return l->depth == VERIFY_DEEP ? verify_stream(l->split, l->root, l->layer, err)
+				       : split_check(l->split, l->root, err);
+}
+
+/* In a confined process: the names in the split file are a stranger's. */
+static int look_confined(struct looking *l, struct err *err)
+{
+	const int keep[] = { l->root, l->split };
+	const struct confine_opts confine = {
+		.root_fd = l->root, .keep = keep, .keep_count = ARRAY_SIZE(keep), .memory = MEMORY
+	};
+	struct worker w = WORKER_INIT;
+	int r = worker_start(&confine, look, l, &w, err);
+
+	return r < 0 ? r : worker_wait(&w, err);
+}
+
+/* So that the next load takes the layer in again, whatever a quick look says. */
+static void condemn(int dir)
+{
+	int fd = fd_create(dir, MARK, O_WRONLY | O_CREAT, 0600);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+int verify_layer(const struct store *s, const struct store_layer *layer, enum verify_depth depth,
+		 struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	autofd dir = fd_open(s->fd, arena_printf(&a, "layers/%s", layer->id),
+			     O_RDONLY | O_DIRECTORY),
+	       root = -1, split = -1;
+	struct looking looking;
+	int r;
+
+	if (dir >= 0 && faccessat(dir, MARK, F_OK, 0) == 0)
+		return err_set(err, EBADMSG, "layer %.19s was found damaged before",
+			       layer->diff_id);
+	if (dir >= 0) {
+		root = fd_open(dir, "fs", O_RDONLY | O_DIRECTORY);
+		split = fd_open(dir, "split", O_RDONLY);
+	}
+	if (dir < 0 || root < 0 || split < 0)
+		return err_set(err, EBADMSG, "layer %.19s: parts of it are missing: %s",
+			       layer->diff_id, err_text(errno));
+	looking = (struct looking){ layer, depth, root, split };
+	r = look_confined(&looking, err);
+	if (r == -ENOENT || r == -EBADMSG) {
+		condemn(dir);
+		r = err->code = -EBADMSG;
+	}
+	return r < 0 ? err_prefix(err, "layer %.19s", layer->diff_id) : 0;
+}
+
+static int verify_document(const struct store *s, const char *digest, struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	char found[DIGEST_SIZE], *text;
+	struct hash *h;
+	size_t len;
+	int r = store_blob(s, digest, &a, &text, &len, err);
+
+	if (r < 0) {
+		err->code = -EBADMSG;
+		return -EBADMSG;
+	}
+	h = hash_new(digest);
+	hash_add(h, text, len);
+	hash_finish(h, found);
+	return strcmp(found, digest) == 0
+		       ? 0
+		       : err_set(err, EBADMSG, "document %.19s is damaged", digest);
+}
+
+int verify_image(const struct store *s, const struct store_image *image, enum verify_depth depth,
+		 struct err *err)
+{
+	int r = verify_document(s, image->digest, err);
+
+	if (r == 0)
+		r = verify_document(s, image->config, err);
+	for (size_t i = 0; r == 0 && i < image->layers.count; i++)
+		r = verify_layer(s, &image->layers.items[i], depth, err);
+	return r;
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mounting overlays, by the first way that the kernel knows:
+ *
+ *	a bind mount, where one layer is all there is (Linux 5.12, for mount_setattr)
+ *	fsconfig(2) with a "lowerdir+" for each layer (6.8)
+ *	mount(2) with one page of text, which 500 layers fit into by names of three digits
+ *
+ * What leaves traces in a mount namespace on its way, mount(2) and an id-mapped store, is done in
+ * one that ends with the child that has it.
+ */
+#include "oci/rootfs_private.h"
+
+#include "lib/cleanup.h"
+#include "lib/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CLONE_FLAGS (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
+
+/* What the kernel has to say of a failure beyond its number: "e overlay: ...". */
+static int failed(int fs, const char *what, struct err *err)
+{
+	int code = errno;
+	char said[256];
+	ssize_t n = read(fs, said, sizeof(said) - 1);
+
+	if (n <= 0 || said[0] != 'e')
+		return err_code(err, code, "%s", what);
+	said[n] = '\0';
+	said[strcspn(said, "\n")] = '\0';
+	return err_set(err, code, "%s: %s: %s", what, said + (said[1] == ' ' ? 2 : 1),
+		       err_text(code));
+}
+
+/* -ENOSYS: this kernel does not know "lowerdir+", nothing else is to be said against it. */
+static int configure(int fs, const char *list, struct err *err)
+{
+	for (const char *p = list; *p;) {
+		bool flag = *p++ == 'f';
+		const char *key = p, *value = flag ? NULL : p + strlen(p) + 1;
+
+		p = flag ? p + strlen(p) + 1 : value + strlen(value) + 1;
+		if (fsconfig(fs, flag ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, key, value, 0) ==
+		    0)
+			continue;
+		if (errno == EINVAL && key == list + 1)
+			return -ENOSYS;
+		return failed(fs, value ? value : key, err);
+	}
+	return 0;
+}
+
+static int by_fsconfig(const struct rootfs *r, struct err *err)
+{
+	autobuf list = BUF_INIT;
+	autofd fs = -1;
+	int tree, code;
+
+	rootfs_list(r, &list);
+	fs = fsopen("overlay", FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return errno == ENOSYS ? -ENOSYS : err_errno(err, "open overlayfs");
+	code = configure(fs, list.data, err);
+	if (code < 0)
+		return code;
+	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return failed(fs, "make the overlay", err);
+	tree = fsmount(fs, FSMOUNT_CLOEXEC, r->read_only ? MOUNT_ATTR_RDONLY : 0);
+	return tree < 0 ? failed(fs, "mount the overlay", err) : tree;
+}
+
+/* A longer name would not get through fsconfig(2), and in one that the kernel unescapes these would
+ * be something else. */
+static bool plain_names(const struct rootfs *r)
+{
+	size_t longest = sizeof("/containers//rootfs") + strlen(r->container);
+
+	for (size_t i = 0; i < r->layers.count; i++)
+		if (strlen(r->layers.items[i]) + sizeof("/l/") > longest)
+			longest = strlen(r->layers.items[i]) + sizeof("/l/");
+	return strlen(r->store) + longest <= ROOTFS_NAME_MAX && !strpbrk(r->store, "\\:,");
+}
+
+static int link_to(struct buf *target, const char *name, struct err *err)
+{
+	return symlink(buf_str(target), name) < 0 ? err_errno(err, "link %s", name) : 0;
+}
+
+/* Short names for all that the overlay is made of. */
+static int make_links(const struct rootfs *r, struct err *err)
+{
+	static const char *const parts[] = { "upper", "work" };
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && i < r->layers.count; i++) {
+		autobuf target = BUF_INIT;
+		char name[24];
+
+		buf_addf(&target, "%s/l/%s", r->store, r->layers.items[i]);
+		snprintf(name, sizeof(name), "%zu", i);
+		code = link_to(&target, name, err);
+	}
+	for (size_t i = 0; code == 0 && !r->read_only && i < ARRAY_SIZE(parts); i++) {
+		autobuf target = BUF_INIT;
+
+		buf_addf(&target, "%s/containers/%s/%s", r->store, r->container, parts[i]);
+		code = link_to(&target, parts[i], err);
+	}
+	if (code == 0 && (mkdir("none", 0755) < 0 || mkdir("overlay", 0755) < 0))
+		code = err_errno(err, "make a directory");
+	return code;
+}
+
+/* In a mount namespace of our own: on a file system in memory that is gone with it. */
+static int by_mount(const struct rootfs *r, struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	autobuf page = BUF_INIT;
+	const char *place = rootfs_mount_point(r, &a);
+	int tree, code;
+
+	if (mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
+		return err_errno(err, "mount tmpfs on %s", place);
+	if (chdir(place) < 0)
+		return err_errno(err, "chdir to %s", place);
+	code = make_links(r, err);
+	if (code < 0)
+		return code;
+	rootfs_page(r, false, &page);
+	if (page.len > ROOTFS_PAGE)
+		return err_set(err, E2BIG, "%zu layers: too many for mount(2) (needs Linux >= 6.8)",
+			       r->layers.count);
+	if (mount("overlay", "overlay", "overlay", r->read_only ? MS_RDONLY : 0, page.data) < 0)
+		return err_errno(err, "mount the overlay");
+	tree = open_tree(AT_FDCWD, "overlay", CLONE_FLAGS);
+	return tree < 0 ? err_errno(err, "take the overlay (needs Linux >= 5.2)") : tree;
+}
+
+static int overlay(const struct rootfs *r, struct err *err)
+{
+	int code = plain_names(r) ? by_fsconfig(r, err) : -ENOSYS;
+
+	return code == -ENOSYS ? by_mount(r, err) : code;
+}
+
+static bool before_linux(unsigned long major, unsigned long minor)
+{
+	struct utsname u;
+	unsigned long a;
+	char *end;
+
+	if (uname(&u) < 0)
+		return false;
+	a = strtoul(u.release, &end, 10);
+	return a < major || (a == major && *end == '.' && strtoul(end + 1, NULL, 10) < minor);
+}
+
+/*
+ * overlayfs makes its own files as who mounted it, and root of the host has no id in an id-mapped
+ * store: the container's root has. The capabilities stay.
+ */
+static int make_files_as(const struct stat *owner, struct err *err)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	setfsgid(owner->st_gid);
+	setfsuid(owner->st_uid);
+	if (syscall(SYS_capget, &head, data) < 0)
+		return err_errno(err, "read the capabilities");
+	for (size_t i = 0; i < ARRAY_SIZE(data); i++)
+		data[i].effective = data[i].permitted;
+	return syscall(SYS_capset, &head, data) < 0 ? err_errno(err, "keep the capabilities") : 0;
+}
+
+/*
+ * The store as the container's user namespace sees it, in place of the store: all paths lead
+ * through it, and overlayfs keeps the mapping of the mounts that it finds its layers on (Linux
+ * 5.19).
+ */
+static int map_store(const struct rootfs *r, int userns, struct err *err)
+{
+	struct mount_attr map = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns };
+	autofd tree = open_tree(AT_FDCWD, r->store, CLONE_FLAGS);
+	struct stat root;
+
+	if (tree < 0)
+		return err_errno(err, "clone the mount of %s", r->store);
+	if (before_linux(5, 19))
+		return err_set(err, EOPNOTSUPP,
+			       "kernel lacks overlays of id-mapped layers (needs Linux >= 5.19)");
+	if (mount_setattr(tree, "", AT_EMPTY_PATH, &map, sizeof(map)) < 0)
+		return errno == EINVAL
+			       ? err_set(err, EOPNOTSUPP,
+					 "map the ids of %s: its file system cannot do that",
+					 r->store)
+			       : err_errno(err, "map the ids of %s", r->store);
+	if (move_mount(tree, "", AT_FDCWD, r->store,
+		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS) < 0)
+		return err_errno(err, "mount %s with other ids", r->store);
+	/* On disk it is root's. */
+	if (fstat(tree, &root) < 0)
+		return err_errno(err, "look at %s", r->store);
+	return make_files_as(&root, err);
+}
+
+static int apart(const struct rootfs *r, int userns, struct err *err)
+{
+	int code = 0;
+
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_errno(err, "make a mount namespace");
+	/* Nothing of this shows up on the host. */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return err_errno(err, "make the mounts private");
+	if (userns >= 0)
+		code = map_store(r, userns, err);
+	return code < 0 ? code : overlay(r, err);
+}
+
+_Noreturn static void child(const struct rootfs *r, int userns, int sock)
+{
+	struct err err = { 0 };
+	int tree = apart(r, userns, &err);
+
+	if (tree >= 0)
+		fd_send(sock, &err, sizeof(err), tree);
+	else
+		fd_send_message(sock, &err, sizeof(err));
+	_exit(0);
+}
+
+static int hear_child(int sock, struct err *err)
+{
+	struct err said = { 0 };
+	int tree = -1;
+	ssize_t n = fd_recv(sock, &said, sizeof(said), &tree);
+
+	if (tree >= 0)
+		return tree;
+	if (n == (ssize_t)sizeof(said) && said.code < 0) {
+		*err = said;
+		return err->code;
+	}
+	return err_set(err, ECHILD, "the process that mounts the root file system ended too soon");
+}
+
+static int by_child(const struct rootfs *r, int userns, struct err *err)
+{
+	int pair[2], tree;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, "make a socket pair");
+	pid = fork();
+	if (pid == 0)
+		child(r, userns, pair[1]);
+	close(pair[1]);
+	tree = pid < 0 ? err_errno(err, "fork") : hear_child(pair[0], err);
+	close(pair[0]);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return tree;
+}
+
+static int bind_layer(const struct rootfs *r, struct err *err)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
+	autoarena a = ARENA_INIT;
+	const char *layer = arena_printf(&a, "%s/l/%s", r->store, r->layers.items[0]);
+	autofd tree = open_tree(AT_FDCWD, layer, CLONE_FLAGS);
+
+	if (tree < 0 || mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return err_errno(err, "bind %s", layer);
+	return take_fd(&tree);
+}
+
+/* Where overlayfs cannot make its work directory (a full disk) it says so in the kernel's log, and
+ * mounts read-only. */
+static int check_writable(const struct rootfs *r, int tree, struct err *err)
+{
+	struct statvfs st;
+
+	if (r->read_only || fstatvfs(tree, &st) < 0 || !(st.f_flag & ST_RDONLY))
+		return tree;
+	close(tree);
+	return err_set(err, EROFS, "%s/containers/%s: overlayfs cannot write there (a full disk?)",
+		       r->store, r->container);
+}
+
+int rootfs_open(const struct rootfs *r, int userns, bool simple, struct err *err)
+{
+	int code = rootfs_check(r, err);
+
+	if (code < 0)
+		return code;
+	if (simple && userns < 0 && r->read_only && r->layers.count == 1)
+		return bind_layer(r, err);
+	code = userns < 0 && plain_names(r) ? by_fsconfig(r, err) : -ENOSYS;
+	if (code == -ENOSYS)
+		code = by_child(r, userns, err);
+	return code < 0 ? code : check_writable(r, code, err);
+}
