@@ -188,11 +188,14 @@ int confine(const struct confine_opts *opts, struct err *err)
 	if (r == 0 && opts->memory && mapped)
 		r = limit(RLIMIT_AS, mapped + opts->memory, "as", err);
 	if (r == 0)
-		r = drop_capabilities(files ? EXTRACTING : 0, err);
+		r = drop_capabilities(!files	   ? 0
+				      : opts->read ? BIT(CAP_DAC_READ_SEARCH)
+						   : EXTRACTING,
+				      err);
 	if (r < 0)
 		return r;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_errno(err, "prctl");
-	r = confine_landlock(opts->root_fd, err);
+	r = confine_landlock(opts->root_fd, opts->read, err);
 	return r < 0 ? r : confine_seccomp(files, opts->threads, err);
 }

@@ -19,6 +19,7 @@ struct confine_opts {
 	size_t keep_count;
 	size_t memory; /* RLIMIT_AS in bytes beyond what is mapped now */
 	bool threads;  /* may clone threads */
+	bool read;     /* what is below root_fd is read, and not written */
 };
 
 /*

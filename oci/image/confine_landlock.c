@@ -33,8 +33,9 @@ static const struct {
 	{ 0, 0, SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL, 24 }, /* 6: 6.12 */
 };
 
-/* Nobody reads a file that was extracted, or executes it. */
-#define NEEDED                                                                                     \
+/* Nobody who extracts reads a file, nobody who reads writes one, and nobody executes any. */
+#define READING (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define EXTRACTING                                                                                 \
 	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_DIR |                             \
 	 LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |                          \
 	 LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |                              \
@@ -42,9 +43,9 @@ static const struct {
 	 LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |                            \
 	 LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE)
 
-static int allow_root(int ruleset, int root_fd, uint64_t handled, struct err *err)
+static int allow_root(int ruleset, int root_fd, uint64_t allowed, struct err *err)
 {
-	struct landlock_path_beneath_attr rule = { .allowed_access = NEEDED & handled,
+	struct landlock_path_beneath_attr rule = { .allowed_access = allowed,
 						   .parent_fd = root_fd };
 
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0)
@@ -52,7 +53,7 @@ static int allow_root(int ruleset, int root_fd, uint64_t handled, struct err *er
 	return 0;
 }
 
-int confine_landlock(int root_fd, struct err *err)
+int confine_landlock(int root_fd, bool read, struct err *err)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	struct ruleset attr = { 0 };
@@ -72,7 +73,7 @@ int confine_landlock(int root_fd, struct err *err)
 	if (fd < 0)
 		return err_errno(err, "landlock_create_ruleset");
 	if (root_fd >= 0) {
-		int r = allow_root(fd, root_fd, attr.fs, err);
+		int r = allow_root(fd, root_fd, attr.fs & (read ? READING : EXTRACTING), err);
 
 		if (r < 0)
 			return r;

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 /* root_fd -1: nothing at all. A kernel without Landlock is no error. */
-int confine_landlock(int root_fd, struct err *err);
+int confine_landlock(int root_fd, bool read, struct err *err);
 /* files: what makes and changes files is allowed, not only reading and writing open ones. */
 int confine_seccomp(bool files, bool threads, struct err *err);
 

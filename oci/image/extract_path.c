@@ -11,11 +11,13 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+/* No image is so deep; removing and confining take time that grows with its square. */
+#define PARTS_MAX 256
 #define EAGAIN_TRIES 128 /* a rename anywhere makes openat2 answer EAGAIN; never try for ever */
 
 int extract_clean(const char *name, char ret[PATH_MAX], struct err *err)
 {
-	size_t len = 0;
+	size_t len = 0, parts = 0;
 
 	while (*name) {
 		size_t n = strcspn(name, "/");
@@ -23,9 +25,10 @@ int extract_clean(const char *name, char ret[PATH_MAX], struct err *err)
 		if (n == 2 && memcmp(name, "..", 2) == 0)
 			return err_set(err, EINVAL, "its name has \"..\" in it");
 		if (n && !(n == 1 && *name == '.')) {
-			if (len + 1 + n >= PATH_MAX)
+			if (len + 1 + n >= PATH_MAX || ++parts > PARTS_MAX)
 				return err_set(err, ENAMETOOLONG,
-					       "its name is longer than %d bytes", PATH_MAX - 1);
+					       "its name has more than %d bytes or %d parts",
+					       PATH_MAX - 1, PARTS_MAX);
 			if (len)
 				ret[len++] = '/';
 			memcpy(ret + len, name, n);

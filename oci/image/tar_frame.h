@@ -42,7 +42,7 @@ enum tar_event {
 
 #define TAR_FRAME_INIT                                                                             \
 	{                                                                                          \
-		.name = BUF_INIT, .link = BUF_INIT, .meta = BUF_INIT, .long_name = BUF_INIT                          \
+		.name = BUF_INIT, .link = BUF_INIT, .meta = BUF_INIT, .long_name = BUF_INIT        \
 	}
 
 /* Takes the next block of TAR_BLOCK bytes that is not data of a member. */

@@ -19,10 +19,11 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
-/* A window of zstd (128 MiB at most), buffers, the stacks of two threads; not the 474 MB that
- * libarchive takes for a sparse map of 39 KB. */
-#define MEMORY ((size_t)224 << 20)
-#define OUT_OF_MEMORY 255 /* what lib/ ends the process with */
+/* Buffers, long names, the stacks of threads; not the 474 MB that libarchive takes for a sparse map
+ * of 39 KB. Tight, as libarchive goes on for a while when memory is out. */
+#define MEMORY ((size_t)64 << 20)
+#define ZSTD_MEMORY ((size_t)136 << 20) /* the largest window, 128 MiB */
+#define OUT_OF_MEMORY 255		/* what lib/ ends the process with */
 
 /* Written in one piece, as it is shorter than PIPE_BUF. */
 struct message {
@@ -65,13 +66,26 @@ static int run(const struct unpack_opts *opts, struct unpack_result *ret, struct
 	return r;
 }
 
+static size_t memory_of(const struct stream_opts *opts)
+{
+	enum compression compression;
+	struct err ignored;
+	char magic[8];
+	ssize_t n = pread(opts->fd, magic, sizeof(magic), (off_t)opts->offset);
+
+	if (n > 0 && compression_sniff(magic, (size_t)n, &compression, &ignored) == 0 &&
+	    compression == COMPRESSION_ZSTD)
+		return MEMORY + ZSTD_MEMORY;
+	return MEMORY;
+}
+
 static int confine_self(const struct unpack_opts *opts, int result, struct err *err)
 {
 	int keep[4] = { result, opts->stream.fd };
 	struct confine_opts c = { .root_fd = opts->extract.root_fd,
 				  .keep = keep,
 				  .keep_count = 2,
-				  .memory = MEMORY,
+				  .memory = memory_of(&opts->stream),
 				  .threads = opts->stream.threads };
 
 	if (opts->stream.split_fd >= 0)

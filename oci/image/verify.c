@@ -35,9 +35,11 @@ static int look(void *arg, struct err *err)
 static int look_confined(struct looking *l, struct err *err)
 {
 	const int keep[] = { l->root, l->split };
-	const struct confine_opts confine = {
-		.root_fd = l->root, .keep = keep, .keep_count = ARRAY_SIZE(keep), .memory = MEMORY
-	};
+	const struct confine_opts confine = { .root_fd = l->root,
+					      .keep = keep,
+					      .keep_count = ARRAY_SIZE(keep),
+					      .memory = MEMORY,
+					      .read = true };
 	struct worker w = WORKER_INIT;
 	int r = worker_start(&confine, look, l, &w, err);
 

@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 
 #define SECONDS 10
-#define ENTRIES 200000
+#define ENTRIES 50000
 #define BYTES ((uint64_t)256 << 20)
 
 static const char *work;
@@ -156,6 +156,7 @@ static ssize_t pull(void *arg, const void **ret, struct err *err)
 static int extract_bare(const struct unpack_opts *opts, struct err *err)
 {
 	struct extract_result result;
+	struct stream_result whole;
 	struct bare b;
 	struct extract *x;
 	int r = stream_open(&opts->stream, &b.stream, err);
@@ -169,6 +170,8 @@ static int extract_bare(const struct unpack_opts *opts, struct err *err)
 		r = extract_finish(x, &result, err);
 	if (x)
 		extract_free(x);
+	if (r == 0)
+		r = stream_finish(b.stream, &whole, err);
 	stream_close(b.stream);
 	return r;
 }
@@ -180,7 +183,7 @@ static int run_bare(const struct unpack_opts *opts, struct err *err)
 	int status;
 
 	if (pid == 0) {
-		struct rlimit as = { (rlim_t)1 << 30, (rlim_t)1 << 30 };
+		struct rlimit as = { (rlim_t)256 << 20, (rlim_t)256 << 20 };
 
 		setrlimit(RLIMIT_AS, &as);
 		alarm(SECONDS);

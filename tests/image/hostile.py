@@ -282,7 +282,7 @@ def metadata(n):
                 "system.posix_acl_access", "system.nfs4_acl", "user.overlay.opaque", "nothing"):
         n.add(f"ok-xattr-{key}", xattr(key, "/../../canary"))
     n.add("bad-xattr-capability", xattr("security.capability", "garbage"))
-    n.add("bad-xattr-capability-empty", xattr("security.capability", ""))
+    n.add("any-xattr-capability-empty", xattr("security.capability", ""))
     n.add("any-xattr-empty", xattr("", "x"))
     n.add("any-xattr-user-empty", xattr("user.", "x"))
     n.add("any-xattr-long-name", xattr("user." + "x" * 300, "x"))
@@ -311,7 +311,8 @@ def names(n):
     n.add("bad-name-part-256", file("x" * 256))
     n.add("ok-name-part-255", file("x" * 255))
     n.add("bad-name-5000", file("d/" * 2500 + "x"))
-    n.add("ok-name-4000", file("d/" * 2000 + "x"))
+    n.add("bad-name-parts", file("d/" * 1000 + "x"))
+    n.add("ok-name-4000", file(("d" * 15 + "/") * 250 + "x"))
     n.add("bad-name-million", file("x" * 1000000))
     n.add("bad-name-many-million", gnu_long(b"L", "x" * (3 << 20)), file("x"))
     n.add("any-name-pax-million", pax({"path": "d/" * 500000}), file("x"))
@@ -398,6 +399,17 @@ def gzip_zeros(before, mebibytes):
     return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + out + one * mebibytes
 
 
+def numbered(kind, count):
+    """A million heads, quickly."""
+    base = bytearray(head("0000000", kind))
+    total = sum(base) - sum(base[148:156]) + 8 * 32 - 7 * 48
+    for i in range(count):
+        name = b"%07d" % i
+        base[0:7] = name
+        base[148:155] = b"%06o\0" % (total + sum(name))
+        yield bytes(base)
+
+
 def bombs(n):
     count = 4000000
     text = b"%d\n" % count + b"".join(b"%d\n1\n" % i for i in range(0, 2 * count, 2))
@@ -405,17 +417,17 @@ def bombs(n):
     n.add("bad-bomb-gzip", gzip_zeros(head("x", FILE, 10 << 30), 10240), end=b"")
     n.add("bad-bomb-gzip-tail", gzip_zeros(file("x") + END, 2000), end=b"")
     n.add("bad-bomb-zstd-window", struct.pack("<I", 0xfd2fb528) + b"\0" + bytes([21 << 3]) + b"\x01\0\0" + b"\0" * 100, end=b"")
-    n.add("bad-bomb-entries", gzip_of(head(f"{i:x}") for i in range(1000000)), end=b"")
-    n.add("bad-bomb-directories", gzip_of(head(f"{i:x}/", DIR) for i in range(1000000)), end=b"")
+    n.add("bad-bomb-entries", gzip_of(numbered(FILE, 1000000)), end=b"")
+    n.add("bad-bomb-directories", gzip_of(numbered(DIR, 60000)), end=b"")
     n.add("bad-bomb-depth", file("d/" * 100000 + "x"))
     n.add("bad-bomb-depth-pax", pax({"path": "d/" * 100000 + "x"}), file("x"))
-    parts, chain = [], ""
-    for i in range(20):
-        parts.append(dir_(f"s{i - 1}/" + "d/" * 1900 if i else "d/" * 1900))
-        parts.append(sym(f"s{i}", (f"s{i - 1}/" if i else "") + "d/" * 1900))
+    parts = []
+    for i in range(38):
+        parts.append(dir_(f"s{i - 1}/" + "d/" * 250 if i else "d/" * 250))
+        parts.append(sym(f"s{i}", (f"s{i - 1}/" if i else "") + "d/" * 250))
     n.add("ok-bomb-depth-by-links", *parts, file("x"))
     n.add("ok-bomb-depth-replaced", *parts, file("d"))
-    n.add("any-bomb-implicit", gzip_of(file(f"{i}/" + "d/" * 1500 + "x") for i in range(1000)), end=b"")
+    n.add("any-bomb-implicit", gzip_of(file(f"{i}/" + "d/" * 250 + "x") for i in range(1000)), end=b"")
     n.add("any-bomb-headers", gzip_of(pax({"comment": "x" * 500}) for i in range(100000)), end=b"")
 
 

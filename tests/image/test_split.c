@@ -107,6 +107,7 @@ static void random_kind(struct archive_entry *e, struct buf *data, const char *e
 	case 5:
 		fill(data, 200000);
 		memset(data->data + 4096, 0, 180000);
+		archive_entry_set_size(e, (la_int64_t)data->len);
 		archive_entry_sparse_add_entry(e, 0, 4096);
 		archive_entry_sparse_add_entry(e, 184096, 200000 - 184096);
 		break;
