@@ -32,7 +32,11 @@
 
 #define CLONE_FLAGS (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
 
-/* What the kernel has to say of a failure beyond its number: "e overlay: ...". */
+/*
+ * What the kernel has to say of a failure beyond its number: "e overlay: ...". -ENOSYS when it
+ * refuses without a word: before Linux 6.5 overlayfs takes any option, and then none that it does
+ * not know.
+ */
 static int failed(int fs, const char *what, struct err *err)
 {
 	int code = errno;
@@ -40,14 +44,14 @@ static int failed(int fs, const char *what, struct err *err)
 	ssize_t n = read(fs, said, sizeof(said) - 1);
 
 	if (n <= 0 || said[0] != 'e')
-		return err_code(err, code, "%s", what);
+		return code == EINVAL ? -ENOSYS : err_code(err, code, "%s", what);
 	said[n] = '\0';
 	said[strcspn(said, "\n")] = '\0';
 	return err_set(err, code, "%s: %s: %s", what, said + (said[1] == ' ' ? 2 : 1),
 		       err_text(code));
 }
 
-/* -ENOSYS: this kernel does not know "lowerdir+", nothing else is to be said against it. */
+/* -ENOSYS: this kernel does not know "lowerdir+" (before 6.8). */
 static int configure(int fs, const char *list, struct err *err)
 {
 	for (const char *p = list; *p;) {

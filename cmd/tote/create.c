@@ -42,6 +42,8 @@ int make_container(const char *id, const struct make_options *o, bool run, struc
 		.notify_socket = getenv("NOTIFY_SOCKET"),
 		.manager = globals.manager,
 		.rootless = globals.rootless,
+		.config_text = o->config_text,
+		.rootfs = o->rootfs,
 	};
 	int r = inherited_fds(o->preserve_fds, &opts.listen_fds, &opts.preserve_fds, err);
 

@@ -11,6 +11,9 @@ struct make_options {
 	const char *bundle, *config, *console_socket, *pid_file, *pidfd_socket;
 	bool no_pivot, no_new_keyring, detach, keep;
 	unsigned int preserve_fds;
+	/* No options: what an image brings in place of config.json and root.path; NULL: those. */
+	const char *config_text;
+	const struct rootfs *rootfs;
 };
 
 #define MAKE_OPTION(name, letter, kind, member, value, help)                                       \

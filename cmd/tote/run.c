@@ -1,19 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/tote/make_options.h"
+/*
+ * `tote run`: the OCI command, or an image. Clients of the former always say --bundle, or are in
+ * the bundle's directory; an image is meant by whoever names one that the store has. tote-run(8)
+ * has the rule.
+ */
+#include "cmd/tote/run_options.h"
 
 #include "lib/cleanup.h"
+#include "lib/proc.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
 
-static const struct option items[] = {
-	MAKE_OPTIONS,
-	MAKE_OPTION("detach", 'd', OPT_FLAG, detach, NULL, "return when the program runs"),
-	MAKE_OPTION("keep", 0, OPT_FLAG, keep, NULL,
-		    "keep the state of the container after its end"),
-};
-static const struct option_table table = { items, ARRAY_SIZE(items), false };
+#define RUN_OPTIONS                                                                                \
+	MAKE_OPTIONS,                                                                              \
+		MAKE_OPTION("detach", 'd', OPT_FLAG, detach, NULL,                                 \
+			    "return when the program runs"),                                       \
+		MAKE_OPTION("keep", 0, OPT_FLAG, keep, NULL,                                       \
+			    "keep the state of the container after its end")
+
+static const struct option items[] = { RUN_OPTIONS, IMAGE_OPTIONS };
+/* Behind an image's name its program's own options begin. */
+static const struct option_table table = { items, ARRAY_SIZE(items), true };
+
+/* Behind an ID there may be further options of the OCI command. */
+static const struct option bundle_items[] = { RUN_OPTIONS };
+static const struct option_table bundle_table = { bundle_items, ARRAY_SIZE(bundle_items), false };
 
 /* The lock is free while the program runs, so that exec, kill and delete work from elsewhere. */
 static int finish(struct container *c, bool keep, struct err *err)
@@ -30,41 +47,140 @@ static int finish(struct container *c, bool keep, struct err *err)
 	return r;
 }
 
-static int run(char **args, size_t count, void *opts)
+struct running {
+	struct container c;
+	int root, pidfd, terminal;
+};
+
+/* Waits for the program's end in a process of its own, as nobody else would remove the container.
+ */
+static int remove_at_end(struct running *r, struct err *err)
 {
-	struct make_options *o = opts;
-	autocontainer c = CONTAINER_INIT;
-	autofd root = -1, pidfd = -1, terminal = -1;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return err_errno(err, "fork");
+	if (pid > 0)
+		return 0;
+	setsid();
+	proc_wait_gone(r->pidfd, -1);
+	_exit(finish(&r->c, false, err) < 0);
+}
+
+static int attend_to(struct running *run, const struct make_options *o, bool keep)
+{
 	struct err err;
 	int code, r;
 
-	(void)count;
-	/* Only with someone at this end can the terminal stay here. */
-	r = make_container(args[0], o, true, &c, &root, &pidfd, &terminal, &err);
-	if (r < 0)
-		return fail(&err);
-	flock(c.dir_fd, LOCK_UN);
-	r = relay_notify(&c, o->detach, &err);
+	flock(run->c.dir_fd, LOCK_UN);
+	r = relay_notify(&run->c, o->detach, &err);
 	if (r < 0)
 		fail(&err);
 	if (o->detach)
 		return r < 0;
-	code = attend(pidfd, take_fd(&terminal), &err);
+	code = attend(run->pidfd, take_fd(&run->terminal), &err);
 	if (code < 0)
 		fail(&err);
-	r = finish(&c, o->keep, &err);
+	r = finish(&run->c, keep, &err);
 	if (r < 0)
 		fail(&err);
-	log_warnings(&c);
+	log_warnings(&run->c);
 	return code < 0 || r < 0 ? 1 : code;
 }
 
-const struct verb verb_run = { "run",
-			       "ID",
-			       "make a container, run its program and wait for its end",
-			       &table,
-			       1,
-			       1,
-			       run,
-			       sizeof(struct make_options),
-			       0 };
+static int run_bundle(const char *id, const struct make_options *o, struct running *run)
+{
+	struct err err;
+
+	/* Only with someone at this end can the terminal stay here. */
+	if (make_container(id, o, true, &run->c, &run->root, &run->pidfd, &run->terminal, &err) < 0)
+		return fail(&err);
+	return attend_to(run, o, o->keep);
+}
+
+static int run_image(const char *image, char **args, const struct run_options *o,
+		     struct running *run)
+{
+	struct err err;
+	int code;
+
+	if (make_from_image(image, args, o, &run->c, &run->root, &run->pidfd, &run->terminal,
+			    &err) < 0)
+		return fail(&err);
+	code = attend_to(run, &o->make, !o->image.remove);
+	if (!o->make.detach || code)
+		return code;
+	printf("%s\n", run->c.st.id);
+	fflush(stdout);
+	return o->image.remove && remove_at_end(run, &err) < 0 ? fail(&err) : 0;
+}
+
+/* Options behind the ID, as clients of runc may write them; -EINVAL when there is anything else. */
+static int parse_rest(char **rest, struct make_options *o, struct err *err)
+{
+	struct run_options all = { .make = *o };
+	bool help = false;
+	size_t count = 0;
+	int r = options_parse(&bundle_table, rest, &all, &count, &help, err);
+
+	if (r == 0 && count)
+		return err_set(err, EINVAL, "unexpected argument \"%s\": tote run ID", rest[0]);
+	if (r == 0)
+		*o = all.make;
+	return r;
+}
+
+/* With a bundle behind the name it is an ID, whatever images there are. */
+static bool names_bundle(char **rest, size_t count, const struct make_options *o)
+{
+	autofree char **copy = calloc(count + 1, sizeof(*copy));
+	struct make_options probe = *o;
+	struct err ignored;
+
+	if (o->bundle || o->config)
+		return true;
+	if (!copy)
+		return false;
+	memcpy(copy, rest, count * sizeof(*copy));
+	return parse_rest(copy, &probe, &ignored) == 0 && (probe.bundle || probe.config);
+}
+
+static int run(char **args, size_t count, void *opts)
+{
+	struct run_options *o = opts;
+	struct running running = { CONTAINER_INIT, -1, -1, -1 };
+	struct err err;
+	int code;
+
+	if (!names_bundle(args + 1, count - 1, &o->make) && is_image(args[0])) {
+		code = run_image(args[0], args + 1, o, &running);
+	} else if (parse_rest(args + 1, &o->make, &err) < 0) {
+		err_prefix(&err, "run");
+		code = fail(&err);
+	} else if (!o->make.bundle &&
+		   access(o->make.config ? o->make.config : "config.json", F_OK) < 0) {
+		err_set(&err, ENOENT,
+			"run: there is no image \"%s\", and no config.json in this directory",
+			args[0]);
+		code = fail(&err);
+	} else {
+		code = run_bundle(args[0], &o->make, &running);
+	}
+	container_close(&running.c);
+	cleanup_fd(&running.root);
+	cleanup_fd(&running.pidfd);
+	cleanup_fd(&running.terminal);
+	return code;
+}
+
+const struct verb verb_run = {
+	"run",
+	"ID | IMAGE [COMMAND...]",
+	"make a container of a bundle or an image, run its program and wait for its end",
+	&table,
+	1,
+	100000,
+	run,
+	sizeof(struct run_options),
+	0
+};

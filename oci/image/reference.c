@@ -12,6 +12,8 @@
 
 #define MAX_NAME 255
 #define MAX_TAG 128
+/* Of a file's name: NAME_MAX less room for what a temporary file adds. */
+#define MAX_FILE (NAME_MAX - 15)
 #define DEFAULT_TAG "latest"
 /* What a name without a domain means to everybody who types one. */
 #define DEFAULT_DOMAIN "docker.io"
@@ -178,7 +180,7 @@ static int parse(char *text, struct arena *a, struct reference *ret, const char 
 	ret->text = ret->digest ? arena_printf(a, "%s@%s", ret->name, ret->digest)
 				: arena_printf(a, "%s:%s", ret->name, ret->tag);
 	*ret_wrong = "too long to be kept";
-	return strlen(reference_to_file(ret->text, a)) > NAME_MAX ? -EINVAL : 0;
+	return strlen(reference_to_file(ret->text, a)) > MAX_FILE ? -EINVAL : 0;
 }
 
 /* For messages: a start of what was given, without control characters. */

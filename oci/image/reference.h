@@ -19,7 +19,7 @@ struct reference {
 };
 
 /* Judges and normalises. -EINVAL: "image name "X": what is wrong". At most 255 bytes of name, 128
- * of tag. */
+ * of tag, and 240 of both as a file's name. */
 int reference_parse(const char *text, struct arena *a, struct reference *ret, struct err *err);
 
 /* The file name of a reference below refs/: '/', '%' and what else cannot stand in one as %XX. And

@@ -45,7 +45,11 @@ struct stream_result {
 
 struct stream;
 
-/* -ENOMEM and the like; nothing is read yet. On the heap. */
+/*
+ * -ENOMEM and the like; nothing is read yet, and threads begin with the first stream_next(), which
+ * is behind a confinement (what cannot have threads goes without). The strings in opts are borrowed
+ * until stream_close(). On the heap.
+ */
 int stream_open(const struct stream_opts *opts, struct stream **ret, struct err *err);
 /*
  * The next bytes, valid until the next call. Returns how many, 0 at the end, -errno with words:

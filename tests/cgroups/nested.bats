@@ -50,9 +50,10 @@ settled() {
 		[[ $listed == *" $pid "* ]]
 	done
 	tote pause "$ID"
-	status_is paused
-	[ "$(number_in one/leaf/cgroup.events frozen)" = 1 ]
-	[ "$(number_in init/cgroup.events frozen)" = 1 ]
+	eventually status_is paused
+	for group in init one/leaf; do
+		eventually eval '[ "$(number_in $group/cgroup.events frozen)" = 1 ]'
+	done
 	refuses 255 "cannot exec in a paused container" exec "$ID" true
 	tote resume "$ID"
 	[ "$(number_in one/leaf/cgroup.events frozen)" = 0 ]

@@ -70,11 +70,18 @@ in_user_namespace() {
 		| .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
 }
 
-# Maps of root need CAP_SETUID over the host's ids, idmapped overlays Linux 5.19.
+since_linux() { # VERSION
+	[ "$(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1)" = "$1" ]
+}
+
+# A tmpfs is id-mapped since Linux 6.3, and has user attributes since 6.6.
+on_tmpfs_before() { # VERSION
+	[ "$(stat -f -c %T "$STORE")" = tmpfs ] && ! since_linux "$1"
+}
+
 needs_idmap() {
-	local version
-	version=$(uname -r)
-	[ "$(printf '%s\n' 5.19 "$version" | sort -V | head -1)" = 5.19 ] || skip "needs Linux 5.19"
+	since_linux 5.19 || skip "needs Linux 5.19"
+	! on_tmpfs_before 6.3 || skip "needs a disk, or Linux 6.3"
 }
 
 set_xattr() { # FILE NAME VALUE
@@ -372,6 +379,7 @@ user_container() {
 }
 
 @test "an ordinary user" {
+	! on_tmpfs_before 6.6 || skip "needs a disk, or Linux 6.6"
 	layer second0
 	mkdir -p "$TREE/etc"
 	make_user

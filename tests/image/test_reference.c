@@ -47,6 +47,8 @@ static void good(void **state)
 		{ "pos@" SHA256, "pos", NULL, SHA256, "pos@" SHA256 },
 		{ "docker.io/pos:1@" SHA256, "pos", "1", SHA256, "pos@" SHA256 },
 		{ "pos:" TAG128, "pos", TAG128, NULL, "pos:" TAG128 },
+		{ HUNDRED HUNDRED TEN TEN TEN ":aaaaaaaaa", HUNDRED HUNDRED TEN TEN TEN,
+		  "aaaaaaaaa", NULL, HUNDRED HUNDRED TEN TEN TEN ":aaaaaaaaa" },
 		{ "a" HEX64, "a" HEX64, "latest", NULL, "a" HEX64 ":latest" },
 	};
 
@@ -111,6 +113,7 @@ static void bad(void **state)
 		{ HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED, "too long" },
 		/* Within the limits of both, but no file can be called so. */
 		{ HUNDRED HUNDRED ":" TAG128, "too long to be kept" },
+		{ HUNDRED HUNDRED TEN TEN TEN ":" TEN "a", "too long to be kept" },
 	};
 
 	(void)state;

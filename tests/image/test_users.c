@@ -37,6 +37,7 @@ static const char group[] = "root:x:0:\n"
 			    "apple:x:50:apple,xapp,appx\n"
 			    "broken:x:x:app\n"
 			    "2000:x:6:\n"
+			    "numbers:x:70:1000,5\n"
 			    "empty:x:60:";
 
 static void put(const char *path, const char *text, size_t len)

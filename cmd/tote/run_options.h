@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options of `tote run`: those of the OCI command, and those that an image is run with. */
+#ifndef CMD_TOTE_RUN_OPTIONS_H
+#define CMD_TOTE_RUN_OPTIONS_H
+
+#include "cmd/tote/make_options.h"
+
+struct image_options {
+	bool interactive, tty, remove, read_only;
+	const char *name, *user, *workdir, *entrypoint, *hostname, *memory, *cpus, *pids_limit,
+		*network, *userns, *seccomp, *image_volumes;
+	struct option_list env, env_files, volumes, tmpfs, cap_add, cap_drop, publish;
+};
+
+struct run_options {
+	struct make_options make; /* first: MAKE_OPTIONS are offsets in it */
+	struct image_options image;
+};
+
+#define IMAGE_OPTION(name, letter, kind, member, value, help)                                      \
+	{                                                                                          \
+		name, letter, kind, offsetof(struct run_options, image.member), value, help        \
+	}
+
+#define IMAGE_OPTIONS                                                                              \
+	IMAGE_OPTION("interactive", 'i', OPT_FLAG, interactive, NULL, "image: keep stdin open"),   \
+		IMAGE_OPTION("tty", 't', OPT_FLAG, tty, NULL, "image: give it a terminal"),        \
+		IMAGE_OPTION("rm", 0, OPT_FLAG, remove, NULL,                                      \
+			     "image: remove the container after its end"),                         \
+		IMAGE_OPTION("name", 0, OPT_STRING, name, "ID", "image: the container's ID"),      \
+		IMAGE_OPTION("env", 'e', OPT_LIST, env, "NAME[=VALUE]", "image: set a variable"),  \
+		IMAGE_OPTION("env-file", 0, OPT_LIST, env_files, "FILE",                           \
+			     "image: set variables, one a line"),                                  \
+		IMAGE_OPTION("volume", 'v', OPT_LIST, volumes, "SOURCE:PATH[:ro]",                 \
+			     "image: mount a directory or a named volume"),                        \
+		IMAGE_OPTION("tmpfs", 0, OPT_LIST, tmpfs, "PATH[:OPTIONS]",                        \
+			     "image: mount a tmpfs"),                                              \
+		IMAGE_OPTION("image-volumes", 0, OPT_STRING, image_volumes, "HOW",                 \
+			     "image: what it declares: dir (default), tmpfs or ignore"),           \
+		IMAGE_OPTION("user", 'u', OPT_STRING, user, "USER[:GROUP]", "image: run as"),      \
+		IMAGE_OPTION("workdir", 'w', OPT_STRING, workdir, "PATH",                          \
+			     "image: the working directory"),                                      \
+		IMAGE_OPTION("entrypoint", 0, OPT_STRING, entrypoint, "PROGRAM",                   \
+			     "image: in place of its entrypoint"),                                 \
+		IMAGE_OPTION("hostname", 0, OPT_STRING, hostname, "NAME", "image: the host name"), \
+		IMAGE_OPTION("read-only", 0, OPT_FLAG, read_only, NULL,                            \
+			     "image: nothing of it can be written"),                               \
+		IMAGE_OPTION("memory", 'm', OPT_STRING, memory, "BYTES",                           \
+			     "image: limit memory (k, m, g)"),                                     \
+		IMAGE_OPTION("cpus", 0, OPT_STRING, cpus, "N",                                     \
+			     "image: limit processor time (0.5: half a processor)"),               \
+		IMAGE_OPTION("pids-limit", 0, OPT_STRING, pids_limit, "N",                         \
+			     "image: limit processes (default 512, -1: none)"),                    \
+		IMAGE_OPTION("cap-add", 0, OPT_LIST, cap_add, "CAP", "image: add a capability"),   \
+		IMAGE_OPTION("cap-drop", 0, OPT_LIST, cap_drop, "CAP",                             \
+			     "image: take one away, or ALL"),                                      \
+		IMAGE_OPTION("network", 0, OPT_STRING, network, "NAME",                            \
+			     "image: none (default) or host"),                                     \
+		IMAGE_OPTION("publish", 'p', OPT_LIST, publish, "PORTS",                           \
+			     "image: not possible yet"),                                           \
+		IMAGE_OPTION("userns", 0, OPT_STRING, userns, "HOW",                               \
+			     "image: host (default) or auto: ids of its own"),                     \
+		IMAGE_OPTION("seccomp", 0, OPT_STRING, seccomp, "PROFILE",                         \
+			     "image: a profile's file, or unconfined")
+
+/*
+ * Runs an image: args are its program's. *ret as make_container() with `run` set. -ENOENT only when
+ * no image of that name is in the store.
+ */
+int make_from_image(const char *image, char **args, const struct run_options *o,
+		    struct container *ret_c, int *ret_root, int *ret_pidfd, int *ret_terminal,
+		    struct err *err);
+/* Whether the store has it. */
+bool is_image(const char *name);
+
+#endif
