@@ -5,10 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -192,4 +196,42 @@ int fd_wait_readable(int fd, int timeout_ms)
 			timeout_ms = left > 0 ? (int)left : 0;
 		}
 	}
+}
+
+static int open_in_root(int root_fd, const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+
+	return (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+}
+
+int fd_make_path_in_root(int root_fd, const char *path, mode_t mode)
+{
+	autofd at = fcntl(root_fd, F_DUPFD_CLOEXEC, 0);
+	char partial[PATH_MAX];
+	size_t len = strlen(path);
+
+	if (at < 0 || len >= sizeof(partial)) {
+		errno = at < 0 ? errno : ENAMETOOLONG;
+		return -1;
+	}
+	for (size_t start = 0, end; start < len; start = end + 1) {
+		int next;
+
+		end = start + strcspn(path + start, "/");
+		if (end == start)
+			continue;
+		memcpy(partial, path, end);
+		partial[end] = '\0';
+		next = open_in_root(root_fd, partial);
+		if (next < 0 && errno == ENOENT &&
+		    (mkdirat(at, partial + start, mode) == 0 || errno == EEXIST))
+			next = open_in_root(root_fd, partial);
+		if (next < 0)
+			return -1;
+		close(at);
+		at = next;
+	}
+	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to oci/spec*.c: the tables that config.json is decoded by, and the rules that several of
+/* Private to oci/spec*.c and oci/image/: the tables that config.json is decoded by, and the rules that several of
  * them share. */
 #ifndef OCI_SPEC_TABLES_H
 #define OCI_SPEC_TABLES_H

@@ -64,7 +64,7 @@ $(BUILD)/tote-shared: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmd/tote/*.c)) 
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(BUILD)/gen/seccomp_builtin.c
 	@mkdir -p $(@D)
 	$(call say,TEST)
-	$(Q)clang $(CPPFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $< \
+	$(Q)clang $(CPPFLAGS) $(if $(ISAL),-DTOTE_ISAL) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $< \
 		$(filter-out netns/% oci/spawn.c oci/launch.c oci/create.c oci/exec.c,$(LIB_SRC)) $(BUILD)/gen/seccomp_builtin.c \
 		-lcap -lseccomp -lyajl -lm $(IMAGE_LIBS)
 

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define TEXT_MAX ((size_t)1 << 20)
@@ -104,10 +105,37 @@ static int open_layer_with_users(struct imaging *im)
 	return -1;
 }
 
+/*
+ * A lone layer that is only read needs no overlay, if all that will be mounted on is there. Else
+ * there is an upper layer for the mount points, and the root becomes read-only once they are made.
+ */
+static bool can_be_bound(const struct imaging *im)
+{
+	static const char *const mount_points[] = { "proc", "sys", "dev" };
+	const struct image_options *o = &im->o->image;
+	autofd layer = -1;
+
+	if (!o->read_only || im->image.layers.count != 1 || o->volumes.count || o->tmpfs.count ||
+	    im->config.process.volumes.count)
+		return false;
+	layer = fd_open(
+		im->store.fd,
+		arena_printf((struct arena *)&im->a, "l/%s", im->image.layers.items[0].link),
+		O_PATH | O_DIRECTORY);
+	for (size_t i = 0; i < ARRAY_SIZE(mount_points); i++) {
+		struct stat st;
+
+		if (layer < 0 || fstatat(layer, mount_points[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !S_ISDIR(st.st_mode))
+			return false;
+	}
+	return true;
+}
+
 static int make_root(struct imaging *im, const char *id)
 {
-	const struct store_container c = { id, globals.root, im->image.digest,
-					   im->o->image.read_only };
+	bool bound = can_be_bound(im);
+	const struct store_container c = { id, globals.root, im->image.digest, bound };
 	int r = store_container_new(&im->store, &c, &im->a, &im->container, &im->container_fd,
 				    im->err);
 
@@ -116,14 +144,15 @@ static int make_root(struct imaging *im, const char *id)
 	im->rootfs = (struct rootfs)ROOTFS_INIT;
 	im->rootfs.store = im->store.path;
 	im->rootfs.container = im->container;
-	im->rootfs.read_only = im->o->image.read_only;
+	im->rootfs.read_only = bound;
 	im->rootfs.discard = im->o->image.remove;
 	list_layers(im);
+	im->convert.root_path = rootfs_mount_point(&im->rootfs, &im->a);
 	if (globals.rootless) {
 		im->lookup = open_layer_with_users(im);
 		return 0;
 	}
-	r = im->lookup = rootfs_open(&im->rootfs, -1, false, im->err);
+	r = im->lookup = rootfs_open(&im->rootfs, -1, bound, im->err);
 	/* Looked into now, mounted later: one mount serves both. */
 	im->rootfs.tree = im->convert.uid_mappings.count ? -1 : im->lookup;
 	return r < 0 ? r : 0;
@@ -276,11 +305,27 @@ static int choose_seccomp(struct imaging *im)
 	return 0;
 }
 
+static bool has_pids_controller(void)
+{
+	struct cg_tree tree;
+	struct err ignored;
+	bool has = false;
+
+	if (globals.manager == CGROUP_DISABLED || cg_tree_find(&tree, &ignored) < 0)
+		return false;
+	has = cg_available(&tree) >> CG_PIDS & 1;
+	cg_tree_close(&tree);
+	return has;
+}
+
 static int choose_pids_limit(struct imaging *im)
 {
 	const char *text = im->o->image.pids_limit;
 	char *end;
 
+	/* What nobody asked for must not keep a container from running on a hybrid host. */
+	if (!text)
+		im->convert.pids_limit = has_pids_controller() ? 0 : -1;
 	if (!text)
 		return 0;
 	im->convert.pids_limit = strtol(text, &end, 10);
@@ -294,7 +339,10 @@ static int choose_pids_limit(struct imaging *im)
 
 static int choose_network(struct imaging *im)
 {
-	const char *name = im->o->image.network ? im->o->image.network : "none";
+	/* An ordinary user cannot make another one that leads anywhere. */
+	const char *name = im->o->image.network ? im->o->image.network
+			   : globals.rootless	? "host"
+						: "none";
 
 	if (im->o->image.publish.count)
 		return err_set(im->err, EOPNOTSUPP,
@@ -360,6 +408,19 @@ static int set_streams(const struct run_options *o)
 	return out;
 }
 
+/* image-spec conversion.md, "config.WorkingDir": made where the image lacks it. */
+static int make_working_dir(struct imaging *im)
+{
+	const char *dir =
+		im->convert.working_dir ? im->convert.working_dir : im->config.process.working_dir;
+
+	if (!dir || dir[0] != '/' || fill_from(im) < 0 || im->rootfs.read_only)
+		return 0;
+	return fd_make_path_in_root(im->lookup, dir, 0755) < 0
+		       ? err_errno(im->err, "make the working directory %s", dir)
+		       : 0;
+}
+
 static int make(struct imaging *im, const char *id, struct container *ret_c, int *ret_root,
 		int *ret_pidfd, int *ret_terminal)
 {
@@ -408,6 +469,8 @@ int make_from_image(const char *image, char **args, const struct run_options *o,
 		r = make_root(&im, id);
 	if (r == 0)
 		r = add_mounts(&im);
+	if (r == 0)
+		r = make_working_dir(&im);
 	if (r == 0)
 		r = make(&im, id, ret_c, ret_root, ret_pidfd, ret_terminal);
 	if (im.container) {

@@ -23,7 +23,9 @@
  * of 39 KB. Tight, as libarchive goes on for a while when memory is out. */
 #define MEMORY ((size_t)64 << 20)
 #define ZSTD_MEMORY ((size_t)136 << 20) /* the largest window, 128 MiB */
-#define OUT_OF_MEMORY 255		/* what lib/ ends the process with */
+/* What lib/ and libarchive end the process with. */
+#define OUT_OF_MEMORY 255
+#define OUT_OF_MEMORY_ARCHIVE 1
 
 /* Written in one piece, as it is shorter than PIPE_BUF. */
 struct message {
@@ -101,7 +103,7 @@ static _Noreturn void child(const struct unpack_opts *opts, int result, pid_t pa
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
-		_exit(1);
+		_exit(2);
 	/* A limit on file sizes is an error to tell, not a signal to die by. */
 	signal(SIGXFSZ, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
@@ -190,7 +192,7 @@ static int died(int status, struct err *err)
 	if (WIFSIGNALED(status))
 		return err_set(err, EBADMSG, "the process that unpacked it was killed by signal %d",
 			       WTERMSIG(status));
-	if (WEXITSTATUS(status) == OUT_OF_MEMORY)
+	if (WEXITSTATUS(status) == OUT_OF_MEMORY || WEXITSTATUS(status) == OUT_OF_MEMORY_ARCHIVE)
 		return err_set(err, EBADMSG, "unpacking it takes more memory than it may");
 	return err_set(err, EBADMSG, "the process that unpacked it ended with code %d",
 		       WEXITSTATUS(status));

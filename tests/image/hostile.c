@@ -183,7 +183,7 @@ static int run_bare(const struct unpack_opts *opts, struct err *err)
 	int status;
 
 	if (pid == 0) {
-		struct rlimit as = { (rlim_t)256 << 20, (rlim_t)256 << 20 };
+		struct rlimit as = { (rlim_t)100 << 20, (rlim_t)100 << 20 };
 
 		setrlimit(RLIMIT_AS, &as);
 		alarm(SECONDS);
