@@ -120,7 +120,7 @@ install: all man
 	install -m 644 $(BUILD)/libtote.a $(DESTDIR)$(PREFIX)/lib
 	for d in lib cgroups netns oci oci/image; do \
 		install -d $(DESTDIR)$(PREFIX)/include/tote/$$d; \
-		install -m 644 $$(ls $$d/*.h | grep -v '_private\.h$$\|_wait\.h$$') $(DESTDIR)$(PREFIX)/include/tote/$$d; \
+		install -m 644 $$(ls $$d/*.h | grep -v '_private\.h$$') $(DESTDIR)$(PREFIX)/include/tote/$$d; \
 	done
 	$(MAKE) install-man
 

@@ -149,19 +149,18 @@ static int run(char **args, size_t count, void *opts)
 {
 	struct run_options *o = opts;
 	struct running running = { CONTAINER_INIT, -1, -1, -1 };
+	bool bundle = names_bundle(args + 1, count - 1, &o->make);
 	struct err err;
 	int code;
 
-	if (!names_bundle(args + 1, count - 1, &o->make) && is_image(args[0])) {
+	if (!bundle && is_image(args[0])) {
 		code = run_image(args[0], args + 1, o, &running);
+	} else if (!bundle && access("config.json", F_OK) < 0) {
+		err_set(&err, ENOENT, "run: there is no image \"%s\", and no config.json in %s",
+			args[0], absolute(NULL));
+		code = fail(&err);
 	} else if (parse_rest(args + 1, &o->make, &err) < 0) {
 		err_prefix(&err, "run");
-		code = fail(&err);
-	} else if (!o->make.bundle &&
-		   access(o->make.config ? o->make.config : "config.json", F_OK) < 0) {
-		err_set(&err, ENOENT,
-			"run: there is no image \"%s\", and no config.json in this directory",
-			args[0]);
 		code = fail(&err);
 	} else {
 		code = run_bundle(args[0], &o->make, &running);

@@ -17,9 +17,7 @@ make_rootfs() {
 	[ -x "$ROOTFS/bin/busybox" ] && return
 	mkdir -p "$ROOTFS"/{bin,dev,etc,proc,sys,tmp,root}
 	cp "$BUSYBOX" "$ROOTFS/bin/busybox"
-	for applet in $("$BUSYBOX" --list); do
-		[ -e "$ROOTFS/bin/$applet" ] || ln -s busybox "$ROOTFS/bin/$applet"
-	done
+	chroot "$ROOTFS" /bin/busybox --install -s /bin
 	echo 'root:x:0:0:root:/root:/bin/sh' >"$ROOTFS/etc/passwd"
 	echo 'root:x:0:' >"$ROOTFS/etc/group"
 }

@@ -127,12 +127,14 @@ has_status() {
 
 @test "1, 2, 40 and 500 layers, and no more" {
 	local i many=()
-	for i in $(seq 1000 1499); do
-		layer "m$i"
-		mkdir "$TREE/many"
-		echo "$i" | tee "$TREE/many/$i" >"$TREE/last"
+	# By no program for each: in an emulated machine that would take a minute.
+	mkdir -p "$STORE"/layers/m{1000..1499}/fs/many
+	for i in {1000..1499}; do
+		echo "$i" >"$STORE/layers/m$i/fs/last"
+		echo >"$STORE/layers/m$i/fs/many/$i"
 		many=("m$i" "${many[@]}")
 	done
+	(cd "$STORE/l" && python3 -c 'import os; [os.symlink(f"../layers/m{i}/fs", f"m{i}") for i in range(1000, 1500)]')
 	inside 'ls /many | wc -l; cat /last'
 	for i in 1 39 499; do
 		container

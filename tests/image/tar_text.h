@@ -5,6 +5,7 @@
 
 #include "lib/buf.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +15,13 @@ struct tar_member {
 	const char *data, *link;
 	unsigned mode, uid, gid, mtime, major, minor;
 };
+
+/* Octal digits that fill a field but for its last byte. */
+static inline void tar_number(unsigned char *field, int width, uint64_t value)
+{
+	for (int i = width - 2; i >= 0; i--, value /= 8)
+		field[i] = (unsigned char)('0' + value % 8);
+}
 
 static inline void tar_pad(struct buf *b)
 {
@@ -29,20 +37,21 @@ static inline void tar_add(struct buf *b, const struct tar_member *m)
 	unsigned sum = 0;
 
 	snprintf((char *)h, 100, "%s", m->name);
-	snprintf((char *)h + 100, 8, "%07o", m->mode ? m->mode : 0644);
-	snprintf((char *)h + 108, 8, "%07o", m->uid);
-	snprintf((char *)h + 116, 8, "%07o", m->gid);
-	snprintf((char *)h + 124, 12, "%011zo", size);
-	snprintf((char *)h + 136, 12, "%011o", m->mtime ? m->mtime : 1000000000);
+	tar_number(h + 100, 8, m->mode ? m->mode : 0644);
+	tar_number(h + 108, 8, m->uid);
+	tar_number(h + 116, 8, m->gid);
+	tar_number(h + 124, 12, size);
+	tar_number(h + 136, 12, m->mtime ? m->mtime : 1000000000);
 	memset(h + 148, ' ', 8);
 	h[156] = (unsigned char)(m->type ? m->type : '0');
 	snprintf((char *)h + 157, 100, "%s", m->link ? m->link : "");
 	memcpy(h + 257, "ustar\00000", 8);
-	snprintf((char *)h + 329, 8, "%07o", m->major);
-	snprintf((char *)h + 337, 8, "%07o", m->minor);
+	tar_number(h + 329, 8, m->major);
+	tar_number(h + 337, 8, m->minor);
 	for (int i = 0; i < 512; i++)
 		sum += h[i];
-	snprintf((char *)h + 148, 8, "%06o", sum);
+	tar_number(h + 148, 7, sum);
+	h[154] = 0;
 	buf_add(b, h, sizeof(h));
 	buf_add(b, m->data, size);
 	tar_pad(b);

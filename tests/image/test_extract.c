@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -205,7 +206,7 @@ static void test_directory_times(void **state)
 	ADD(f, .name = "top");
 	assert_int_equal(extract(f), 0);
 	assert_true(exists(f, "d1/file39.2"));
-	assert_int_equal(stat_of(f, "").st_mtim.tv_sec, 3);
+	assert_int_equal(stat_of(f, ".").st_mtim.tv_sec, 3);
 	for (int i = 0; i < 40; i++) {
 		snprintf(name, sizeof(name), "d%d", i);
 		assert_int_equal(stat_of(f, name).st_mtim.tv_sec, 100 + i);
@@ -555,17 +556,14 @@ static void test_sparse(void **state)
 	autofd fd = -1;
 	char end[5] = "";
 
-	tar_pax(&f->tar, "GNU.sparse.map", "0,0,8388608,4", 13);
-	f->tar.len -= 512; /* its three records in one header */
-	f->tar.len -= 512;
-	tar_add(&f->tar,
-		&(struct tar_member){ .name = "pax",
-				      .type = 'x',
-				      .data = "22 GNU.sparse.major=0\n22 GNU.sparse.minor=1\n"
-					      "32 GNU.sparse.map=0,0,8388608,4\n"
-					      "27 GNU.sparse.size=8388618\n" });
+	tar_add(&f->tar, &(struct tar_member){ .name = "pax",
+					       .type = 'x',
+					       .data = "25 GNU.sparse.numblocks=2\n"
+						       "32 GNU.sparse.map=0,0,8388608,4\n"
+						       "27 GNU.sparse.size=8388618\n" });
 	ADD(f, .name = "sparse", .data = "data");
-	assert_int_equal(extract(f), 0);
+	if (extract(f) < 0)
+		fail_msg("%s", f->err.msg);
 	assert_int_equal(stat_of(f, "sparse").st_size, 8388618);
 	assert_true(stat_of(f, "sparse").st_blocks < 64);
 	fd = fd_open(f->fd, "sparse", O_RDONLY);
