@@ -62,7 +62,8 @@ static int configure(int fs, const char *list, struct err *err)
 		if (fsconfig(fs, flag ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, key, value, 0) ==
 		    0)
 			continue;
-		if (errno == EINVAL && key == list + 1)
+		/* "Unknown parameter", or the older way's "Cumulative options too large". */
+		if (errno == EINVAL && strcmp(key, "lowerdir+") == 0)
 			return -ENOSYS;
 		return failed(fs, value ? value : key, err);
 	}
@@ -130,6 +131,21 @@ static int make_links(const struct rootfs *r, struct err *err)
 	return code;
 }
 
+/* mount(2) does not tell which layer is missing. */
+static int mount_failed(const struct rootfs *r, struct err *err)
+{
+	int code = errno;
+
+	for (size_t i = 0; i < r->layers.count; i++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "%zu", i);
+		if (access(name, F_OK) < 0)
+			return err_errno(err, "%s/l/%s", r->store, r->layers.items[i]);
+	}
+	return err_code(err, code, "mount the overlay");
+}
+
 /* In a mount namespace of our own: on a file system in memory that is gone with it. */
 static int by_mount(const struct rootfs *r, struct err *err)
 {
@@ -150,7 +166,7 @@ static int by_mount(const struct rootfs *r, struct err *err)
 		return err_set(err, E2BIG, "%zu layers: too many for mount(2) (needs Linux >= 6.8)",
 			       r->layers.count);
 	if (mount("overlay", "overlay", "overlay", r->read_only ? MS_RDONLY : 0, page.data) < 0)
-		return err_errno(err, "mount the overlay");
+		return mount_failed(r, err);
 	tree = open_tree(AT_FDCWD, "overlay", CLONE_FLAGS);
 	return tree < 0 ? err_errno(err, "take the overlay (needs Linux >= 5.2)") : tree;
 }

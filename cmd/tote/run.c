@@ -156,8 +156,8 @@ static int run(char **args, size_t count, void *opts)
 	if (!bundle && is_image(args[0])) {
 		code = run_image(args[0], args + 1, o, &running);
 	} else if (!bundle && access("config.json", F_OK) < 0) {
-		err_set(&err, ENOENT, "run: there is no image \"%s\", and no config.json in %s",
-			args[0], absolute(NULL));
+		err_set(&err, ENOENT, "run: no image \"%s\"; bundle %s: open config.json: %s",
+			args[0], absolute(NULL), err_text(ENOENT));
 		code = fail(&err);
 	} else if (parse_rest(args + 1, &o->make, &err) < 0) {
 		err_prefix(&err, "run");

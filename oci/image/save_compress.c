@@ -156,8 +156,7 @@ static int run(const struct saving *s, const struct store_layer *layer, int spoo
 int save_layer_compress(const struct saving *s, const struct store_layer *layer, int *ret_fd)
 {
 	autofd fd = fd_create(s->opts->spool, ".", O_TMPFILE | O_RDWR, 0600);
-	int r = fd < 0 ? err_errno(s->err, "make an unnamed file in the store")
-		       : run(s, layer, fd);
+	int r = fd < 0 ? err_errno(s->err, "make an unnamed file in the store") : run(s, layer, fd);
 
 	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
 		r = err_errno(s->err, "seek");

@@ -20,9 +20,8 @@ char *save_config_name(const struct saving *s, const char *digest)
 
 char *save_layer_name(const struct saving *s, const struct save_blob *blob)
 {
-	return s->opts->format == SAVE_OCI
-		       ? save_blob_name(s, blob->digest)
-		       : arena_printf(s->a, "%s.tar", digest_hex(blob->digest));
+	return s->opts->format == SAVE_OCI ? save_blob_name(s, blob->digest)
+					   : arena_printf(s->a, "%s.tar", digest_hex(blob->digest));
 }
 
 /* The whole form that containerd, Docker and Podman keep names in: their default registry is named.
