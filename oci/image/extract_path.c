@@ -50,11 +50,11 @@ const char *extract_leaf(const char *path, size_t *ret_parent_len)
 	return slash ? slash + 1 : path;
 }
 
-static int open_in_root(const struct extract *x, const char *path)
+static int open_below(const struct extract *x, const char *path, uint64_t resolve)
 {
 	struct open_how how = {
 		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve,
 	};
 
 	for (int i = 0; i < EAGAIN_TRIES; i++) {
@@ -65,6 +65,41 @@ static int open_in_root(const struct extract *x, const char *path)
 			return fd;
 	}
 	return -1;
+}
+
+/* Links of links would add up to a depth that no name has. */
+static bool is_too_deep(const struct extract *x, int fd)
+{
+	struct stat root, st;
+	autofd cur = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (fstat(x->opts.root_fd, &root) < 0)
+		return true;
+	for (int depth = 0; depth <= PARTS_MAX && cur >= 0 && fstat(cur, &st) == 0; depth++) {
+		int up;
+
+		if (st.st_ino == root.st_ino && st.st_dev == root.st_dev)
+			return false;
+		up = fd_open(cur, "..", O_RDONLY | O_DIRECTORY);
+		close(cur);
+		cur = up;
+	}
+	return true;
+}
+
+static int open_in_root(const struct extract *x, const char *path)
+{
+	int fd = open_below(x, path, RESOLVE_NO_SYMLINKS);
+
+	if (fd >= 0 || errno != ELOOP)
+		return fd;
+	fd = open_below(x, path, 0);
+	if (fd >= 0 && is_too_deep(x, fd)) {
+		close(fd);
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return fd;
 }
 
 static void close_dir(struct extract_dir *d)

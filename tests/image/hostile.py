@@ -425,8 +425,9 @@ def bombs(n):
     for i in range(20):
         parts.append(dir_(f"s{i - 1}/" + "d/" * 250 if i else "d/" * 250))
         parts.append(sym(f"s{i}", (f"s{i - 1}/" if i else "") + "d/" * 250))
-    n.add("ok-bomb-depth-by-links", *parts, file("x"))
-    n.add("ok-bomb-depth-replaced", *parts, file("d"))
+    n.add("bad-bomb-depth-by-links", *parts, file("x"))
+    n.add("bad-bomb-depth-replaced", *parts, file("d"))
+    n.add("ok-bomb-depth-250-replaced", *parts[:2], file("d"))
     n.add("any-bomb-implicit", gzip_of(file(f"{i}/" + "d/" * 250 + "x") for i in range(1000)), end=b"")
     n.add("any-bomb-headers", gzip_of(pax({"comment": "x" * 500}) for i in range(100000)), end=b"")
 

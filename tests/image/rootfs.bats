@@ -356,7 +356,7 @@ user() {
 
 # All that an ordinary user needs, below a directory that it can search.
 make_user() {
-	HOME_DIR=$(mktemp -d /tmp/tote-layers.XXXXXX)
+	HOME_DIR=$(mktemp -d "${TMPDIR:-/tmp}/tote-layers.XXXXXX")
 	chmod 755 "$HOME_DIR"
 	user true 2>/dev/null && user unshare --user true 2>/dev/null || skip "ordinary users cannot make user namespaces here"
 	cp "$LAYERS" "$TOTE" "$HOME_DIR"

@@ -558,7 +558,7 @@ static void test_sparse(void **state)
 
 	tar_add(&f->tar, &(struct tar_member){ .name = "pax",
 					       .type = 'x',
-					       .data = "25 GNU.sparse.numblocks=2\n"
+					       .data = "26 GNU.sparse.numblocks=2\n"
 						       "32 GNU.sparse.map=0,0,8388608,4\n"
 						       "27 GNU.sparse.size=8388618\n" });
 	ADD(f, .name = "sparse", .data = "data");
