@@ -2,38 +2,51 @@
 #include "lib/tree.h"
 
 #include "lib/cleanup.h"
-#include "lib/fd.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <linux/openat2.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 /* As many descriptors are open at most; what lies deeper is moved up first. */
 #define DEPTH_MAX 64
 
 struct removal {
-	int top; /* the directory that all of it lies in */
-	dev_t dev;
+	int top;	    /* the directory that all of it lies in */
 	unsigned int moved; /* directories that were too deep, now in top */
 };
 
-static DIR *open_listing(int fd)
-{
-	int listing = fd_open(fd, ".", O_RDONLY | O_DIRECTORY);
-	DIR *dir = listing < 0 ? NULL : fdopendir(listing);
+/* As getdents64(2) fills it: without opendir(3), which costs four more calls a directory. */
+struct listing {
+	int fd;
+	ssize_t len, at;
+	alignas(struct dirent64) char data[4096];
+};
 
-	if (!dir && listing >= 0)
-		close(listing);
-	return dir;
-}
-
-static bool dots(const char *name)
+/* The next entry but "." and ".."; NULL at the end or with errno. */
+static struct dirent64 *next_entry(struct listing *l)
 {
-	return name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]));
+	for (;;) {
+		struct dirent64 *d;
+
+		if (l->at >= l->len) {
+			l->len = syscall(SYS_getdents64, l->fd, l->data, sizeof(l->data));
+			l->at = 0;
+			if (l->len <= 0) {
+				errno = l->len ? errno : 0;
+				return NULL;
+			}
+		}
+		d = (struct dirent64 *)(l->data + l->at);
+		l->at += d->d_reclen;
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+			return d;
+	}
 }
 
 static int remove_entries(struct removal *rm, int fd, int depth);
@@ -41,23 +54,36 @@ static int remove_entries(struct removal *rm, int fd, int depth);
 static int move_up(struct removal *rm, int fd, const char *name)
 {
 	char up[32];
+	int r;
 
 	do {
 		snprintf(up, sizeof(up), ".deep-%u", rm->moved++);
-	} while (renameat2(fd, name, rm->top, up, RENAME_NOREPLACE) < 0 && errno == EEXIST);
-	return faccessat(rm->top, up, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+		r = renameat2(fd, name, rm->top, up, RENAME_NOREPLACE);
+	} while (r < 0 && errno == EEXIST);
+	return r < 0 ? -errno : 0;
+}
+
+/* RESOLVE_NO_XDEV (Linux 5.6): what is mounted in there is somebody else's. */
+static int open_directory(int fd, const char *name)
+{
+	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+				.resolve = RESOLVE_NO_XDEV };
+
+	return (int)syscall(SYS_openat2, fd, name, &how, sizeof(how));
 }
 
 static int remove_directory(struct removal *rm, int fd, const char *name, int depth)
 {
-	autofd child = fd_open(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-	struct stat st;
+	autofd child = -1;
 	int r;
 
-	if (child < 0 || fstat(child, &st) < 0)
+	if (unlinkat(fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return -errno;
+	child = open_directory(fd, name);
+	if (child < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (st.st_dev != rm->dev)
-		return -EXDEV;
 	if (depth == DEPTH_MAX)
 		return move_up(rm, fd, name);
 	r = remove_entries(rm, child, depth + 1);
@@ -66,38 +92,34 @@ static int remove_directory(struct removal *rm, int fd, const char *name, int de
 	return r;
 }
 
-static int remove_entry(struct removal *rm, int fd, const char *name, int depth)
+static int remove_entry(struct removal *rm, int fd, const struct dirent64 *d, int depth)
 {
-	if (unlinkat(fd, name, 0) == 0 || errno == ENOENT)
+	if (d->d_type == DT_DIR)
+		return remove_directory(rm, fd, d->d_name, depth);
+	if (unlinkat(fd, d->d_name, 0) == 0 || errno == ENOENT)
 		return 0;
-	/* unlink(2): EISDIR of Linux, EPERM of POSIX */
+	/* A directory whose type the file system does not tell. unlink(2): EISDIR of Linux, EPERM
+	 * of POSIX */
 	if (errno != EISDIR && errno != EPERM)
 		return -errno;
-	return remove_directory(rm, fd, name, depth);
+	return remove_directory(rm, fd, d->d_name, depth);
 }
 
 static int remove_entries(struct removal *rm, int fd, int depth)
 {
-	DIR *dir = open_listing(fd);
-	struct dirent *d;
+	struct listing listing = { .fd = fd };
+	struct dirent64 *d;
 	int r = 0;
 
-	if (!dir)
-		return -errno;
-	while (r == 0 && (errno = 0, d = readdir(dir)))
-		if (!dots(d->d_name))
-			r = remove_entry(rm, fd, d->d_name, depth);
-	if (r == 0 && errno)
-		r = -errno;
-	closedir(dir);
-	return r;
+	while (r == 0 && (d = next_entry(&listing)))
+		r = remove_entry(rm, fd, d, depth);
+	return r == 0 && errno ? -errno : r;
 }
 
 int tree_remove(int dirfd, const char *name)
 {
-	struct removal rm = { 0 };
+	struct removal rm = { .top = -1 };
 	autofd top = -1;
-	struct stat st;
 	unsigned int moved;
 	int r;
 
@@ -105,13 +127,14 @@ int tree_remove(int dirfd, const char *name)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return -errno;
-	top = fd_open(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-	if (top < 0 || fstat(top, &st) < 0)
-		return -errno;
-	rm.top = top;
-	rm.dev = st.st_dev;
+	rm.top = top = open_directory(dirfd, name);
+	if (top < 0)
+		return errno == ENOENT ? 0 : -errno;
+	/* What was moved up comes on the next round. */
 	do {
 		moved = rm.moved;
+		if (lseek(top, 0, SEEK_SET) < 0)
+			return -errno;
 		r = remove_entries(&rm, top, 0);
 	} while (r == 0 && rm.moved != moved);
 	if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
@@ -121,34 +144,31 @@ int tree_remove(int dirfd, const char *name)
 
 static int add_usage(int fd, uint64_t *bytes, int depth)
 {
-	DIR *dir = open_listing(fd);
-	struct dirent *d;
+	struct listing listing = { .fd = fd };
+	struct dirent64 *d;
 	int r = 0;
 
-	if (!dir)
-		return -errno;
-	while (r == 0 && (errno = 0, d = readdir(dir))) {
+	while (r == 0 && (d = next_entry(&listing))) {
 		autofd child = -1;
 		struct stat st;
 
-		if (dots(d->d_name) || fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		*bytes += (uint64_t)st.st_blocks * 512;
 		/* What is deeper than anybody's tree is left out rather than descriptors used up.
 		 */
 		if (!S_ISDIR(st.st_mode) || depth == DEPTH_MAX * 4)
 			continue;
-		child = fd_open(fd, d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+		child = open_directory(fd, d->d_name);
 		if (child >= 0)
 			r = add_usage(child, bytes, depth + 1);
 	}
-	closedir(dir);
-	return r;
+	return r == 0 && errno && errno != ENOENT ? -errno : r;
 }
 
 int tree_usage(int dirfd, const char *name, uint64_t *ret_bytes)
 {
-	autofd fd = fd_open(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	autofd fd = open_directory(dirfd, name);
 	uint64_t bytes = 0;
 	int r = fd < 0 ? -errno : add_usage(fd, &bytes, 0);
 

@@ -98,14 +98,16 @@ static int run_bundle(const char *id, const struct make_options *o, struct runni
 	return attend_to(run, o, o->keep);
 }
 
-static int run_image(const char *image, char **args, const struct run_options *o,
+static int run_image(struct imaging *im, char **args, const struct run_options *o,
 		     struct running *run)
 {
 	struct err err;
-	int code;
+	int code, r = imaging_run(im, args, o, &run->c, &run->root, &run->pidfd, &run->terminal,
+				  &err);
 
-	if (make_from_image(image, args, o, &run->c, &run->root, &run->pidfd, &run->terminal,
-			    &err) < 0)
+	/* Now: what it holds of the store is the container's, and shall not last as long as we. */
+	imaging_close(im);
+	if (r < 0)
 		return fail(&err);
 	code = attend_to(run, &o->make, !o->image.remove);
 	if (!o->make.detach || code)
@@ -148,13 +150,14 @@ static bool names_bundle(char **rest, size_t count, const struct make_options *o
 static int run(char **args, size_t count, void *opts)
 {
 	struct run_options *o = opts;
+	struct imaging *im = NULL;
 	struct running running = { CONTAINER_INIT, -1, -1, -1 };
 	bool bundle = names_bundle(args + 1, count - 1, &o->make);
 	struct err err;
 	int code;
 
-	if (!bundle && is_image(args[0])) {
-		code = run_image(args[0], args + 1, o, &running);
+	if (!bundle && imaging_open(args[0], &im, &err) == 0) {
+		code = run_image(im, args + 1, o, &running);
 	} else if (!bundle && access("config.json", F_OK) < 0) {
 		err_set(&err, ENOENT, "run: no image \"%s\"; bundle %s: open config.json: %s",
 			args[0], absolute(NULL), err_text(ENOENT));

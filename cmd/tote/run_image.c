@@ -25,6 +25,7 @@
 #define TEXT_MAX ((size_t)1 << 20)
 
 struct imaging {
+	const char *name;
 	const struct run_options *o;
 	struct store store;
 	struct store_image image;
@@ -52,15 +53,39 @@ static int open_image(struct imaging *im, const char *name)
 	return r < 0 ? r : image_config_parse(text, len, &im->a, &im->config, im->err);
 }
 
-bool is_image(const char *name)
+int imaging_open(const char *image, struct imaging **ret, struct err *err)
 {
-	struct err err;
-	struct imaging im = { .store = STORE_INIT, .a = ARENA_INIT, .err = &err };
-	int r = open_image(&im, name);
+	struct imaging *im = calloc(1, sizeof(*im));
+	int r;
 
-	store_close(&im.store);
-	arena_done(&im.a);
-	return r == 0;
+	if (!im)
+		return err_code(err, ENOMEM, "image");
+	im->name = image;
+	im->store = (struct store)STORE_INIT;
+	im->rootfs = (struct rootfs)ROOTFS_INIT;
+	im->container_fd = im->lookup = -1;
+	im->err = err;
+	r = open_image(im, image);
+	if (r < 0)
+		imaging_close(im);
+	else
+		*ret = im;
+	return r;
+}
+
+void imaging_close(struct imaging *im)
+{
+	struct err ignored;
+
+	if (!im)
+		return;
+	if (im->container)
+		rootfs_remove(im->store.path, im->container, &ignored);
+	cleanup_fd(&im->lookup);
+	cleanup_fd(&im->container_fd);
+	store_close(&im->store);
+	arena_done(&im->a);
+	free(im);
 }
 
 /* "pos-3f2a" for pos:1.2, where no name is given. */
@@ -141,7 +166,6 @@ static int make_root(struct imaging *im, const char *id)
 
 	if (r < 0)
 		return r;
-	im->rootfs = (struct rootfs)ROOTFS_INIT;
 	im->rootfs.store = im->store.path;
 	im->rootfs.container = im->container;
 	im->rootfs.read_only = bound;
@@ -446,43 +470,22 @@ static int make(struct imaging *im, const char *id, struct container *ret_c, int
 	return r;
 }
 
-int make_from_image(const char *image, char **args, const struct run_options *o,
-		    struct container *ret_c, int *ret_root, int *ret_pidfd, int *ret_terminal,
-		    struct err *err)
+int imaging_run(struct imaging *im, char **args, const struct run_options *o,
+		struct container *ret_c, int *ret_root, int *ret_pidfd, int *ret_terminal,
+		struct err *err)
 {
-	struct imaging im = { .o = o,
-			      .store = STORE_INIT,
-			      .container_fd = -1,
-			      .lookup = -1,
-			      .a = ARENA_INIT,
-			      .err = err };
-	const char *id = NULL;
-	int r = open_image(&im, image);
+	const char *id = o->image.name ? o->image.name : make_id(im->name, &im->a);
+	int r = state_check_id(id, err);
 
+	im->o = o;
+	im->err = err;
 	if (r == 0)
-		r = choose(&im, args);
-	if (r == 0) {
-		id = o->image.name ? o->image.name : make_id(image, &im.a);
-		r = state_check_id(id, err);
-	}
+		r = choose(im, args);
 	if (r == 0)
-		r = make_root(&im, id);
+		r = make_root(im, id);
 	if (r == 0)
-		r = add_mounts(&im);
+		r = add_mounts(im);
 	if (r == 0)
-		r = make_working_dir(&im);
-	if (r == 0)
-		r = make(&im, id, ret_c, ret_root, ret_pidfd, ret_terminal);
-	if (im.container) {
-		struct err ignored;
-
-		rootfs_remove(im.store.path, im.container, &ignored);
-	}
-	if (im.lookup >= 0)
-		close(im.lookup);
-	if (im.container_fd >= 0)
-		close(im.container_fd);
-	store_close(&im.store);
-	arena_done(&im.a);
-	return r;
+		r = make_working_dir(im);
+	return r < 0 ? r : make(im, id, ret_c, ret_root, ret_pidfd, ret_terminal);
 }

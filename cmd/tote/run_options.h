@@ -63,14 +63,16 @@ struct run_options {
 		IMAGE_OPTION("seccomp", 0, OPT_STRING, seccomp, "PROFILE",                         \
 			     "image: a profile's file, or unconfined")
 
-/*
- * Runs an image: args are its program's. *ret as make_container() with `run` set. -ENOENT only when
- * no image of that name is in the store.
- */
-int make_from_image(const char *image, char **args, const struct run_options *o,
-		    struct container *ret_c, int *ret_root, int *ret_pidfd, int *ret_terminal,
-		    struct err *err);
-/* Whether the store has it. */
-bool is_image(const char *name);
+/* An image that is about to be run. */
+struct imaging;
+
+/* The one of that name in the store: 0, or -errno without a store or an image. On the heap. */
+int imaging_open(const char *image, struct imaging **ret, struct err *err);
+/* Makes a container of it and runs it: args are its program's, the rest as make_container() with
+ * `run` set. */
+int imaging_run(struct imaging *im, char **args, const struct run_options *o,
+		struct container *ret_c, int *ret_root, int *ret_pidfd, int *ret_terminal,
+		struct err *err);
+void imaging_close(struct imaging *im);
 
 #endif

@@ -111,7 +111,7 @@ static const char *shown(const char *name, char ret[128])
 {
 	size_t n = 0;
 
-	for (; name[n] && n < 124; n++)
+	for (; n < 124 && name[n]; n++)
 		ret[n] = (unsigned char)name[n] < 0x20 || name[n] == 0x7f ? '?' : name[n];
 	strcpy(ret + n, name[n] ? "..." : "");
 	return ret;

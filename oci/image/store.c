@@ -78,7 +78,7 @@ int store_open(const char *path, bool create, struct store *ret, struct err *err
 	r = check_version(fd, create, err);
 	if (r < 0)
 		return err_prefix(err, "image store %s", path);
-	absolute = realpath(path, NULL);
+	absolute = path[0] == '/' ? strdup(path) : realpath(path, NULL);
 	if (!absolute)
 		return err_errno(err, "image store %s", path);
 	*ret = (struct store){ take_fd(&fd), absolute };
