@@ -156,10 +156,10 @@ void rootfs_text(const struct rootfs *r, bool simple, struct buf *out)
 static int remove_by_helper(const char *store, const char *container, struct err *err)
 {
 	char path[PATH_MAX], *argv[] = { path,
-					 (char *)"remove-container",
-					 (char *)container,
 					 (char *)"--store",
 					 (char *)store,
+					 (char *)"remove-container",
+					 (char *)container,
 					 NULL };
 	int r = proc_sibling(HELPER, path, sizeof(path));
 

@@ -92,7 +92,8 @@ static int mark_references(struct collection *c)
 /* Its maker still works, or a state of this boot names it. */
 static bool container_lives(struct collection *c, const char *name, const struct json_value *meta)
 {
-	const struct json_value *root = json_get(meta, "stateRoot"), *id = json_get(meta, "id");
+	const struct json_value *root = meta ? json_get(meta, "stateRoot") : NULL,
+				*id = meta ? json_get(meta, "id") : NULL;
 	autofd fd = fd_open(c->s->fd, arena_printf(c->a, "containers/%s", name),
 			    O_RDONLY | O_DIRECTORY);
 	struct err gone;
@@ -100,6 +101,7 @@ static bool container_lives(struct collection *c, const char *name, const struct
 
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return true;
+	/* Not made to the end, or half removed. */
 	if (!root || !id || root->kind != JSON_STRING || id->kind != JSON_STRING)
 		return false;
 	return file_read(AT_FDCWD, arena_printf(c->a, "%s/%s/state.json", root->text, id->text),
