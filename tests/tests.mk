@@ -11,7 +11,7 @@ CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util
 	strace scdoc cppcheck clang libclang-rt-14-dev bsdutils umoci skopeo buildah podman libarchive-tools zstd pigz
 # The virtual machine of tests/vm.
 VM_DEPS := $(shell . tests/vm/arch 2>/dev/null && echo $$VM_QEMU_PACKAGE) e2fsprogs
-BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace
+BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace python3 skopeo umoci podman containerd e2fsprogs
 
 UNIT_SRC := $(wildcard tests/lib/test_*.c tests/cgroups/test_*.c tests/netns/test_*.c tests/oci/test_*.c tests/image/test_*.c \
 	tests/cmd/test_*.c)
@@ -55,6 +55,10 @@ $(BUILD)/tests/bench/limits_cost: tests/bench/limits_cost.c $(BUILD)/libtote.a
 	@mkdir -p $(@D)
 	$(call say,TEST)
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(WARN) -O2 -static -o $@ $^ -lm
+$(BUILD)/tests/bench/unpack_floor: tests/bench/unpack_floor.c
+	@mkdir -p $(@D)
+	$(call say,TEST)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 $(if $(ISAL),-DTOTE_ISAL) -o $@ $^ $(IMAGE_LIBS)
 # The same program with shared libraries, to show what linking costs.
 $(BUILD)/tote-shared: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmd/tote/*.c)) $(BUILD)/libcmd.a $(BUILD)/libtote.a
 	$(call say,LINK)
@@ -109,8 +113,11 @@ fuzz: setup-check fuzz-tools
 
 bench: setup-build
 	@tests/setup $(BENCH_DEPS)
-	@$(MAKE) --no-print-directory all $(BUILD)/tote-shared $(BENCH_TOOLS) $(BUILD)/tests/bench/limits_cost
+	@$(MAKE) --no-print-directory all $(BUILD)/tote-shared $(BENCH_TOOLS) $(BUILD)/tests/bench/limits_cost \
+		$(BUILD)/tests/bench/unpack_floor
 	@tests/bench/run.sh
+	@echo
+	@python3 tests/bench/images.py
 	@echo
 	@if grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then tests/bench/limits.sh; \
 		else tests/vm/run -- tests/bench/limits.sh; fi

@@ -164,7 +164,7 @@ static int take_in(const struct import_options *o, const struct import_opts *imp
 						.reserve = RESERVE,
 						.progress = progress_show,
 						.progress_arg = &progress,
-						.interrupted = import->interrupted };
+						.interrupted = catch_interrupts() };
 
 		r = load_images(&opts, a, ret, err);
 		progress_done(&progress);
@@ -196,7 +196,6 @@ static int import(const struct import_options *o, char **args, struct err *err)
 	time_text(&now, false, created, sizeof(created));
 	opts.created = created;
 	opts.spool = spool = fd_open(store.fd, "ingest", O_RDONLY | O_DIRECTORY);
-	opts.interrupted = catch_interrupts();
 	r = take_in(o, &opts, &store, keep_ids, &a, &loaded, err);
 	if (r == 0)
 		printf("%s\n", o->quiet ? loaded.items[0].record.config : opts.name);

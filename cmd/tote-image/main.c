@@ -19,6 +19,8 @@ static const struct verb *const verbs[] = {
 	&verb_verify,
 	&verb_bundle,
 	&verb_save,
+	&verb_export,
+	&verb_import,
 	&verb_remove_container,
 };
 

@@ -18,6 +18,13 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
+/* AddressSanitizer ends the process where malloc(3) would return NULL. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
 #define BIT(cap) (1ull << (cap))
 #define EXTRACTING                                                                                 \
 	(BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) |              \
@@ -185,7 +192,7 @@ int confine(const struct confine_opts *opts, struct err *err)
 		r = enter_root(opts->root_fd, err);
 	if (r == 0)
 		r = limit(RLIMIT_CORE, 0, "core", err);
-	if (r == 0 && opts->memory && mapped)
+	if (r == 0 && opts->memory && mapped && !SANITIZED)
 		r = limit(RLIMIT_AS, mapped + opts->memory, "as", err);
 	if (r == 0)
 		r = drop_capabilities(!files	   ? 0

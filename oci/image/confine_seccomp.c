@@ -98,6 +98,9 @@ static const uint16_t always[] = {
 	SYS_rt_sigaction,
 	SYS_rt_sigprocmask,
 	SYS_rt_sigreturn,
+#if defined(__SANITIZE_ADDRESS__)
+	SYS_sigaltstack,
+#endif
 	SYS_restart_syscall,
 	SYS_exit,
 	SYS_exit_group,

@@ -22,7 +22,7 @@ static int open_archive(const struct import_opts *o, struct layout *l, struct er
 	l->fd = strcmp(o->path, "-") == 0 ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
 					  : fd_open(AT_FDCWD, o->path, O_RDONLY | O_NOCTTY);
 	if (l->fd < 0 || fstat(l->fd, &st) < 0)
-		return err_errno(err, "open it");
+		return err_errno(err, "cannot be opened");
 	if (S_ISDIR(st.st_mode))
 		return err_set(err, EISDIR, "it is a directory, not a tar archive");
 	return layout_spool(&l->fd, o->spool, o->max_bytes, err);
@@ -41,9 +41,7 @@ static int measure(const struct import_opts *o, int fd, uint64_t *ret_size, char
 	while (chunk && r == 0 && (n = fd_pread_full(fd, chunk, CHUNK, size)) > 0) {
 		hash_add(hash, chunk, (size_t)n);
 		size += (uint64_t)n;
-		if (o->interrupted && *o->interrupted)
-			r = err_set(err, EINTR, "interrupted");
-		else if (size > o->max_bytes)
+		if (size > o->max_bytes)
 			r = err_set(err, EFBIG, "larger than %llu bytes",
 				    (unsigned long long)o->max_bytes);
 	}

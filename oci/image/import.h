@@ -19,7 +19,6 @@ struct import_opts {
 	struct platform platform; /* whose programs are in it */
 	struct image_process
 		process; /* of which user, working_dir, env, entrypoint and cmd count */
-	const volatile int *interrupted; /* becomes non-zero: stop with -EINTR */
 };
 
 /*

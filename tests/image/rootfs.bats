@@ -419,8 +419,9 @@ user_container() {
 	printf '#!/bin/sh\necho "$@" >&2; exit 3\n' >"$HOME_DIR/tote-image"
 	chmod 755 "$HOME_DIR/tote-image"
 	run user "$HOME_DIR/tote" --root "$ROOT" delete --force "$ID"
+	echo "delete: $output"
 	[ "$status" = 1 ]
-	[[ $output == *"ended with code 3: remove-container $CONTAINER --store $STORE"* ]]
+	[[ $output == *"ended with code 3: --store $STORE remove-container $CONTAINER"* ]]
 	[ -e "$ROOT/$ID/state.json" ]
 	printf '#!/bin/sh\nexit 0\n' >"$HOME_DIR/tote-image"
 	user "$HOME_DIR/tote" --root "$ROOT" delete --force "$ID"

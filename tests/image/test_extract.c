@@ -501,6 +501,7 @@ static void test_refused(void **state)
 	};
 	struct fixture *f = *state;
 
+	ROOT_ONLY();
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
 		DIR_(f, "d");
 		ADD(f, .name = "file");
