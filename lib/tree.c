@@ -113,7 +113,8 @@ static int remove_entries(struct removal *rm, int fd, int depth)
 
 	while (r == 0 && (d = next_entry(&listing)))
 		r = remove_entry(rm, fd, d, depth);
-	return r == 0 && errno ? -errno : r;
+	/* ENOENT: somebody else was first to remove the directory itself. */
+	return r == 0 && errno && errno != ENOENT ? -errno : r;
 }
 
 int tree_remove(int dirfd, const char *name)

@@ -69,7 +69,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(BUILD)/gen/seccomp_builtin.c
 	@mkdir -p $(@D)
 	$(call say,TEST)
 	$(Q)clang $(CPPFLAGS) $(if $(ISAL),-DTOTE_ISAL) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $< \
-		$(filter-out netns/% oci/spawn.c oci/launch.c oci/create.c oci/exec.c,$(LIB_SRC)) $(BUILD)/gen/seccomp_builtin.c \
+		$(filter-out netns/% oci/spawn.c oci/launch.c oci/create.c oci/create_cgroup.c oci/exec.c,$(LIB_SRC)) $(BUILD)/gen/seccomp_builtin.c \
 		-lcap -lseccomp -lyajl -lm $(IMAGE_LIBS)
 
 setup-build:
@@ -100,7 +100,7 @@ check-vm: setup-check
 	@$(MAKE) --no-print-directory -j2 all unit fault-tool
 	@tests/run $(VM_SUITES)
 
-unit: $(UNIT)
+unit: $(UNIT) $(BUILD)/tests/image/hostile
 fault-tool: $(BUILD)/tests/fault/fault
 fuzz-tools: $(FUZZ)
 

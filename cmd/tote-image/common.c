@@ -121,7 +121,8 @@ int list_images(const struct store *s, struct arena *a, struct listed_images *re
 		r = file_list(s->fd, "refs", a, &refs, err);
 	if (r < 0)
 		return r;
-	*ret = (struct listed_images){ arena_calloc(a, names.count + 1, sizeof(*ret->items)), 0 };
+	*ret = (struct listed_images){ arena_calloc(a, names.count + 1, sizeof(*ret->items)), 0,
+				       0 };
 	for_each (name, &names) {
 		struct listed_image *image = &ret->items[ret->count];
 		const char *algorithm = strlen(*name) == 64 ? "sha256" : "sha512";
@@ -130,6 +131,7 @@ int list_images(const struct store *s, struct arena *a, struct listed_images *re
 		if (store_image_load(s, arena_printf(a, "%s:%s", algorithm, *name), a,
 				     &image->image, &broken) < 0) {
 			log_warning("%s", broken.msg);
+			ret->broken++;
 			continue;
 		}
 		add_references(s, &refs, a, image);

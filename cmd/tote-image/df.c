@@ -24,10 +24,11 @@ static const struct option items[] = {
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
 static const struct {
-	const char *name, *directory;
+	const char *name, *directories[2];
 } parts[] = {
-	{ "layers", "layers" },	  { "documents", "blobs" },   { "containers", "containers" },
-	{ "volumes", "volumes" }, { "unfinished", "ingest" },
+	{ "layers", { "layers" } },	    { "documents", { "blobs/sha256", "blobs/sha512" } },
+	{ "containers", { "containers" } }, { "volumes", { "volumes" } },
+	{ "unfinished", { "ingest" } },
 };
 
 struct usage {
@@ -35,16 +36,22 @@ struct usage {
 	uint64_t bytes; /* on disk */
 };
 
-static int measure(const struct store *s, const char *directory, struct usage *ret, struct err *err)
+static int measure(const struct store *s, const char *directory, struct usage *usage,
+		   struct err *err)
 {
 	autoarena a = ARENA_INIT;
+	uint64_t bytes = 0;
 	struct strv names;
 	int r = file_list(s->fd, directory, &a, &names, err);
 
-	*ret = (struct usage){ names.count, 0 };
-	if (r == 0)
-		r = tree_usage(s->fd, directory, &ret->bytes);
-	return r < 0 ? err_code(err, r, "measure %s", directory) : 0;
+	if (r < 0)
+		return r;
+	r = tree_usage(s->fd, directory, &bytes);
+	if (r < 0)
+		return err_code(err, r, "measure %s", directory);
+	usage->count += names.count;
+	usage->bytes += bytes;
+	return 0;
 }
 
 static void print(const struct usage *usage, uint64_t free_bytes, bool json)
@@ -78,7 +85,7 @@ static void print(const struct usage *usage, uint64_t free_bytes, bool json)
 
 static int run(char **args, size_t count, void *opts)
 {
-	struct usage usage[ARRAY_SIZE(parts)];
+	struct usage usage[ARRAY_SIZE(parts)] = { 0 };
 	struct df_options *o = opts;
 	autostore store = STORE_INIT;
 	struct statvfs fs;
@@ -90,8 +97,10 @@ static int run(char **args, size_t count, void *opts)
 	(void)count;
 	if (r == 0)
 		r = open_store(false, &store, NULL, &err);
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(parts); i++)
-		r = measure(&store, parts[i].directory, &usage[i], &err);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		for (size_t j = 0; j < 2; j++)
+			if (r == 0 && parts[i].directories[j])
+				r = measure(&store, parts[i].directories[j], &usage[i], &err);
 	if (r == 0 && fstatvfs(store.fd, &fs) < 0)
 		r = err_errno(&err, "statvfs %s", store.path);
 	if (r < 0)

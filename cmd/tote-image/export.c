@@ -68,8 +68,7 @@ static int open_root(const char *id, struct arena *a, struct store *store, int *
 		     struct err *err)
 {
 	struct state st = { 0 };
-	struct err none;
-	char *name;
+	char *name = NULL;
 	int r = find_state(id, a, &st, err);
 
 	if (r < 0 && r != -ENOENT)
@@ -82,13 +81,12 @@ static int open_root(const char *id, struct arena *a, struct store *store, int *
 		name = st.store_container;
 		r = open_store(false, store, NULL, err);
 	} else {
-		/* Without a store there are none either. */
-		none = *err;
 		r = open_store(false, store, NULL, err);
-		if (r == -ENOENT)
-			*err = none;
 		if (r == 0)
 			r = export_find_kept(store, id, a, &name, err);
+		/* Without a store there are none either. */
+		else if (r == -ENOENT)
+			r = err_set(err, ENOENT, "no container \"%s\"", id);
 	}
 	return r < 0 ? r : export_open_container(store, name, a, lease, err);
 }

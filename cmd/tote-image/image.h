@@ -46,6 +46,7 @@ struct listed_image {
 struct listed_images {
 	struct listed_image *items;
 	size_t count;
+	size_t broken; /* records that cannot be read, each with a warning */
 };
 int list_images(const struct store *s, struct arena *a, struct listed_images *ret, struct err *err);
 

@@ -71,6 +71,14 @@ static char *name_of_file(const char *path, struct arena *a)
 	return reference_parse(name, a, &ref, &ignored) == 0 ? ref.name : NULL;
 }
 
+/* Not "registry:5000/pos", whose colon is of a port. */
+static bool is_whole(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return strpbrk(slash ? slash : name, ":@") != NULL;
+}
+
 /* A whole reference stands for itself; its name alone is put before tags. */
 static int choose_names(const struct load_options *o, const char *path,
 			struct source_images *images, struct arena *a, struct err *err)
@@ -82,10 +90,10 @@ static int choose_names(const struct load_options *o, const char *path,
 		r = reference_parse(o->name, a, &ref, err);
 		if (r < 0)
 			return r;
-		if (strpbrk(o->name, ":@") && images->count != 1)
+		if (is_whole(o->name) && images->count != 1)
 			return err_set(err, EINVAL, "--name: the archive holds %zu images",
 				       images->count);
-		if (strpbrk(o->name, ":@") || !images->items[0].names.count) {
+		if (is_whole(o->name) || !images->items[0].names.count) {
 			images->items[0].names.items = arena_calloc(a, 2, sizeof(char *));
 			images->items[0].names.items[0] = ref.text;
 			images->items[0].names.count = 1;

@@ -74,7 +74,7 @@ static int verify(const struct verify_options *o, const struct store *s, char **
 		damaged += bad < 0;
 		tell(&images.items[i], bad < 0 ? &why : NULL, w);
 	}
-	return r < 0 ? r : damaged;
+	return r < 0 ? r : damaged + (count ? 0 : (int)images.broken);
 }
 
 static int run(char **args, size_t count, void *opts)

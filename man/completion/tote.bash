@@ -28,26 +28,57 @@ _tote_values() {
 	--log-level) _tote_words "error warning debug" && return ;;
 	--cgroup-manager) _tote_words "cgroupfs systemd disabled" && return ;;
 	--rootless) _tote_words "true false auto" && return ;;
+	--progress) _tote_words "auto plain json none" && return ;;
+	--compress) _tote_words "none gzip zstd" && return ;;
+	--image-volumes) _tote_words "dir tmpfs ignore" && return ;;
+	--network) _tote_words "none host" && return ;;
+	--userns) _tote_words "host auto" && return ;;
+	--name) return ;;
 	esac
-	case $2 in
-	DIR) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$cur")) ;;
-	FILE* | PATH) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")) ;;
+	case $1:$2 in
+	--format:FORM) _tote_words "oci docker" ;;
+	--workdir:* | -w:*) ;; # of the container
+	*:DIR) _tote_directories ;;
+	*:FILE* | *:PATH | *:LIST | *:PROFILE) _tote_files ;;
 	esac
+}
+
+_tote_directories() {
+	compopt -o filenames 2>/dev/null
+	COMPREPLY=($(compgen -d -- "$cur"))
+}
+
+_tote_files() {
+	compopt -o filenames 2>/dev/null
+	COMPREPLY=($(compgen -f -- "$cur"))
+}
+
+# "pos:1.2" arrives as three words, and what is offered stands for the last one.
+_tote_images() {
+	local whole=$cur i=$cword
+	while ((i > 1)) && [[ ${words[i]} == :* || ${words[i - 1]} == *: ]]; do
+		i=$((i - 1))
+		whole=${words[i]}$whole
+	done
+	COMPREPLY=($(compgen -W "$("${words[0]}" "${globals[@]}" images 2>/dev/null | sed '1d; s/ .*//; /^</d')" -- "$whole"))
+	COMPREPLY=("${COMPREPLY[@]#"${whole%"${whole##*:}"}"}")
 }
 
 # Arguments of the command $1; $2 have been given before.
 _tote_arguments() {
 	case $1:$2 in
 	:*) _tote_words "$("${words[0]}" --help 2>/dev/null | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')" ;;
-	create:* | run:* | list:* | spec:* | features:* | doctor:* | metrics:*) ;; # a new ID, or nothing
-	plan:0) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$cur")) ;;
+	create:* | list:* | spec:* | features:* | doctor:* | metrics:* | images:* | gc:* | df:*) ;; # a new ID, or nothing
+	plan:0 | bundle:1) _tote_directories ;;
+	load:0 | import:0) _tote_files ;;
+	run:0 | bundle:0 | inspect:* | tag:* | rmi:* | verify:* | save:*) _tote_images ;;
 	kill:1) _tote_words "HUP INT QUIT KILL USR1 USR2 TERM CONT STOP" ;;
-	*:0 | stats:*) _tote_words "$("${words[0]}" "${root[@]}" list -q 2>/dev/null)" ;;
+	*:0 | stats:*) _tote_words "$("${words[0]}" "${globals[@]}" list -q 2>/dev/null)" ;;
 	esac
 }
 
 _tote() {
-	local cur words cword=$COMP_CWORD i command="" root=() given=0 option="" value
+	local cur words cword=$COMP_CWORD i command="" globals=() given=0 option="" value
 	words=("${COMP_WORDS[@]}") cur=${COMP_WORDS[COMP_CWORD]}
 	COMPREPLY=()
 
@@ -59,13 +90,14 @@ _tote() {
 			option=${words[i]}
 			[ "${words[i + 1]}" = = ] && i=$((i + 1))
 			i=$((i + 1))
-			[[ $option == --root && -z $command ]] && root=(--root "${words[i]}")
+			[[ $option == --root || $option == --store ]] && [ -z "$command" ] && globals+=("$option" "${words[i]}")
 		elif [ -z "$command" ]; then
 			command=${words[i]}
-		else
+		elif [[ ${words[i]} != :* && ${words[i - 1]} != *: ]]; then
 			given=$((given + 1))
 		fi
 	done
+	[[ $cur == :* || ${words[cword - 1]} == *: ]] && given=$((given - 1))
 	# The loop went past the end: the word to complete is the value of the last option.
 	if [[ -n $option ]] && ((i > cword)); then
 		[ "$cur" = = ] && cur=""

@@ -13,7 +13,7 @@
 
 struct confine_opts {
 	int root_fd;	 /* becomes the root and working directory (a mount namespace of its own and
-			    pivot_root; chroot where that     is refused), the only place that Landlock
+			    pivot_root; chroot where that is refused), the only place that Landlock
 			    (5.13) lets it touch. -1: no files at all can be opened */
 	const int *keep; /* descriptors that stay open; all others are closed */
 	size_t keep_count;

@@ -9,6 +9,7 @@
 #include "oci/image/reference.h"
 #include "oci/image/store_private.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -230,28 +231,70 @@ static int remove_links(struct collection *c)
 	return r;
 }
 
-/* Into our ingest directory, which is removed in the end by us or whoever comes after us. */
-static int move_away(struct collection *c, struct ingest *in)
+/* What a killed file_replace_durable() left: those that write references hold the store's lock. */
+static void remove_unfinished_references(struct collection *c)
+{
+	int fd = fd_open(c->s->fd, "refs", O_RDONLY | O_DIRECTORY);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *d;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((d = readdir(dir)))
+		if (d->d_name[0] == '.' && strcmp(d->d_name, ".") != 0 &&
+		    strcmp(d->d_name, "..") != 0)
+			unlinkat(fd, d->d_name, 0);
+	closedir(dir);
+}
+
+/*
+ * Records are unlinked where they are; directories move into ingest/, where without a lease they
+ * are rubbish to whoever comes by, so that a part of one is never taken for the whole. None of it
+ * needs space.
+ */
+static int move_away(struct collection *c, const struct gc_item *item, const char *random, size_t i)
 {
 	static const char *const directories[] = {
 		[GC_IMAGE] = "images", [GC_LAYER] = "layers", [GC_CONTAINER] = "containers"
 	};
+	const char *directory = item->kind != GC_BLOB	   ? directories[item->kind]
+				: strlen(item->name) == 64 ? "blobs/sha256"
+							   : "blobs/sha512";
+	char *from = arena_printf(c->a, "%s/%s", directory, item->name),
+	     *to = arena_printf(c->a, "ingest/gone-%s-%zu", random, i);
+	bool file = item->kind == GC_IMAGE || item->kind == GC_BLOB;
+	int r = file ? unlinkat(c->s->fd, from, 0) : renameat(c->s->fd, from, c->s->fd, to);
 
-	for (size_t i = 0; i < c->result.count; i++) {
-		const struct gc_item *item = &c->result.items[i];
-		const char *directory = item->kind != GC_BLOB	   ? directories[item->kind]
-					: strlen(item->name) == 64 ? "blobs/sha256"
-								   : "blobs/sha512";
-		char *from = arena_printf(c->a, "%s/%s", directory, item->name),
-		     *to = arena_printf(c->a, "gone-%zu", i);
-
-		if (renameat(c->s->fd, from, in->fd, to) < 0 && errno != ENOENT)
-			return err_errno(c->err, "move %s away", from);
-	}
-	return remove_links(c);
+	return r < 0 && errno != ENOENT ? err_errno(c->err, "remove %s", from) : 0;
 }
 
-static int collect(struct collection *c, struct ingest *in, bool dry)
+static int move_all_away(struct collection *c)
+{
+	autofd images = fd_open(c->s->fd, "images", O_RDONLY | O_DIRECTORY);
+	bool synced = false;
+	char random[17];
+	int r = 0;
+
+	store_random(random);
+	for (size_t i = 0; r == 0 && i < c->result.count; i++) {
+		const struct gc_item *item = &c->result.items[i];
+
+		/* No power cut may bring a record back whose layers are gone. */
+		if (item->kind != GC_IMAGE && !synced) {
+			synced = true;
+			if (images < 0 || fsync(images) < 0)
+				return err_errno(c->err, "sync images");
+		}
+		r = move_away(c, item, random, i);
+	}
+	remove_unfinished_references(c);
+	return r < 0 ? r : remove_links(c);
+}
+
+static int collect(struct collection *c, bool dry)
 {
 	autofd lock = store_lock(c->s, true, c->err);
 	int r = lock < 0 ? lock : mark_references(c);
@@ -264,17 +307,18 @@ static int collect(struct collection *c, struct ingest *in, bool dry)
 		qsort(c->marked.items, c->marked.count, sizeof(*c->marked.items), by_text);
 	if (r == 0)
 		r = find_unmarked(c);
-	return r < 0 || dry ? r : move_away(c, in);
+	return r < 0 || dry ? r : move_all_away(c);
 }
 
 int gc(const struct store *s, bool dry, struct arena *a, struct gc_result *ret, struct err *err)
 {
 	struct collection c = { .s = s, .a = a, .err = err };
-	autoingest in = INGEST_INIT;
-	int r = ingest_open(s, &in, err);
+	int r = dry ? 0 : ingest_sweep(s, err);
 
 	if (r == 0)
-		r = collect(&c, &in, dry);
+		r = collect(&c, dry);
+	if (r == 0 && !dry)
+		r = ingest_sweep(s, err);
 	if (r == 0)
 		*ret = c.result;
 	return r;

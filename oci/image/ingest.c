@@ -29,7 +29,7 @@ static bool is_dead(int ingest_fd, const char *name, int *ret_lease)
 
 	snprintf(path, sizeof(path), "%.200s/lease", name);
 	lease = fd_open(ingest_fd, path, O_RDWR);
-	if (lease < 0 && errno != ENOENT)
+	if (lease < 0 && errno != ENOENT && errno != ENOTDIR)
 		return false;
 	if (lease >= 0 && flock(lease, LOCK_EX | LOCK_NB) < 0)
 		return false;
@@ -56,7 +56,7 @@ static int take_over_dead(const struct store *s, int ingest_fd, struct arena *a,
 	return r;
 }
 
-static int sweep(const struct store *s, struct err *err)
+static int sweep_some(const struct store *s, size_t *ret_count, struct err *err)
 {
 	autofd ingest_fd = fd_open(s->fd, "ingest", O_RDONLY | O_DIRECTORY);
 	struct swept swept[SWEPT_MAX];
@@ -76,6 +76,18 @@ static int sweep(const struct store *s, struct err *err)
 		if (swept[i].lease >= 0)
 			close(swept[i].lease);
 	}
+	*ret_count = count;
+	return r;
+}
+
+int ingest_sweep(const struct store *s, struct err *err)
+{
+	size_t count;
+	int r;
+
+	do {
+		r = sweep_some(s, &count, err);
+	} while (r == 0 && count == SWEPT_MAX);
 	return r;
 }
 
@@ -105,7 +117,7 @@ static int make(const struct store *s, struct ingest *in, struct err *err)
 int ingest_open(const struct store *s, struct ingest *ret, struct err *err)
 {
 	autoingest in = INGEST_INIT;
-	int r = sweep(s, err);
+	int r = ingest_sweep(s, err);
 
 	in.store = s;
 	if (r == 0)

@@ -23,7 +23,9 @@ struct ingest {
 		NULL, NULL, -1, -1                                                                 \
 	}
 
-/* Makes one; removes those that dead processes left. */
+/* Removes what dead processes left. */
+int ingest_sweep(const struct store *s, struct err *err);
+/* ingest_sweep(), and makes one. */
 int ingest_open(const struct store *s, struct ingest *ret, struct err *err);
 /* Removes it with all that was not committed. */
 void ingest_close(struct ingest *in);

@@ -8,9 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define LINKS_MAX 8
 
@@ -109,12 +112,23 @@ static int find_in_archive(const struct layout *l, const char *name, struct exte
 	return 0;
 }
 
+/* Somebody else's disk must not make us read what its links and names lead to elsewhere. */
+static int open_beneath(int dir, const char *name)
+{
+	struct open_how how = { .flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+				.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+
+	return (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
+}
+
 static int find_in_directory(const struct layout *l, const char *name, struct extent *ret,
 			     struct err *err)
 {
-	autofd fd = fd_open(l->fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	autofd fd = open_beneath(l->fd, name);
 	struct stat st;
 
+	if (fd < 0 && errno == EXDEV)
+		return err_set(err, EINVAL, "%s leads out of the layout", name);
 	if (fd < 0)
 		return errno == ENOENT ? err_set(err, ENOENT, "it has no %s", name)
 				       : err_errno(err, "open %s", name);

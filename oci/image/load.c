@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static const char *layer_id(const char *diff_id)
 {
@@ -35,15 +36,35 @@ static char *chain_layer_id(struct load *l, const struct source_image *image, si
 	return arena_printf(l->a, "chain-%s", digest_hex(chain));
 }
 
-/* Whole in the store, as far as a quick look can tell. */
-static bool is_known(struct load *l, const char *id, struct store_layer *ret, bool *ret_damaged)
+/* Looked for once: whole as far as a quick look can tell. Our lease keeps it as it is. */
+static const struct known_layer *look_for(struct load *l, const char *id)
 {
+	const struct store *s = l->opts->store;
+	struct known_layer *items, *k;
 	struct err why;
 
-	if (store_layer_load(l->opts->store, id, l->a, ret, &why) < 0)
-		return false;
-	*ret_damaged = verify_layer(l->opts->store, ret, VERIFY_QUICK, &why) < 0;
-	return !*ret_damaged;
+	for_each (known, &l->known)
+		if (strcmp(known->id, id) == 0)
+			return known;
+	items = arena_calloc(l->a, l->known.count + 1, sizeof(*items));
+	if (l->known.count)
+		memcpy(items, l->known.items, l->known.count * sizeof(*items));
+	l->known.items = items;
+	k = &items[l->known.count++];
+	*k = (struct known_layer){ .id = arena_strdup(l->a, id) };
+	k->there = faccessat(s->fd, arena_printf(l->a, "layers/%s", id), F_OK,
+			     AT_SYMLINK_NOFOLLOW) == 0;
+	k->whole = k->there && store_layer_load(s, id, l->a, &k->layer, &why) == 0 &&
+		   strcmp(k->layer.id, id) == 0 &&
+		   verify_layer(s, &k->layer, VERIFY_QUICK, &why) == 0;
+	return k;
+}
+
+static const struct store_layer *find_known(struct load *l, const char *id)
+{
+	const struct known_layer *k = look_for(l, id);
+
+	return k->whole ? &k->layer : NULL;
 }
 
 static struct job *find_job(struct load *l, const char *id)
@@ -66,6 +87,8 @@ static struct job *add_job(struct load *l, const struct source_layer *source, si
 			      .view = view,
 			      .id = arena_strdup(l->a, id),
 			      .staged = arena_printf(l->a, "layer-%zu", l->jobs.count),
+			      /* Else its name would be kept as another load's. */
+			      .replace = look_for(l, id)->there,
 			      .target = -1 };
 	l->jobs.items = items;
 	return &items[l->jobs.count++];
@@ -93,12 +116,9 @@ static int plan_layer(struct load *l, const struct source_image *image, size_t i
 {
 	const struct source_layer *source = &image->layers.items[i];
 	const char *id = layer_id(source->diff_id);
-	bool damaged = false, chain_damaged = false;
-	struct store_layer known;
 
 	*view = (struct load_layer){ source->diff_id, source->size, 0, LOAD_WAITING };
-	if (find_job(l, id) || is_known(l, id, &known, &damaged) ||
-	    is_known(l, chain_layer_id(l, image, i), &known, &chain_damaged)) {
+	if (find_job(l, id) || find_known(l, id) || find_known(l, chain_layer_id(l, image, i))) {
 		view->state = LOAD_KNOWN;
 		return 0;
 	}
@@ -106,7 +126,7 @@ static int plan_layer(struct load *l, const struct source_image *image, size_t i
 		return err_set(l->err, ENOENT,
 			       "layer %.19s is neither in the archive nor whole in the store",
 			       source->diff_id);
-	add_job(l, source, (size_t)(view - l->views), id)->replace = damaged;
+	add_job(l, source, (size_t)(view - l->views), id);
 	return 0;
 }
 
@@ -174,20 +194,18 @@ static char *tree_of(struct load *l, const struct store_layer *layer)
  * others. */
 static const struct store_layer *settled(struct load *l, const struct source_image *image, size_t i)
 {
-	struct job *j = find_job(l, layer_id(image->layers.items[i].diff_id));
-	struct store_layer *known;
-	bool damaged;
+	const char *id = layer_id(image->layers.items[i].diff_id),
+		   *chain_id = chain_layer_id(l, image, i);
+	const struct store_layer *known;
+	struct job *j = find_job(l, id);
 
 	if (j && j->finished)
 		return &j->layer;
-	j = find_job(l, chain_layer_id(l, image, i));
+	j = find_job(l, chain_id);
 	if (j && j->finished)
 		return &j->layer;
-	known = arena_alloc(l->a, sizeof(*known));
-	if (is_known(l, layer_id(image->layers.items[i].diff_id), known, &damaged) ||
-	    is_known(l, chain_layer_id(l, image, i), known, &damaged))
-		return known;
-	return NULL;
+	known = find_known(l, id);
+	return known ? known : find_known(l, chain_id);
 }
 
 /*
@@ -216,6 +234,8 @@ static int unpack_merged(struct load *l, const struct source_image *image, size_
 	j = &l->jobs.items[l->jobs.count - 1];
 	j->whiteouts = j->started = j->done = false;
 	r = load_run_jobs(l, l->jobs.count - 1);
+	if (r == 0)
+		r = load_merged_end(l, j);
 	return r < 0 ? r : finish_layer(l, j);
 }
 
@@ -343,6 +363,9 @@ int load_images(const struct load_opts *opts, struct arena *a, struct loaded *re
 		r = unpack_all(&l);
 	if (r == 0)
 		r = commit(&l, ret);
+	/* A process that the same signal reached may have failed first. */
+	if (r < 0 && opts->interrupted && *opts->interrupted)
+		r = err_set(err, EINTR, "interrupted");
 	load_kill_jobs(&l);
 	worker_unshare((void *)l.counters, (l.view_count + 1) * sizeof(*l.counters));
 	ingest_close(&l.in);

@@ -145,6 +145,9 @@ static int take_result(struct load *l, struct job *j)
 		close(take_fd(&j->target));
 	l->views[j->view].state = LOAD_DONE;
 	l->views[j->view].done = l->views[j->view].size;
+	/* What its maker got wrong is as bad as what came damaged. */
+	if (r == -EINVAL)
+		r = l->err->code = -EBADMSG;
 	return r < 0 ? err_prefix(l->err, "layer %.19s", j->source->diff_id) : 0;
 }
 
@@ -193,6 +196,9 @@ int load_run_jobs(struct load *l, size_t first)
 		else
 			r = wait_for_any(l);
 	}
+	/* Those that the store had were in nobody's way. */
+	if (r == 0)
+		show_progress(l);
 	return r;
 }
 

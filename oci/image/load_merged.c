@@ -8,6 +8,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/fd.h"
+#include "lib/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,4 +100,20 @@ int load_merged_view(struct load *l, const struct job *j)
 		fd = -errno;
 	}
 	return fd < 0 ? err_code(l->err, fd, "mount the layers below it by overlayfs") : fd;
+}
+
+int load_merged_end(struct load *l, const struct job *j)
+{
+	static const char *const parts[] = { "work", "below" };
+	char path[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		int r;
+
+		snprintf(path, sizeof(path), "%s/%s", j->staged, parts[i]);
+		r = tree_remove(l->in.fd, path);
+		if (r < 0)
+			return err_code(l->err, r, "remove %s", path);
+	}
+	return 0;
 }

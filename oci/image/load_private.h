@@ -25,6 +25,13 @@ struct job {
 	bool finished; /* layer is filled in */
 };
 
+/* What was found of a layer in the store, by its id. */
+struct known_layer {
+	const char *id;
+	bool there, whole;
+	struct store_layer layer; /* when it is whole */
+};
+
 struct load {
 	const struct load_opts *opts;
 	struct arena *a;
@@ -34,6 +41,7 @@ struct load {
 	size_t view_count;
 	volatile uint64_t *counters; /* shared with the jobs, one a view */
 	LIST(struct job) jobs;	     /* each diffID once; and chains that had to be merged */
+	LIST(struct known_layer) known;
 };
 
 /* load_jobs.c: runs jobs[first] to the last. */
@@ -44,6 +52,8 @@ void load_kill_jobs(struct load *l);
  * directory is another meanwhile.
  */
 int load_merged_view(struct load *l, const struct job *j);
+/* Removes what the view needed beside the layer. */
+int load_merged_end(struct load *l, const struct job *j);
 /* load_space.c: whether what is to be unpacked can fit. */
 int load_check_space(struct load *l);
 

@@ -54,6 +54,9 @@ int load_check_space(struct load *l)
 	uint64_t needed = 0, there;
 	struct statvfs fs;
 
+	/* Names alone are given also when nearly nothing is free. */
+	if (!l->jobs.count)
+		return 0;
 	for_each (j, &l->jobs) {
 		struct extent e;
 		int r = layout_find(l->opts->layout, j->source->member, &e, l->err);

@@ -199,10 +199,11 @@ static int write_manifest(struct saving *s, const struct save_image *image, size
 		const struct save_blob *blob =
 			save_find_blob(s, image->record.layers.items[i].diff_id);
 
-		record.layers.items[i] =
-			(struct store_layer){ .digest = (char *)blob->digest,
-					      .media_type = (char *)blob->media_type,
-					      .size = blob->size };
+		if (blob)
+			record.layers.items[i] =
+				(struct store_layer){ .digest = (char *)blob->digest,
+						      .media_type = (char *)blob->media_type,
+						      .size = blob->size };
 	}
 	manifest_write(&record, config_len, &text);
 	hash_bytes(text.data, text.len, digest);

@@ -73,7 +73,7 @@ int source_list(const struct layout *l, const struct source_opts *opts, struct a
 		struct source_images *ret, struct err *err)
 {
 	struct source_images images = { NULL, 0 };
-	struct sourcing s = { l, opts, a, &images, err };
+	struct sourcing s = { .layout = l, .opts = opts, .a = a, .images = &images, .err = err };
 	int r = source_oci(&s);
 
 	/* Docker 25 wrote an index.json without images beside a manifest.json with them. */
@@ -94,9 +94,12 @@ int source_list(const struct layout *l, const struct source_opts *opts, struct a
 		return err_set(err, EINVAL, "it holds no image");
 	for_each (image, &images)
 		if (!image->names.count && opts->base_name) {
-			r = source_name(&s, image, opts->base_name);
+			struct reference ref;
+
+			r = reference_parse(opts->base_name, a, &ref, err);
 			if (r < 0)
 				return r;
+			add_name(&s, image, ref.text);
 		}
 	*ret = images;
 	return 0;

@@ -4,8 +4,11 @@
 #include "oci/image/source_private.h"
 
 #include "lib/json.h"
+#include "oci/image/digest.h"
+#include "oci/image/hash.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 static int take_layers(struct sourcing *s, const struct docker_image *from,
@@ -30,6 +33,18 @@ static int take_layers(struct sourcing *s, const struct docker_image *from,
 	return 0;
 }
 
+/* Everybody names it by its digest, which nothing else in such an archive tells. */
+static int check_config_name(struct sourcing *s, const char *name, const char *digest)
+{
+	const char *slash = strrchr(name, '/'), *hex = slash ? slash + 1 : name;
+	size_t len = strspn(hex, "0123456789abcdef");
+
+	if (len != 64 || (hex[len] && strcmp(hex + len, ".json") != 0) ||
+	    strncmp(hex, digest_hex(digest), len) == 0)
+		return 0;
+	return err_set(s->err, EBADMSG, "%s is damaged: its digest is %s", name, digest);
+}
+
 static int take(struct sourcing *s, const struct docker_image *from)
 {
 	struct source_image *image = source_add(s);
@@ -37,6 +52,12 @@ static int take(struct sourcing *s, const struct docker_image *from)
 	size_t len;
 	int r = layout_read(s->layout, from->config, JSON_MAX_SIZE, s->a, &text, &len, s->err);
 
+	if (r == 0) {
+		char digest[DIGEST_SIZE];
+
+		hash_bytes(text, len, digest);
+		r = check_config_name(s, from->config, digest);
+	}
 	if (r == 0)
 		r = source_config(s, image, text, len, from->layers.count);
 	if (r == 0)

@@ -138,7 +138,22 @@ static int judge(struct sourcing *s, const struct platform *p, struct choice *be
 	return platform_rank(s->opts->platforms, p, s->a);
 }
 
-/* An image whose descriptor names no platform says it in its configuration. */
+/* Signatures, charts and the like stand beside images: they are only in the way when there is
+ * nothing else. */
+static int leave_out(struct sourcing *s)
+{
+	if (!s->odd.code)
+		s->odd = *s->err;
+	return 0;
+}
+
+static bool is_image_config(const struct descriptor *d)
+{
+	return !d->media_type || strstr(d->media_type, ".image.config.") ||
+	       strstr(d->media_type, ".container.image.");
+}
+
+/* An image whose descriptor names no platform says it in its configuration. 1: it is none. */
 static int platform_of_config(struct sourcing *s, const struct image_manifest *m,
 			      struct platform *ret)
 {
@@ -147,8 +162,13 @@ static int platform_of_config(struct sourcing *s, const struct image_manifest *m
 	size_t len;
 	int r = read_document(s, &m->config, &text, &len);
 
-	if (r == 0)
-		r = image_config_parse(text, len, s->a, &config, s->err);
+	if (r < 0)
+		return r;
+	r = image_config_parse(text, len, s->a, &config, s->err);
+	if (r < 0 && !is_image_config(&m->config)) {
+		leave_out(s);
+		return 1;
+	}
 	if (r == 0)
 		*ret = config.platform;
 	return r;
@@ -169,16 +189,17 @@ static int consider(struct sourcing *s, const struct descriptor *d, int depth, s
 			return 0;
 	}
 	r = read_document(s, d, &text, &len);
-	if (r == 0)
-		r = manifest_parse(text, len, s->a, &doc, s->err);
 	if (r < 0)
 		return r;
+	r = manifest_parse(text, len, s->a, &doc, s->err);
+	if (r < 0)
+		return r == -EOPNOTSUPP ? leave_out(s) : r;
 	if (doc.kind == MANIFEST_INDEX)
 		return consider_all(s, &doc.index, depth, best);
 	if (!d->platform) {
 		r = platform_of_config(s, &doc.image, &p);
-		if (r < 0)
-			return r;
+		if (r)
+			return r < 0 ? r : 0;
 		rank = judge(s, &p, best);
 	}
 	if (rank < 0 || (best->rank >= 0 && rank >= best->rank))
@@ -274,6 +295,10 @@ int source_oci(struct sourcing *s)
 	for (size_t i = 0; r == 0 && i < doc.index.manifests.count; i++)
 		if (is_first_of_name(&doc.index, i))
 			r = take_group(s, &doc.index, i, &seen);
+	if (r == 0 && !s->images->count && !seen.len && s->odd.code) {
+		*s->err = s->odd;
+		r = s->odd.code;
+	}
 	if (r == 0 && !s->images->count && seen.len)
 		r = err_set(s->err, EOPNOTSUPP, "no image for this platform: it has %.300s",
 			    seen.data);

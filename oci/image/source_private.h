@@ -11,6 +11,7 @@ struct sourcing {
 	struct arena *a;
 	struct source_images *images;
 	struct err *err;
+	struct err odd; /* why the first document that is no image was left out; code 0: none was */
 };
 
 /* Adds one. */

@@ -23,8 +23,8 @@ int store_image_load(const struct store *s, const char *digest, struct arena *a,
 
 	store_image_path(digest, path);
 	r = file_read(s->fd, path, JSON_MAX_SIZE, a, &text, &len, err);
-	if (r == 0)
-		r = store_image_parse(text, len, a, ret, err);
+	if (r == 0 && store_image_parse(text, len, a, ret, err) < 0)
+		r = err->code = -EBADMSG;
 	return r < 0 ? err_prefix(err, "image %.19s", digest) : 0;
 }
 

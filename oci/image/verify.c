@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MARK "damaged"
 /* The decoder of the split file, and libarchive. */
@@ -55,6 +56,16 @@ static void condemn(int dir)
 		close(fd);
 }
 
+/* Without it nothing can be run, however whole the layer is. */
+static bool has_link(const struct store *s, const struct store_layer *layer, struct arena *a)
+{
+	const char *target = arena_printf(a, "../layers/%s/fs", layer->id);
+	char found[STORE_NAME_SIZE];
+	ssize_t len = readlinkat(s->fd, arena_printf(a, "l/%s", layer->link), found, sizeof(found));
+
+	return len == (ssize_t)strlen(target) && memcmp(found, target, (size_t)len) == 0;
+}
+
 int verify_layer(const struct store *s, const struct store_layer *layer, enum verify_depth depth,
 		 struct err *err)
 {
@@ -75,6 +86,9 @@ int verify_layer(const struct store *s, const struct store_layer *layer, enum ve
 	if (dir < 0 || root < 0 || split < 0)
 		return err_set(err, EBADMSG, "layer %.19s: parts of it are missing: %s",
 			       layer->diff_id, err_text(errno));
+	if (!has_link(s, layer, &a))
+		return err_set(err, EBADMSG, "layer %.19s: its short name is missing",
+			       layer->diff_id);
 	looking = (struct looking){ layer, depth, root, split };
 	r = look_confined(&looking, err);
 	if (r == -ENOENT || r == -EBADMSG) {

@@ -10,10 +10,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 /* What the image has there; -1: nothing, or no directory. */
 static int open_content(int root_fd, const char *path)
@@ -25,7 +28,8 @@ static int open_content(int root_fd, const char *path)
 }
 
 /* Filled under another name: a volume that exists is complete. */
-static int make(int dir, const char *name, int root_fd, const char *path, struct err *err)
+static int make(int dir, const char *name, bool durable, int root_fd, const char *path,
+		struct err *err)
 {
 	autofd content = open_content(root_fd, path), volume = -1;
 	char making[NAME_MAX + 1];
@@ -39,6 +43,9 @@ static int make(int dir, const char *name, int root_fd, const char *path, struct
 		return err_errno(err, "make volume %s", name);
 	volume = fd_open(dir, making, O_RDONLY | O_DIRECTORY);
 	r = volume < 0 ? -errno : content >= 0 ? tree_copy(content, volume) : 0;
+	/* Else a power cut could leave it with empty files, and nobody would fill it again. */
+	if (r == 0 && durable && syncfs(dir) < 0)
+		r = -errno;
 	if (r < 0) {
 		err_code(err, r, "fill volume %s with the image's %s", name, path);
 		tree_remove(dir, making);
@@ -63,8 +70,12 @@ int volume_named(const struct store *s, const char *name, int root_fd, const cha
 		return err_set(err, EINVAL, "\"%s\" is no name of a volume", name);
 	if (dir < 0)
 		return err_errno(err, "open volumes");
+	/* One at a time: two first users would fill the same one. */
+	while (flock(dir, LOCK_EX) < 0)
+		if (errno != EINTR)
+			return err_errno(err, "lock volumes");
 	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		r = make(dir, name, root_fd, path, err);
+		r = make(dir, name, true, root_fd, path, err);
 	*ret_path = arena_printf(a, "%s/volumes/%s", s->path, name);
 	return r;
 }
@@ -80,7 +91,8 @@ int volume_anonymous(const struct store *s, const char *container, unsigned int 
 	if (mkdirat(s->fd, volumes, 0755) < 0 && errno != EEXIST)
 		return err_errno(err, "make %s", volumes);
 	dir = fd_open(s->fd, volumes, O_RDONLY | O_DIRECTORY);
-	r = dir < 0 ? err_errno(err, "open %s", volumes) : make(dir, name, root_fd, path, err);
+	r = dir < 0 ? err_errno(err, "open %s", volumes)
+		    : make(dir, name, false, root_fd, path, err);
 	*ret_path = arena_printf(a, "%s/%s/%s", s->path, volumes, name);
 	return r;
 }

@@ -32,15 +32,15 @@ offers() { # "WORDS" WORD...
 
 @test "commands" {
 	offers "pause plan ps" p
-	offers "delete doctor" --root state d
+	offers "delete df doctor" --root state d
 	offers "create" --log-format=json cr
-	offers "run resume" --debug r
-	[ "$(complete "" | wc -l)" -ge 17 ]
+	offers "run resume rmi" --debug r
+	[ "$(complete "" | wc -l)" -ge 29 ]
 }
 
 @test "options of a command, and the global ones" {
 	offers "--log --log-format --log-level" --log
-	offers "--pid-file --pidfd-socket --preserve-fds" run --p
+	offers "--pid-file --pidfd-socket --preserve-fds" create --p
 	offers "--all" kill --a
 	offers "--cpu-burst" update --cpu-b
 	offers "--help" start --
@@ -55,13 +55,18 @@ offers() { # "WORDS" WORD...
 	offers "bundle" create --bundle b
 	offers "bundle" create -b b
 	offers "" update --memory ""
+	offers "docker oci" save --format ""
+	offers "bundle" save --missing-from b
+	offers "json" load --progress = j
+	offers "" run --workdir b
 }
 
 @test "containers, below the root that the line names" {
 	offers "box1 box2" --root "$PWD/state" start ""
 	offers "box1 box2" --root = "$PWD/state" kill --all b
 	offers "box2" --root "$PWD/state" exec -e A=1 -t box2
-	offers "" --root "$PWD/state" run ""
+	offers "" --root "$PWD/state" create ""
+	offers "box1 box2" --root "$PWD/state" export ""
 	offers "" --root "$PWD/state" start box1 ""
 }
 
@@ -69,6 +74,29 @@ offers() { # "WORDS" WORD...
 	offers "TERM" kill box1 T
 	offers "bundle" plan b
 	offers "" exec box1 ""
+}
+
+# A store with two names, as far as `tote images` looks.
+make_store() {
+	local digest=$(printf '%064d' 1)
+	mkdir -p store/{images,refs,layers,l,ingest,containers,volumes,blobs/sha256}
+	chmod 700 store
+	echo 1 >store/version
+	printf '{"manifest":"sha256:%s","config":"sha256:%s","created":"2025-01-01T00:00:00Z","layers":[]}' "$digest" "$digest" >store/images/"$digest"
+	for name in pos:1.2 pos:1.3 shop.example:5000%2Ftill:9; do echo "sha256:$digest" >store/refs/$name; done
+}
+
+@test "images, in the store that the line names, also behind a colon" {
+	make_store
+	"$TOTE" --store "$PWD/store" images | grep -q '^pos:1.3 '
+	offers "pos:1.2 pos:1.3 shop.example:5000/till:9" --store "$PWD/store" run ""
+	offers "pos:1.2 pos:1.3" --store "$PWD/store" run --rm p
+	offers "1.2 1.3" --store "$PWD/store" run pos :
+	offers "1.3" --store "$PWD/store" rmi pos : 1.2 pos : 1.3
+	offers "5000/till:9" --store "$PWD/store" inspect shop.example : 50
+	offers "" --store "$PWD/store" run pos : 1.2 p
+	offers "bundle" --store "$PWD/store" bundle pos : 1.2 b
+	offers "bundle" load b
 }
 
 @test "zsh's script names its program first" {

@@ -13,7 +13,7 @@ setup() {
 }
 
 commands() {
-	"$TOTE" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'
+	"${1:-$TOTE}" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'
 }
 
 # Options as --help prints them: "-b" and "--bundle", one a line. $@: a command or nothing.
@@ -27,7 +27,7 @@ page_options() {
 }
 
 @test "--help lists the commands" {
-	[ "$(commands | wc -l)" -ge 17 ]
+	[ "$(commands | wc -l)" -ge 29 ]
 	commands | grep -qx run
 }
 
@@ -39,6 +39,40 @@ page_options() {
 			{ echo "tote(8): COMMANDS lacks $command"; return 1; }
 		grep -q "^\*tote-.*\*tote-$command\*(8)\|^\*tote-$command\*(8)" "$MAN/tote.8.scd" ||
 			{ echo "tote(8): SEE ALSO lacks tote-$command"; return 1; }
+	done
+}
+
+# The commands that tote hands on to tote-image.
+image_commands() {
+	sed -nE '/^static const struct verb image_verbs/,/^}/s/.*\.name = "([a-z]+)".*/\1/p' "$TOP/cmd/tote/main.c"
+}
+
+@test "tote-image has the commands that tote hands on to it, and no others; its page names them" {
+	[ "$(image_commands | wc -l)" -ge 12 ]
+	diff <(image_commands | sort) <(commands "$(dirname "$TOTE")/tote-image" | sort)
+	for command in $(image_commands); do
+		sed -n '/^# DESCRIPTION/,/^# OPTIONS/p' "$MAN/tote-image.8.scd" | grep -q "\*$command\*" || { echo "tote-image(8) lacks $command"; return 1; }
+		[ "$("$TOTE" "$command" --help | head -n 1 | cut -d' ' -f1-3)" = "usage: tote $command" ] || { echo "$command: not handed on"; return 1; }
+	done
+}
+
+@test "tote-load(8) has every exit code, and the other commands for images refer to it" {
+	codes=$(sed -nE 's/^\tEXIT_[A-Z_]+ = ([0-9]+),.*/\1/p' "$TOP/cmd/tote-image/image.h")
+	[ "$(wc -w <<<"$codes")" -ge 5 ]
+	for code in 0 1 $codes; do
+		sed -n '/^# EXIT STATUS/,/^# EXAMPLES/p' "$MAN/tote-load.8.scd" | grep -qx "\*$code\*" || { echo "tote-load(8) lacks $code"; return 1; }
+	done
+	for command in $(image_commands); do
+		sed -n '/^# EXIT STATUS/,/^# EXAMPLES/p' "$MAN/tote-$command.8.scd" | grep -qF "*tote-load*(8)" || [ "$command" = load ] ||
+			{ echo "tote-$command(8) does not name tote-load(8)"; return 1; }
+	done
+}
+
+@test "tote-store(7) has every directory of the store" {
+	directories=$(sed -n '/^static const char \*const directories/,/^}/p' "$TOP/oci/image/store.c" | grep -oE '"[a-z0-9/]+"' | tr -d '"' | cut -d/ -f1 | sort -u)
+	[ "$(wc -w <<<"$directories")" -ge 8 ]
+	for directory in $directories; do
+		grep -q "^_$directory/" "$MAN/tote-store.7.scd" || { echo "tote-store(7) lacks $directory"; return 1; }
 	done
 }
 
@@ -80,8 +114,8 @@ page_options() {
 }
 
 @test "every page that another one names exists" {
-	for page in $(grep -ohE '\*tote(-[a-z]+)?\*\(8\)' "$MAN"/*.scd | tr -d '*' | sed 's/(8)//' | sort -u); do
-		[ -f "$MAN/$page.8.scd" ] || { echo "no page: $page"; return 1; }
+	for page in $(grep -ohE '\*tote(-[a-z]+)?\*\([78]\)' "$MAN"/*.scd | tr -d '*)' | tr '(' . | sort -u); do
+		[ -f "$MAN/$page.scd" ] || { echo "no page: $page"; return 1; }
 	done
 }
 

@@ -3,7 +3,7 @@
 #
 #   load helpers
 #   setup()    { new_store; }
-#   teardown() { clean_up; }
+#   teardown() { drop_store; }
 #
 # tote() works on $ROOT and, by the environment, on $STORE. Layers are tar files, NAME.tar.gz and NAME.tar.zst compressed ones.
 
@@ -12,9 +12,18 @@ load ../cli/helpers
 new_store() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	ROOT=$BATS_TEST_TMPDIR/state
-	export TOTE_STORE=$BATS_TEST_TMPDIR/store
+	WORK=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)/tote-image.XXXXXX")
+	export TOTE_STORE=$WORK/store
 	STORE=$TOTE_STORE
-	cd "$BATS_TEST_TMPDIR"
+	cd "$WORK"
+}
+
+# After each test: containers, mounts, files.
+drop_store() {
+	clean_up
+	unmount_all
+	cd /
+	rm -rf "${WORK:-/nowhere}"
 }
 
 # A root file system to run: $BATS_FILE_TMPDIR/base.tar, .gz, .zst.
@@ -166,9 +175,11 @@ archive() { # LAYOUT TAR
 make_docker() { # DIR NAME LAYER...
 	local dir=$1 name=$2 layer layers='[]' diff_ids='[]' id n=0
 	shift 2
+	rm -rf "$dir"
 	mkdir -p "$dir"
 	for layer; do
-		id=$(printf '%064x' $((++n)))
+		n=$((n + 1))
+		id=$(printf '%064x' $n)
 		mkdir "$dir/$id"
 		echo 1.0 >"$dir/$id/VERSION"
 		echo '{}' >"$dir/$id/json"
@@ -187,11 +198,11 @@ make_docker() { # DIR NAME LAYER...
 
 # What the store holds, without times.
 listing() { # [STORE]
-	python3 "$BATS_TEST_DIRNAME/tree.py" -t -s lock "${1:-$STORE}"
+	python3 "$BATS_TEST_DIRNAME/listing.py" -t -s lock "${1:-$STORE}"
 }
 
 tree() { # DIR
-	python3 "$BATS_TEST_DIRNAME/tree.py" "$1"
+	python3 "$BATS_TEST_DIRNAME/listing.py" "$1"
 }
 
 # The store is as $BEFORE, a listing, says.
@@ -222,18 +233,14 @@ ids() {
 	tote images -q | sort | tr '\n' ' '
 }
 
-# The layers' directories of an image, as mount(8) wants them.
-lower_directories() { # IMAGE
-	tote inspect "$1" | jq -r '[.[0].layers[].path] | reverse | join(":")'
-}
-
-# Mounts an image's layers by overlayfs, read-only, at $MERGED.
+# Mounts an image's layers by overlayfs, read-only, at $MERGED. By short names, as mount(2) takes one page.
 mount_image() { # IMAGE
 	local lower
-	lower=$(lower_directories "$1")
-	MERGED=$BATS_TEST_TMPDIR/merged
-	mkdir -p "$MERGED" "$BATS_TEST_TMPDIR/nothing"
-	mount -t overlay -o "ro,lowerdir=$lower:$BATS_TEST_TMPDIR/nothing" overlay "$MERGED"
+	lower=$(tote inspect "$1" | jq -r --arg s "$STORE/layers/" '[.[0].layers[].path | ltrimstr($s)] | reverse | join(":")')
+	MERGED=$WORK/merged
+	mkdir -p "$MERGED" "$STORE/layers/0"
+	(cd "$STORE/layers" && mount -t overlay -o "ro,lowerdir=$lower:0" overlay "$MERGED")
+	rmdir "$STORE/layers/0"
 }
 
 unmount_all() {
@@ -245,7 +252,7 @@ unmount_all() {
 make_disk() { # SIZE [MKFS OPTION...]
 	local size=$1
 	shift
-	DISK=$BATS_TEST_TMPDIR/disk DISK_FILE=$BATS_TEST_TMPDIR/disk.img
+	DISK=$WORK/disk DISK_FILE=$WORK/disk.img
 	truncate -s "$size" "$DISK_FILE"
 	mkfs.ext4 -q -m 0 -E lazy_itable_init=0,lazy_journal_init=0 "$@" "$DISK_FILE"
 	mkdir -p "$DISK"

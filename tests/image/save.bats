@@ -62,6 +62,7 @@ make_image() {
 	umoci new --image oci:1
 	umoci unpack --image oci:1 first
 	make_tree first/rootfs
+	rm first/rootfs/socket
 	head -c 3000000 /dev/urandom >first/rootfs/random
 	umoci repack --image oci:1 first
 	umoci unpack --image oci:1 second
@@ -136,6 +137,8 @@ damage() { # changes a byte of a file in the store, and neither size nor time
 		config_of "$source" >found
 		diff expected found
 		rm -rf copy
+		# umoci knows no zstd.
+		[ "$source" != oci-archive:zstd.tar ] || { skopeo copy -q --insecure-policy "$source" dir:zstd && continue; }
 		skopeo copy -q --insecure-policy "$source" oci:copy:x
 		umoci unpack --image copy:x unpacked >/dev/null 2>&1
 		[ "$(cat unpacked/rootfs/b)" = two ]
@@ -295,14 +298,14 @@ start_container() {
 	[ "${#stderr_lines[@]}" = 1 ]
 	"$TOTE" --root "$ROOT" export "$ID" 2>/dev/null | cmp - x.tar
 	[ "$("$TOTE" import x.tar root:1 --progress none)" = root:1 ]
-	python3 "$BATS_TEST_DIRNAME/tree.py" rootfs >before
-	python3 "$BATS_TEST_DIRNAME/tree.py" "$("$TOTE" inspect root:1 | jq -r '.[0].layers[0].path')" >after
+	python3 "$BATS_TEST_DIRNAME/save_tree.py" rootfs >before
+	python3 "$BATS_TEST_DIRNAME/save_tree.py" "$("$TOTE" inspect root:1 | jq -r '.[0].layers[0].path')" >after
 	grep -q '^b.dir/hard. .* b.a. ' before
 	diff before after
 	# GNU tar reads it as well.
 	mkdir gnu
 	tar --xattrs --xattrs-include='*' -xpf x.tar -C gnu
-	python3 "$BATS_TEST_DIRNAME/tree.py" gnu >after
+	python3 "$BATS_TEST_DIRNAME/save_tree.py" gnu >after
 	diff <(grep -v utf8 before) <(grep -v utf8 after)
 }
 
@@ -341,7 +344,7 @@ start_container() {
 @test "wrong use of export and import is told, and leaves nothing" {
 	refuses 3 'no container "nix"' export nix
 	head -c 100000 /dev/urandom >junk
-	refuses 1 "tar" import junk j -q
+	refuses 4 "tar" import junk j -q
 	: >empty
 	refuses 1 "empty" import empty j
 	refuses 3 "nofile" import nofile j
