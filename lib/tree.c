@@ -2,6 +2,7 @@
 #include "lib/tree.h"
 
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -63,13 +64,28 @@ static int move_up(struct removal *rm, int fd, const char *name)
 	return r < 0 ? -errno : 0;
 }
 
-/* RESOLVE_NO_XDEV (Linux 5.6): what is mounted in there is somebody else's. */
+/* Before Linux 5.6: a mount point has another device than the directory that it is in. */
+static int open_same_device(int fd, const char *name)
+{
+	autofd child = fd_open(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	struct stat a, b;
+
+	if (child < 0 || fstat(child, &a) < 0 || fstat(fd, &b) < 0)
+		return -1;
+	if (a.st_dev == b.st_dev)
+		return take_fd(&child);
+	errno = EXDEV;
+	return -1;
+}
+
+/* What is mounted in there is somebody else's. */
 static int open_directory(int fd, const char *name)
 {
 	struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
 				.resolve = RESOLVE_NO_XDEV };
+	int child = (int)syscall(SYS_openat2, fd, name, &how, sizeof(how));
 
-	return (int)syscall(SYS_openat2, fd, name, &how, sizeof(how));
+	return child < 0 && errno == ENOSYS ? open_same_device(fd, name) : child;
 }
 
 static int remove_directory(struct removal *rm, int fd, const char *name, int depth)
@@ -128,7 +144,7 @@ int tree_remove(int dirfd, const char *name)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return -errno;
-	rm.top = top = open_directory(dirfd, name);
+	rm.top = top = fd_open(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	if (top < 0)
 		return errno == ENOENT ? 0 : -errno;
 	/* What was moved up comes on the next round. */
@@ -169,7 +185,7 @@ static int add_usage(int fd, uint64_t *bytes, int depth)
 
 int tree_usage(int dirfd, const char *name, uint64_t *ret_bytes)
 {
-	autofd fd = open_directory(dirfd, name);
+	autofd fd = fd_open(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	uint64_t bytes = 0;
 	int r = fd < 0 ? -errno : add_usage(fd, &bytes, 0);
 

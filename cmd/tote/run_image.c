@@ -15,13 +15,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* sethostname(2) takes 64, DNS 63. */
+#define DNS_NAME_MAX 63
 #define TEXT_MAX ((size_t)1 << 20)
 
 struct imaging {
@@ -33,6 +37,7 @@ struct imaging {
 	struct rootfs rootfs;
 	struct convert_opts convert;
 	char *container;	  /* its directory in the store; NULL: none yet */
+	bool own_ids;		  /* a user namespace with a range of its own */
 	int container_fd, lookup; /* lookup: where users are looked up and volumes filled from */
 	struct arena a;
 	struct err *err;
@@ -157,9 +162,60 @@ static bool can_be_bound(const struct imaging *im)
 	return true;
 }
 
+/* Who may mount could make a bound layer writable, and it is everybody's. */
+static bool adds_mount_rights(const struct imaging *im)
+{
+	const struct option_list *caps = &im->o->image.cap_add;
+
+	for (size_t i = 0; i < caps->count; i++)
+		if (strcasecmp(caps->items[i], "all") == 0 ||
+		    strcasecmp(caps->items[i], "sys_admin") == 0 ||
+		    strcasecmp(caps->items[i], "cap_sys_admin") == 0)
+			return true;
+	return false;
+}
+
+static void map(struct arena *a, uint32_t first, struct spec_id_mappings *ret)
+{
+	ret->items = arena_calloc(a, 1, sizeof(*ret->items));
+	ret->items[0] = (struct spec_id_mapping){ 0, first, STORE_IDS };
+	ret->count = 1;
+}
+
+static int map_own_ids(struct imaging *im)
+{
+	uint32_t first;
+	int r = store_ids_claim(&im->store, im->container, &first, im->err);
+
+	if (r < 0)
+		return r;
+	map(&im->a, first, &im->convert.uid_mappings);
+	map(&im->a, first, &im->convert.gid_mappings);
+	return 0;
+}
+
+/* The root directory is the upper layer's: it has to look like the image's. */
+static void copy_root_attributes(const struct imaging *im)
+{
+	const struct store_layer *top = &im->image.layers.items[im->image.layers.count - 1];
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "layers/%s/fs", top->id);
+	if (fstatat(im->store.fd, path, &st, 0) < 0)
+		return;
+	snprintf(path, sizeof(path), "containers/%s/upper", im->container);
+	/* An ordinary user's container shows it as root's, as he is that there. */
+	if (fchownat(im->store.fd, path, st.st_uid, st.st_gid, 0) < 0 && !globals.rootless)
+		log_debug("owner of %s: %s", path, err_text(errno));
+	if (fchmodat(im->store.fd, path, st.st_mode & 07777, 0) < 0)
+		log_debug("mode of %s: %s", path, err_text(errno));
+}
+
 static int make_root(struct imaging *im, const char *id)
 {
 	bool bound = can_be_bound(im);
+	struct rootfs look;
 	const struct store_container c = { id, globals.root, im->image.digest, bound };
 	int r = store_container_new(&im->store, &c, &im->a, &im->container, &im->container_fd,
 				    im->err);
@@ -171,14 +227,27 @@ static int make_root(struct imaging *im, const char *id)
 	im->rootfs.read_only = bound;
 	im->rootfs.discard = im->o->image.remove;
 	list_layers(im);
+	if (!bound && im->image.layers.count)
+		copy_root_attributes(im);
 	im->convert.root_path = rootfs_mount_point(&im->rootfs, &im->a);
 	if (globals.rootless) {
 		im->lookup = open_layer_with_users(im);
 		return 0;
 	}
-	r = im->lookup = rootfs_open(&im->rootfs, -1, bound, im->err);
-	/* Looked into now, mounted later: one mount serves both. */
-	im->rootfs.tree = im->convert.uid_mappings.count ? -1 : im->lookup;
+	if (im->own_ids) {
+		r = map_own_ids(im);
+		if (r < 0)
+			return r;
+	}
+	/*
+	 * Looked into now, mounted later: one mount serves both, but for a container with ids of
+	 * its own. Two at once cannot be volatile (overlayfs), and the first ends before the second
+	 * begins.
+	 */
+	look = im->rootfs;
+	look.discard &= !im->own_ids;
+	r = im->lookup = rootfs_open(&look, -1, bound && !adds_mount_rights(im), im->err);
+	im->rootfs.tree = im->own_ids ? -1 : im->lookup;
 	return r < 0 ? r : 0;
 }
 
@@ -258,6 +327,16 @@ static int add_image_volumes(struct imaging *im)
 	return r;
 }
 
+/* Owners stay what they are: the files of a volume belong to ids of the host, and are seen as the
+ * same ids inside. */
+static void map_mounts(struct imaging *im)
+{
+	for_each (m, &im->convert.mounts)
+		if (!m->tmpfs)
+			m->options =
+				m->options ? arena_printf(&im->a, "%s,idmap", m->options) : "idmap";
+}
+
 static int add_mounts(struct imaging *im)
 {
 	const struct image_options *o = &im->o->image;
@@ -276,7 +355,11 @@ static int add_mounts(struct imaging *im)
 			r = err_set(im->err, EINVAL, "--tmpfs %s: expected an absolute path",
 				    o->tmpfs.items[i]);
 	}
-	return r < 0 ? r : add_image_volumes(im);
+	if (r == 0)
+		r = add_image_volumes(im);
+	if (im->own_ids)
+		map_mounts(im);
+	return r;
 }
 
 static struct strv words(char **items, size_t count)
@@ -361,6 +444,20 @@ static int choose_pids_limit(struct imaging *im)
 	return 0;
 }
 
+static int choose_ids(struct imaging *im)
+{
+	const char *how = im->o->image.userns ? im->o->image.userns : "host";
+
+	if (globals.rootless)
+		subids_map(&im->a, &im->convert.uid_mappings, &im->convert.gid_mappings);
+	else if (strcmp(how, "auto") != 0 && strcmp(how, "host") != 0)
+		return err_set(im->err, EINVAL, "--userns: expected host or auto, found \"%s\"",
+			       how);
+	else
+		im->own_ids = strcmp(how, "auto") == 0;
+	return 0;
+}
+
 static int choose_network(struct imaging *im)
 {
 	/* An ordinary user cannot make another one that leads anywhere. */
@@ -378,7 +475,7 @@ static int choose_network(struct imaging *im)
 	return 0;
 }
 
-static int choose(struct imaging *im, char **args)
+static int choose(struct imaging *im, const char *id, char **args)
 {
 	const struct image_options *o = &im->o->image;
 	size_t count = 0;
@@ -390,7 +487,8 @@ static int choose(struct imaging *im, char **args)
 	im->convert.entrypoint = o->entrypoint;
 	im->convert.user = o->user;
 	im->convert.working_dir = o->workdir;
-	im->convert.hostname = o->hostname;
+	im->convert.hostname =
+		o->hostname ? o->hostname : arena_strndup(&im->a, id, strnlen(id, DNS_NAME_MAX));
 	im->convert.read_only = o->read_only;
 	im->convert.tty = o->tty;
 	im->convert.rootless = globals.rootless;
@@ -405,8 +503,8 @@ static int choose(struct imaging *im, char **args)
 		r = choose_pids_limit(im);
 	if (r == 0)
 		r = choose_network(im);
-	if (r == 0 && globals.rootless)
-		subids_map(&im->a, &im->convert.uid_mappings, &im->convert.gid_mappings);
+	if (r == 0)
+		r = choose_ids(im);
 	return r;
 }
 
@@ -455,6 +553,9 @@ static int make(struct imaging *im, const char *id, struct container *ret_c, int
 
 	if (r < 0)
 		return r;
+	/* The container's own mount of the same directories comes now. */
+	if (im->own_ids)
+		close(take_fd(&im->lookup));
 	m.bundle = arena_printf(&im->a, "%s/containers/%s", im->store.path, im->container);
 	m.config_text = config.data;
 	m.rootfs = &im->rootfs;
@@ -480,7 +581,7 @@ int imaging_run(struct imaging *im, char **args, const struct run_options *o,
 	im->o = o;
 	im->err = err;
 	if (r == 0)
-		r = choose(im, args);
+		r = choose(im, id, args);
 	if (r == 0)
 		r = make_root(im, id);
 	if (r == 0)

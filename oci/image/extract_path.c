@@ -71,7 +71,8 @@ static int open_below(const struct extract *x, const char *path, uint64_t resolv
 static bool is_too_deep(const struct extract *x, int fd)
 {
 	struct stat root, st;
-	autofd cur = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	/* Not fcntl(2), which the process may not call once it is confined. */
+	autofd cur = fd_open(fd, ".", O_RDONLY | O_DIRECTORY);
 
 	if (fstat(x->opts.root_fd, &root) < 0)
 		return true;

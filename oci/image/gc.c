@@ -291,6 +291,7 @@ static int move_all_away(struct collection *c)
 		r = move_away(c, item, random, i);
 	}
 	remove_unfinished_references(c);
+	store_ids_sweep(c->s, c->a);
 	return r < 0 ? r : remove_links(c);
 }
 

@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* clang-format off */
 /*
- * Where images live on this host: whole or not at all, also after a power cut. tote-image fills it,
- *`tote run` reads it.
+ * Where images live on this host: whole or not at all, also after a power cut. tote-image fills
+ * it, `tote run` reads it.
  *
- *	version, lock         "1"; flocked shared for a moment by who relies on something,
- *exclusively by gc blobs/sha256/HEX      manifests and configs layers/ID/            fs/ the tree,
- *split (oci/image/split.h), meta (JSON). ID: the diffID's digits, or "chain-" and the chain ID's
- *for a layer that cannot be unpacked without those below it l/NAME                links to layers'
- *fs/, of 8 bytes: mount(2) takes one page of text images/HEX            the record of a complete
- *image, by its manifest's digest: written after all of it is on disk refs/NAME "sha256:HEX\n" of a
- *manifest ingest/RANDOM/        being made; its file "lease" is flocked by who makes it, and lists
- *the layers that it relies on containers/NAME/      one container's: meta (JSON), upper/, work/,
- *rootfs/ (where it is mounted), volumes/N/ volumes/NAME/         named volumes
+ *	version, lock      "1"; flocked shared for a moment by who relies on something, and
+ *	                   exclusively by gc
+ *	blobs/sha256/HEX   manifests and configs
+ *	layers/ID/         fs/ the tree, split (oci/image/split.h), meta (JSON). ID: the diffID's
+ *	                   digits, or "chain-" and the chain ID's for a layer that cannot be
+ *	                   unpacked without those below it
+ *	l/NAME             links to layers' fs/, of 8 bytes: mount(2) takes one page of text
+ *	images/HEX         the record of a complete image, by its manifest's digest: written after
+ *	                   all of it is on disk
+ *	refs/NAME          "sha256:HEX\n" of a manifest
+ *	ingest/RANDOM/     being made; its file "lease" is flocked by who makes it, and lists the
+ *	                   layers that it relies on
+ *	containers/NAME/   one container's: meta (JSON), upper/, work/, rootfs/ (where it is
+ *	                   mounted), volumes/N/, ids (its SLOT)
+ *	ids/SLOT           ranges of ids that containers have for themselves
+ *	volumes/NAME       named volumes
  *
  * What is in layers/ and images/ was synced before it got its name. Whatever ingest/ holds without
- *a lock is removed.
+ * a lock is removed.
  */
+/* clang-format on */
 #ifndef OCI_IMAGE_STORE_H
 #define OCI_IMAGE_STORE_H
 
@@ -94,6 +103,13 @@ struct store_container {
 };
 int store_container_new(const struct store *s, const struct store_container *c, struct arena *a,
 			char **ret_name, int *ret_fd, struct err *err);
+/*
+ * A range of STORE_IDS ids of the host for a user namespace of the container alone, until its
+ * directory is removed. -ENOSPC: none is left.
+ */
+#define STORE_IDS 65536
+int store_ids_claim(const struct store *s, const char *container, uint32_t *ret_first,
+		    struct err *err);
 /* Removes the directory and all in it; none is no error. */
 int store_container_remove(const struct store *s, const char *name, struct err *err);
 

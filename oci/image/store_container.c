@@ -98,6 +98,7 @@ int store_container_remove(const struct store *s, const char *name, struct err *
 	if (!name[0] || name[0] == '.' || strchr(name, '/'))
 		return err_set(err, EINVAL, "\"%s\" is no container's directory", name);
 	snprintf(path, sizeof(path), "containers/%s", name);
+	store_ids_release(s, name);
 	r = tree_remove(s->fd, path);
 	return r < 0 ? err_code(err, r, "remove %s/%s", s->path, path) : 0;
 }

@@ -17,6 +17,11 @@ void store_blob_path(const char *digest, char ret[STORE_NAME_SIZE]);
 int store_ref(const struct store *s, const char *reference, struct arena *a, char **ret_digest,
 	      struct err *err);
 
+/* store_ids.c: see store_ids_claim() in oci/image/store.h. */
+void store_ids_release(const struct store *s, const char *container);
+/* For gc, under the store's exclusive lock: claims of containers that are gone. */
+void store_ids_sweep(const struct store *s, struct arena *a);
+
 /* 16 random hexadecimal digits, for names that nobody else has. */
 void store_random(char ret[17]);
 

@@ -236,11 +236,12 @@ ids() {
 # Mounts an image's layers by overlayfs, read-only, at $MERGED. By short names, as mount(2) takes one page.
 mount_image() { # IMAGE
 	local lower
-	lower=$(tote inspect "$1" | jq -r --arg s "$STORE/layers/" '[.[0].layers[].path | ltrimstr($s)] | reverse | join(":")')
+	# overlayfs takes no layer twice: the uppermost counts.
+	lower=$(tote inspect "$1" | jq -r --arg s "$STORE/layers/" '[.[0].layers[].path | ltrimstr($s)] | reverse
+		| reduce .[] as $l ([]; if index($l) then . else . + [$l] end) | join(":")')
 	MERGED=$WORK/merged
-	mkdir -p "$MERGED" "$STORE/layers/0"
-	(cd "$STORE/layers" && mount -t overlay -o "ro,lowerdir=$lower:0" overlay "$MERGED")
-	rmdir "$STORE/layers/0"
+	mkdir -p "$MERGED" "$WORK/none"
+	(cd "$STORE/layers" && mount -t overlay -o "ro,lowerdir=$lower:$WORK/none" overlay "$MERGED")
 }
 
 unmount_all() {

@@ -69,7 +69,7 @@ random_tree() { # SEED DIR
 	        os.chown(name, r.choice([0, 0, 1000, 2 ** 21 + 5]), r.choice([0, 7, 2 ** 22]), follow_symlinks=False)
 	        if not os.path.islink(name):
 	            os.chmod(name, r.choice([0o644, 0o755, 0o4755, 0o2711, 0o1777, 0, 0o400]))
-	        ns = r.choice([0, 1, 999999999, 123456789]) + r.choice([0, -5, 1, 2 ** 33, 10 ** 9]) * 10 ** 9
+	        ns = r.choice([-5 * 10 ** 9] + [n + s * 10 ** 9 for n in (0, 1, 999999999, 123456789) for s in (0, 1, 2 ** 33, 10 ** 9)])
 	        os.utime(name, ns=(ns, ns), follow_symlinks=False)
 	END
 }
@@ -116,7 +116,7 @@ random_tree() { # SEED DIR
 	for ((i = 0; i < 3; i++)); do
 		random_tree $((seed + i)) tree
 		# What was there goes, or stays and changes.
-		find bundle/rootfs -mindepth 1 -maxdepth 1 | sort | awk 'NR % 2' | tr '\n' '\0' | xargs -0r rm -rf
+		find bundle/rootfs -mindepth 1 -maxdepth 1 -print0 | sort -z | awk 'BEGIN { RS = ORS = "\0" } NR % 2' | xargs -0r rm -rf --
 		cp -a tree/. bundle/rootfs
 		umoci repack --refresh-bundle --image oci:x bundle
 		rm -rf tree
