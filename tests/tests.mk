@@ -21,6 +21,8 @@ BATS := $(wildcard tests/*/*.bats)
 BATS_SLOW := $(wildcard tests/security/*.bats)
 BATS_VM := $(wildcard tests/cgroups/*.bats tests/systemd/*.bats)
 BATS_QUICK := $(filter-out $(BATS_SLOW) $(BATS_VM),$(BATS))
+# One processor's work for a minute or two: beside another of that kind.
+BATS_LONG := tests/image/hostile.bats
 # The two machines at the same time, as each keeps about one processor busy.
 VM_SUITES := tests/vm/selftest.sh tests/vm/check.sh,tests/vm/check-systemd.sh
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -92,7 +94,8 @@ check: setup-check
 	@$(MAKE) --no-print-directory -j2 check-cross
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory -j2 BUILD=$(SAN_BUILD) SAN=address,undefined all unit
-	@tests/run $(UNIT) $(UNIT:$(BUILD)/%=$(SAN_BUILD)/%) $(BATS_QUICK) tests/fuzz/fuzz.sh tests/sanitized.sh tests/fault/sample.sh \
+	@tests/run $(UNIT) $(UNIT:$(BUILD)/%=$(SAN_BUILD)/%) $(filter-out $(BATS_LONG),$(BATS_QUICK)) \
+		$(BATS_LONG),tests/fuzz/fuzz.sh tests/sanitized.sh,tests/fault/sample.sh \
 		$(VM_SUITES) $(BATS_SLOW)
 
 # Only what runs in the virtual machine. One test file, or a shell in there: see tests/vm/run.

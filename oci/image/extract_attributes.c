@@ -28,6 +28,9 @@ struct timespec extract_mtime(struct archive_entry *entry)
 	/* Beyond a second lie UTIME_NOW and UTIME_OMIT. */
 	if (t.tv_nsec < 0 || t.tv_nsec >= 1000000000)
 		t.tv_nsec = 0;
+	/* pax's "-9.75" comes out of libarchive as -9 and 0.75. */
+	if (t.tv_sec < 0 && t.tv_nsec)
+		t = (struct timespec){ t.tv_sec - 1, 1000000000 - t.tv_nsec };
 	return t;
 }
 

@@ -96,6 +96,9 @@ static int by_digits(const struct store *s, const char *digits, struct arena *a,
 		if (strncmp(names.items[i], digits, len) != 0 &&
 		    strncmp(digest_hex(image.config), digits, len) != 0)
 			continue;
+		/* What differs is how the layers came, not what is in them. */
+		if (found && strcmp(ret->config, image.config) == 0)
+			continue;
 		*ret = image;
 		found++;
 	}

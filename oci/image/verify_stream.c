@@ -4,6 +4,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/fd.h"
+#include "oci/image/extract_private.h"
 #include "oci/image/hash.h"
 #include "oci/image/split.h"
 
@@ -82,7 +83,7 @@ static const char *difference(const struct comparison *c, struct archive_entry *
 	if (c->ids && ((int64_t)st->st_uid != archive_entry_uid(e) ||
 		       (int64_t)st->st_gid != archive_entry_gid(e)))
 		return "owner";
-	if (archive_entry_mtime_is_set(e) && st->st_mtim.tv_sec != archive_entry_mtime(e))
+	if (archive_entry_mtime_is_set(e) && st->st_mtim.tv_sec != extract_mtime(e).tv_sec)
 		return "time";
 	if ((type == S_IFCHR || type == S_IFBLK) && st->st_rdev != archive_entry_rdev(e))
 		return "device number";

@@ -37,8 +37,8 @@ def line(path, name, links, times):
         out.append(os.readlink(path))
     elif kind in (stat.S_IFCHR, stat.S_IFBLK):
         out.append(st.st_rdev)
-    if kind != stat.S_IFDIR and st.st_nlink > 1:
-        out.append("=" + links.setdefault((st.st_dev, st.st_ino), name))
+    if (st.st_dev, st.st_ino) in links:
+        out.append("=" + links[st.st_dev, st.st_ino])
     return " ".join(map(str, out)) + attributes(path)
 
 
@@ -57,7 +57,14 @@ def main(args):
             folders[:] = [f for f in folders if f not in skipped]
             files = [f for f in files if f not in skipped]
         names += [os.path.normpath(os.path.join(below, f)) for f in folders + files]
-    links = {}
+    links, inodes = {}, {}
+    for name in sorted(names):
+        st = os.lstat(os.path.join(root, name))
+        inodes.setdefault((st.st_dev, st.st_ino), []).append(name)
+    # Those with another name somewhere else, which an overlay hides, are not linked in here.
+    for inode, same in inodes.items():
+        if len(same) > 1:
+            links[inode] = same[0]
     for name in sorted(names):
         print(line(os.path.join(root, name), name, links, times))
 

@@ -32,7 +32,7 @@ from_tars() { # TAR...: the image oci:x is loaded
 }
 
 # A seeded tree of every kind of file.
-random_tree() { # SEED DIR
+random_tree() { # SEED DIR [CHARACTERS]
 	python3 - "$@" <<-'END'
 	import os, random, sys
 	r, top = random.Random(int(sys.argv[1])), sys.argv[2]
@@ -41,7 +41,7 @@ random_tree() { # SEED DIR
 	folders, files = [top], []
 	for i in range(60):
 	    folder = r.choice(folders)
-	    name = os.path.join(folder, "".join(r.choice("ab. -_\u00fc\n\\*") for _ in range(r.randint(1, 12))).strip(".") + str(i))
+	    name = os.path.join(folder, "".join(r.choice(sys.argv[3] if len(sys.argv) > 3 else "ab. -_\u00fc\n\\*") for _ in range(r.randint(1, 12))).strip(".") + str(i))
 	    kind = r.choice("ddfffffffhslpcb")
 	    if kind == "d":
 	        os.mkdir(name)
@@ -114,7 +114,8 @@ random_tree() { # SEED DIR
 	umoci new --image oci:x
 	umoci unpack --image oci:x bundle
 	for ((i = 0; i < 3; i++)); do
-		random_tree $((seed + i)) tree
+		# umoci itself does not bear more.
+		random_tree $((seed + i)) tree "ab. -_"
 		# What was there goes, or stays and changes.
 		find bundle/rootfs -mindepth 1 -maxdepth 1 -print0 | sort -z | awk 'BEGIN { RS = ORS = "\0" } NR % 2' | xargs -0r rm -rf --
 		cp -a tree/. bundle/rootfs
