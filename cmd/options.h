@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Command-line options as tables: each verb declares its own and gets a struct filled. Takes "-b
- * DIR", "-b=DIR",
- * "--bundle DIR", "--bundle=DIR", "-tty" with one dash (go-runc writes so), joined flags ("-dt"),
- * "--" and "-" as a value.
+ * Command-line options as tables: each verb declares its own and gets a struct filled. Takes
+ * "-b DIR", "-b=DIR", "--bundle DIR", "--bundle=DIR", "-tty" with one dash (go-runc writes so),
+ * joined flags ("-dt"), "--" and "-" as a value.
  */
 #ifndef CMD_OPTIONS_H
 #define CMD_OPTIONS_H

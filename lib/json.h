@@ -3,15 +3,14 @@
  * JSON in and out, for everything that reads or writes it. Only lib/json*.c include yajl.
  *
  * Reading: json_parse() turns a text into a tree of values in an arena, strictly (RFC 8259, UTF-8,
- *at most 4 MiB, at most 64 levels; duplicate keys, NUL in strings, comments and trailing data are
- *errors). json_decode() then fills a struct by a table of fields. Errors carry the JSON path:
- *"process.user.uid: expected an unsigned integer, found "abc"". A null value means "absent" (Go
- *writes nil so); keys that no table names are ignored.
+ * at most 4 MiB, at most 64 levels; duplicate keys, NUL in strings, comments and trailing data are
+ * errors). json_decode() then fills a struct by a table of fields. Errors carry the JSON path:
+ * "process.user.uid: expected an unsigned integer, found "abc"". A null value means "absent" (Go
+ * writes nil so); keys that no table names are ignored.
  *
  *	static const struct json_field user_fields[] = {
  *		{ "uid", json_u32, offsetof(struct user, uid), JSON_REQUIRED },
- *		{ "additionalGids", json_list, offsetof(struct user, additional_gids), 0, &u32_list
- *},
+ *		{ "additionalGids", json_list, offsetof(struct user, gids), 0, &u32_list },
  *	};
  *
  * Writing: a struct json_writer appends to a buf, compact, keys in the order of the calls.

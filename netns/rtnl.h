@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The one rtnetlink socket: requests are queued with the words that describe them, sent in one go
- *and answered in one go, so that many changes cost one round trip. link.c, addr.c and route.c queue
- *requests and read replies; nobody else opens a netlink socket for routing.
+ * and answered in one go, so that many changes cost one round trip. link.c, addr.c and route.c
+ * queue requests and read replies; nobody else opens a netlink socket for routing.
  *
  *	nlh = rtnl_request(r, RTM_NEWLINK, 0, &ifinfo, sizeof(ifinfo), "%s up", name);
  *	mnl_attr_put_u32(nlh, ...);
- *	rc = rtnl_run(r, NULL, err);	// "netlink: RTM_NEWLINK eth0 up: <the kernel's own words,
- *or the errno's>"
+ *	rc = rtnl_run(r, NULL, err);
+ *
+ * An error reads "netlink: RTM_NEWLINK eth0 up: <the kernel's own words, or the errno's>".
  */
 #ifndef NETNS_RTNL_H
 #define NETNS_RTNL_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The host's half of making a process: opens what the plan marks as the host's, clones, maps ids,
- *and talks with tote-init until the program runs or a step fails. Straight-line code that may
- *allocate and fails in words. Called by oci/container.c for containers and oci/exec.c for further
- *processes.
+ * and talks with tote-init until the program runs or a step fails. Straight-line code that may
+ * allocate and fails in words. Called by oci/create.c for containers and oci/exec.c for further
+ * processes.
  *
  *	launch_begin -> [launch_until(SYNC_HOST) -> launch_tell(SYNC_HOST_DONE)] ->
  *	[launch_until(SYNC_READY)] -> launch_release -> launch_until(0: the program runs)

@@ -144,7 +144,7 @@ static bool names_bundle(char **rest, size_t count, const struct make_options *o
 	if (!copy)
 		return false;
 	memcpy(copy, rest, count * sizeof(*copy));
-	return parse_rest(copy, &probe, &ignored) == 0 && (probe.bundle || probe.config);
+	return parse_rest(copy, &probe, &ignored) == 0 && probe.bundle;
 }
 
 static int run(char **args, size_t count, void *opts)

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* clang-format off */
 /*
  * Where images live on this host: whole or not at all, also after a power cut. tote-image fills
  * it, `tote run` reads it.
@@ -24,7 +23,6 @@
  * What is in layers/ and images/ was synced before it got its name. Whatever ingest/ holds without
  * a lock is removed.
  */
-/* clang-format on */
 #ifndef OCI_IMAGE_STORE_H
 #define OCI_IMAGE_STORE_H
 

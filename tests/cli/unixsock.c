@@ -2,9 +2,10 @@
 /*
  * The other end of the unix sockets that tote talks to, for the bats tests:
  *
- *   unixsock fd PATH [TEXT]	takes one descriptor as from --console-socket or --pidfd-socket;
- *prints its name, what it is, then, of a terminal, all that comes out of it. TEXT is typed in
- *first. unixsock notify PATH N	prints N datagrams as an sd_notify(3) manager gets them
+ *   unixsock fd PATH [TEXT]   takes one descriptor as from --console-socket or --pidfd-socket;
+ *                             prints its name, what it is, then, of a terminal, all that comes
+ *                             out of it. TEXT is typed in first
+ *   unixsock notify PATH N    prints N datagrams as an sd_notify(3) manager gets them
  *
  * Gives up after 20 seconds.
  */
