@@ -93,7 +93,7 @@ static int set_rootless(const char *value, struct err *err)
 	return 0;
 }
 
-static int set_root(const char *root, struct err *err)
+static int set_root(const char *root, bool optional, struct err *err)
 {
 	const char *runtime_dir = getenv("XDG_RUNTIME_DIR");
 	static char path[4096];
@@ -102,7 +102,7 @@ static int set_root(const char *root, struct err *err)
 		snprintf(path, sizeof(path), "%s/tote", runtime_dir);
 		root = path;
 	}
-	if (!root && globals.rootless && geteuid() != 0)
+	if (!root && globals.rootless && geteuid() != 0 && !optional)
 		return err_set(err, EINVAL, "--root: needed, as XDG_RUNTIME_DIR is not set");
 	globals.root = root ? absolute(root) : "/run/tote";
 	return globals.root[strspn(globals.root, "/")]
@@ -279,16 +279,16 @@ int program_main(const struct program *p, int argc, char **argv)
 		free(given);
 		return help ? 0 : 1;
 	}
-	if (r == 0)
-		r = set_rootless(o.rootless, &err);
-	if (r == 0)
-		r = set_root(o.root, &err);
-	if (r == 0)
-		r = set_manager(&o, &err);
-	globals.store = o.store;
 	v = r < 0 ? NULL : find_verb(p, argv[0]);
 	if (r == 0 && !v)
 		r = delegate(p, argv[0], given, &err);
+	if (r == 0)
+		r = set_rootless(o.rootless, &err);
+	if (r == 0)
+		r = set_root(o.root, p->without_root, &err);
+	if (r == 0)
+		r = set_manager(&o, &err);
+	globals.store = o.store;
 	free(given);
 	return r < 0 ? fail(&err) : run_verb(v, argv + 1);
 }

@@ -42,6 +42,7 @@ struct program {
 	const struct verb *delegated;
 	size_t delegated_count;
 	const char *delegate;
+	bool without_root; /* most verbs work without a directory of containers */
 };
 
 /* Returns the exit code. */

@@ -135,7 +135,10 @@ static int replace(int dirfd, const char *name, const void *data, size_t len, mo
 	autofd fd = -1;
 	int r;
 
-	if (snprintf(tmp, sizeof(tmp), ".%s.tmp", name) >= (int)sizeof(tmp))
+	/* What is durable has no lock that keeps others from writing it at the same time. */
+	r = durable ? snprintf(tmp, sizeof(tmp), ".%s.%d.tmp", name, getpid())
+		    : snprintf(tmp, sizeof(tmp), ".%s.tmp", name);
+	if (r >= (int)sizeof(tmp))
 		return err_code(err, ENAMETOOLONG, "write %s", name);
 	fd = fd_create(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL, mode);
 	/* What a killed writer left, or somebody put there: a fifo would block us, a link lead

@@ -42,7 +42,8 @@ int file_poke(int dirfd, const char *path, const char *s);
 int file_replace(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 		 struct err *err);
 
-/* The same, on disk when it returns: for what a reboot must not end. */
+/* The same, on disk when it returns: for what a reboot must not end. Written by way of
+ * ".name.PID.tmp", which a killed writer leaves. */
 int file_replace_durable(int dirfd, const char *name, const void *data, size_t len, mode_t mode,
 			 struct err *err);
 

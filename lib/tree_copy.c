@@ -30,7 +30,8 @@ struct copying {
 	char *list, *value;
 };
 
-static int copy_data(int from, int to, off_t size)
+/* size bytes from where both are. */
+static int copy_bytes(int from, int to, off_t size)
 {
 	char chunk[65536];
 
@@ -41,16 +42,36 @@ static int copy_data(int from, int to, off_t size)
 			size -= n;
 			continue;
 		}
-		/* Between file systems that do not know each other (before Linux 5.19, and some
-		 * pairs after). */
-		n = fd_read_full(from, chunk, sizeof(chunk));
+		/* Between file systems that do not know each other (before Linux 5.19, and some pairs after). */
+		n = fd_read_full(from, chunk,
+				 size < (off_t)sizeof(chunk) ? (size_t)size : sizeof(chunk));
 		if (n <= 0)
 			return (int)n;
-		if (fd_write_full(to, chunk, (size_t)n) < 0)
-			return -EIO;
 		size -= n;
+		n = fd_write_full(to, chunk, (size_t)n);
+		if (n < 0)
+			return (int)n;
 	}
 	return 0;
+}
+
+/* Holes stay holes: a small image must not fill the disk with them. */
+static int copy_data(int from, int to, off_t size)
+{
+	off_t at = 0, end;
+	int r = ftruncate(to, size) < 0 ? -errno : 0;
+
+	while (r == 0 && at < size) {
+		at = lseek(from, at, SEEK_DATA);
+		if (at < 0)
+			return errno == ENXIO ? 0 : -errno;
+		end = lseek(from, at, SEEK_HOLE);
+		if (end < 0 || lseek(from, at, SEEK_SET) < 0 || lseek(to, at, SEEK_SET) < 0)
+			return -errno;
+		r = copy_bytes(from, to, end - at);
+		at = end;
+	}
+	return r;
 }
 
 /* What the target's file system or our rights do not allow is left out, as cp -a does. */

@@ -6,12 +6,19 @@
 #include "lib/tree.h"
 #include "oci/image/convert.h"
 #include "oci/rootfs.h"
+#include "oci/subids.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 static const struct option_table table = { NULL, 0, false };
+
+struct bundling {
+	struct store store;
+	/* Of an ordinary user, as they are outside of the user namespace that we work in. */
+	struct spec_id_mappings uids, gids;
+};
 
 /* All layers, one over the other, as a tree to read. */
 static int open_tree(const struct store *s, const struct store_image *image, struct arena *a,
@@ -22,27 +29,25 @@ static int open_tree(const struct store *s, const struct store_image *image, str
 	rootfs.store = s->path;
 	rootfs.container = "bundle"; /* read-only: nothing is looked for there */
 	rootfs.read_only = true;
-	rootfs.layers.items = arena_calloc(a, image->layers.count + 1, sizeof(char *));
-	for (size_t i = image->layers.count; i-- > 0;) {
-		rootfs.layers.items[rootfs.layers.count++] = image->layers.items[i].link;
-		rootfs.user_xattr |= image->layers.items[i].user_xattr;
-	}
+	store_links(image, a, &rootfs.layers, &rootfs.user_xattr);
 	return rootfs_open(&rootfs, -1, true, err);
 }
 
-static int write_config(const struct store *s, const struct store_image *image, int dir, int rootfs,
-			struct arena *a, struct err *err)
+static int write_config(const struct bundling *b, const struct store_image *image, int dir,
+			int rootfs, struct arena *a, struct err *err)
 {
 	const struct convert_opts opts = { .root_path = "rootfs",
 					   .rootless = globals.rootless,
 					   .host_network = globals.rootless,
+					   .uid_mappings = b->uids,
+					   .gid_mappings = b->gids,
 					   .pretty = true };
 	struct image_config config;
 	autobuf text = BUF_INIT;
 	autofd fd = -1;
 	char *json;
 	size_t len;
-	int r = store_blob(s, image->config, a, &json, &len, err);
+	int r = store_blob(&b->store, image->config, a, &json, &len, err);
 
 	if (r == 0)
 		r = image_config_parse(json, len, a, &config, err);
@@ -58,10 +63,10 @@ static int write_config(const struct store *s, const struct store_image *image, 
 	return r < 0 ? err_code(err, r, "write config.json") : 0;
 }
 
-static int fill(const struct store *s, const struct store_image *image, int dir, struct arena *a,
+static int fill(const struct bundling *b, const struct store_image *image, int dir, struct arena *a,
 		struct err *err)
 {
-	autofd tree = open_tree(s, image, a, err), rootfs = -1;
+	autofd tree = open_tree(&b->store, image, a, err), rootfs = -1;
 	int r;
 
 	if (tree < 0)
@@ -72,16 +77,17 @@ static int fill(const struct store *s, const struct store_image *image, int dir,
 	r = rootfs < 0 ? -errno : tree_copy(tree, rootfs);
 	if (r < 0)
 		return err_code(err, r, "copy the image's files");
-	return write_config(s, image, dir, rootfs, a, err);
+	return write_config(b, image, dir, rootfs, a, err);
 }
 
-static int make_bundle(const struct store *s, const char *name, const char *path, struct err *err)
+static int make_bundle(const struct bundling *b, const char *name, const char *path,
+		       struct err *err)
 {
 	/* gc must not take layers that are being copied. */
-	autofd lock = store_lock(s, false, err), dir = -1;
+	autofd lock = store_lock(&b->store, false, err), dir = -1;
 	autoarena a = ARENA_INIT;
 	struct store_image image;
-	int r = lock < 0 ? lock : store_find(s, name, &a, &image, err);
+	int r = lock < 0 ? lock : store_find(&b->store, name, &a, &image, err);
 	bool made;
 
 	if (r < 0)
@@ -95,7 +101,7 @@ static int make_bundle(const struct store *s, const char *name, const char *path
 	if (faccessat(dir, "rootfs", F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
 	    faccessat(dir, "config.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return err_set(err, EEXIST, "%s holds a bundle already", path);
-	r = fill(s, &image, dir, &a, err);
+	r = fill(b, &image, dir, &a, err);
 	if (r < 0) {
 		tree_remove(dir, "rootfs");
 		unlinkat(dir, "config.json", 0);
@@ -108,14 +114,19 @@ static int make_bundle(const struct store *s, const char *name, const char *path
 static int run(char **args, size_t count, void *opts)
 {
 	autofree char *path = absolute(args[1]);
-	autostore store = STORE_INIT;
+	struct bundling b = { .store = STORE_INIT };
+	autoarena a = ARENA_INIT;
 	struct err err;
-	int r = open_store(false, &store, NULL, &err);
+	int r;
 
 	(void)count;
 	(void)opts;
+	if (globals.rootless)
+		subids_map(&a, &b.uids, &b.gids);
+	r = open_store(false, &b.store, NULL, &err);
 	if (r == 0)
-		r = make_bundle(&store, args[0], path, &err);
+		r = make_bundle(&b, args[0], path, &err);
+	store_close(&b.store);
 	return r < 0 ? fail_image(&err) : 0;
 }
 

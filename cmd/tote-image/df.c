@@ -88,7 +88,7 @@ static int run(char **args, size_t count, void *opts)
 	struct usage usage[ARRAY_SIZE(parts)] = { 0 };
 	struct df_options *o = opts;
 	autostore store = STORE_INIT;
-	struct statvfs fs;
+	struct statvfs fs = { 0 };
 	struct err err;
 	bool json;
 	int r = check_format(o->format, &json, &err);

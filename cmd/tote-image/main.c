@@ -28,6 +28,7 @@ int main(int argc, char **argv)
 		.verbs = verbs,
 		.count = ARRAY_SIZE(verbs),
 		.print_version = print_version,
+		.without_root = true,
 	};
 
 	return program_main(&program, argc, argv);

@@ -52,6 +52,16 @@ struct running {
 	int root, pidfd, terminal;
 };
 
+static void leave_streams(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; null >= 0 && fd < 3; fd++)
+		dup2(null, fd);
+	if (chdir("/") < 0)
+		log_debug("chdir to /: %s", err_text(errno));
+}
+
 /* Waits for the program's end in a process of its own, as nobody else would remove the container.
  */
 static int remove_at_end(struct running *r, struct err *err)
@@ -62,7 +72,9 @@ static int remove_at_end(struct running *r, struct err *err)
 		return err_errno(err, "fork");
 	if (pid > 0)
 		return 0;
+	/* Whoever reads our stdout is not to wait for the container's end, nor a file system to stay busy. */
 	setsid();
+	leave_streams();
 	proc_wait_gone(r->pidfd, -1);
 	_exit(finish(&r->c, false, err) < 0);
 }
@@ -147,6 +159,12 @@ static bool names_bundle(char **rest, size_t count, const struct make_options *o
 	return parse_rest(copy, &probe, &ignored) == 0 && probe.bundle;
 }
 
+/* There is no such image, nor could there be, or no store that we may look into: then it is an ID. */
+static bool is_absent(int error)
+{
+	return error == -ENOENT || error == -EINVAL || error == -EACCES;
+}
+
 static int run(char **args, size_t count, void *opts)
 {
 	struct run_options *o = opts;
@@ -154,10 +172,12 @@ static int run(char **args, size_t count, void *opts)
 	struct running running = { CONTAINER_INIT, -1, -1, -1 };
 	bool bundle = names_bundle(args + 1, count - 1, &o->make);
 	struct err err;
-	int code;
+	int code, found = bundle ? -ENOENT : imaging_open(args[0], &im, &err);
 
-	if (!bundle && imaging_open(args[0], &im, &err) == 0) {
+	if (found == 0) {
 		code = run_image(im, args + 1, o, &running);
+	} else if (!bundle && !is_absent(found)) {
+		code = fail(&err);
 	} else if (!bundle && access("config.json", F_OK) < 0) {
 		err_set(&err, ENOENT, "run: no image \"%s\"; bundle %s: open config.json: %s",
 			args[0], absolute(NULL), err_text(ENOENT));

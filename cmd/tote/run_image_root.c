@@ -13,18 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void list_layers(struct imaging *im)
-{
-	size_t n = im->image.layers.count;
-	struct strv *layers = &im->rootfs.layers;
-
-	layers->items = arena_calloc(&im->a, n + 1, sizeof(*layers->items));
-	for (size_t i = n; i-- > 0;) {
-		layers->items[layers->count++] = im->image.layers.items[i].link;
-		im->rootfs.user_xattr |= im->image.layers.items[i].user_xattr;
-	}
-}
-
 /* Without the right to mount: the uppermost layer that has a passwd is as good as all of them in
  * nearly every image. */
 static int open_layer_with_users(struct imaging *im)
@@ -132,7 +120,7 @@ int imaging_make_root(struct imaging *im, const char *id)
 	im->rootfs.container = im->container;
 	im->rootfs.read_only = bound;
 	im->rootfs.discard = im->o->image.remove;
-	list_layers(im);
+	store_links(&im->image, &im->a, &im->rootfs.layers, &im->rootfs.user_xattr);
 	if (!bound && im->image.layers.count)
 		copy_root_attributes(im);
 	im->convert.root_path = rootfs_mount_point(&im->rootfs, &im->a);

@@ -60,4 +60,7 @@ int convert_build(const struct image_config *image, const struct convert_opts *o
 int convert_spec(const struct image_config *image, const struct convert_opts *opts, int root_fd,
 		 struct buf *ret_json, struct err *err);
 
+/* Whether nothing may be mounted there: /proc, /sys, /dev and below, but /dev/shm and /dev/mqueue. */
+bool convert_guards(const char *path);
+
 #endif

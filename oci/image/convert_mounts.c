@@ -67,10 +67,51 @@ static int check_mount(const struct convert_mount *m, struct err *err)
 			       "mount on \"%.80s\": not an absolute path below \"/\" without \".\" "
 			       "and \"..\"",
 			       m->destination ? m->destination : "");
+	if (convert_guards(m->destination))
+		return err_set(err, EINVAL,
+			       "mount on %.80s: nothing can be mounted on /proc, /sys and /dev",
+			       m->destination);
 	if (!m->tmpfs && (!m->source || m->source[0] != '/'))
 		return err_set(err, EINVAL, "mount on %.80s: source \"%.80s\" is not absolute",
 			       m->destination, m->source ? m->source : "");
 	return 0;
+}
+
+/* What the kernel shows there is the runtime's to guard (CVE-2019-16884, CVE-2019-19921). */
+bool convert_guards(const char *path)
+{
+	static const char *const guarded[] = { "/proc", "/sys", "/dev" };
+
+	for (size_t i = 0; i < sizeof(guarded) / sizeof(guarded[0]); i++) {
+		size_t len = strlen(guarded[i]);
+
+		if (strncmp(path, guarded[i], len) == 0 && (!path[len] || path[len] == '/'))
+			return strcmp(path, "/dev/shm") != 0 && strcmp(path, "/dev/mqueue") != 0;
+	}
+	return false;
+}
+
+static size_t depth(const char *path)
+{
+	size_t n = 0;
+
+	for (; *path; path++)
+		n += *path == '/';
+	return n;
+}
+
+/* A mount must not hide one that was asked for below it, in whatever order they came. */
+static void sort_by_depth(struct spec_mount *mounts, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		for (size_t j = i;
+		     j > 0 && depth(mounts[j - 1].destination) > depth(mounts[j].destination);
+		     j--) {
+			struct spec_mount m = mounts[j];
+
+			mounts[j] = mounts[j - 1];
+			mounts[j - 1] = m;
+		}
 }
 
 /* What the user mounts takes the place of a default on the same path: order matters below it. */
@@ -86,6 +127,7 @@ static struct spec_mount *place_for(struct spec *spec, const char *destination)
 int convert_mounts(const struct convert_opts *opts, struct arena *a, struct spec *spec,
 		   struct err *err)
 {
+	size_t defaults = spec->mounts.count;
 	struct spec_mount *all =
 		arena_calloc(a, spec->mounts.count + opts->mounts.count, sizeof(*all));
 
@@ -105,5 +147,6 @@ int convert_mounts(const struct convert_opts *opts, struct arena *a, struct spec
 		add_options(&m, asked->tmpfs, &options, a);
 		*place_for(spec, m.destination) = m;
 	}
+	sort_by_depth(all + defaults, spec->mounts.count - defaults);
 	return 0;
 }

@@ -46,13 +46,10 @@ static int open_layers(const struct store *s, const char *name, const struct sto
 	r.store = s->path;
 	r.container = name;
 	r.read_only = true;
-	r.layers.items = arena_calloc(a, image->layers.count + 2, sizeof(char *));
+	r.layers.items = arena_calloc(a, 2, sizeof(char *));
 	if (faccessat(s->fd, upper + strlen("../"), F_OK, 0) == 0)
 		r.layers.items[r.layers.count++] = upper;
-	for (size_t i = image->layers.count; i-- > 0;) {
-		r.layers.items[r.layers.count++] = image->layers.items[i].link;
-		r.user_xattr |= image->layers.items[i].user_xattr;
-	}
+	store_links(image, a, &r.layers, &r.user_xattr);
 	return rootfs_open(&r, -1, true, err);
 }
 

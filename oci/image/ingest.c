@@ -45,7 +45,7 @@ static int take_over_dead(const struct store *s, int ingest_fd, struct arena *a,
 			  struct swept *swept, size_t *ret_count, struct err *err)
 {
 	autofd lock = store_lock(s, true, err);
-	struct strv names;
+	struct strv names = { NULL, 0 };
 	size_t count = 0;
 	int r = lock < 0 ? lock : file_list(ingest_fd, ".", a, &names, err);
 

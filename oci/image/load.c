@@ -2,11 +2,13 @@
 #include "oci/image/load_private.h"
 
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "lib/json.h"
 #include "lib/number.h"
 #include "oci/image/hash.h"
 #include "oci/image/manifest_write.h"
 #include "oci/image/verify.h"
+#include "oci/image/verify_private.h"
 #include "oci/image/worker.h"
 
 #include <errno.h>
@@ -147,6 +149,19 @@ static int plan(struct load *l)
 	return l->counters ? load_check_space(l) : err_errno(l->err, "share memory");
 }
 
+/* What verify compares, where the split file holds contents and no names. */
+static int sum_tree(struct load *l, struct job *j)
+{
+	autofd fs =
+		fd_open(l->in.fd, arena_printf(l->a, "%s/fs", j->staged), O_RDONLY | O_DIRECTORY);
+
+	if (fs < 0)
+		return err_errno(l->err, "open %s/fs", j->staged);
+	j->layer.tree = arena_alloc(l->a, DIGEST_SIZE);
+	j->layer.tree_deep = arena_alloc(l->a, DIGEST_SIZE);
+	return verify_tree_sum(fs, j->layer.tree, j->layer.tree_deep, l->err);
+}
+
 static int finish_layer(struct load *l, struct job *j)
 {
 	const struct source_layer *s = j->source;
@@ -162,6 +177,12 @@ static int finish_layer(struct load *l, struct job *j)
 		.whole = j->whole,
 		.has_ids = l->opts->keep_ids,
 	};
+	if (j->whole) {
+		int r = sum_tree(l, j);
+
+		if (r < 0)
+			return r;
+	}
 	j->finished = true;
 	return store_layer_link(l->opts->store, j->id, l->a, &j->layer.link, l->err);
 }
@@ -225,8 +246,16 @@ static int unpack_merged(struct load *l, const struct source_image *image, size_
 	j = add_job(l, source, view, chain_layer_id(l, image, i));
 	j->merged = j->whole = true;
 	j->below.items = arena_calloc(l->a, i + 1, sizeof(*j->below.items));
-	for (size_t k = i; k-- > 0;)
-		j->below.items[j->below.count++] = tree_of(l, settled(l, image, k));
+	for (size_t k = i; k-- > 0;) {
+		char *tree = tree_of(l, settled(l, image, k));
+		bool again = false;
+
+		/* overlayfs takes none twice; the uppermost hides the others. */
+		for_each (above, &j->below)
+			again |= strcmp(*above, tree) == 0;
+		if (!again)
+			j->below.items[j->below.count++] = tree;
+	}
 	j->whiteouts = true;
 	r = load_run_jobs(l, l->jobs.count - 1);
 	if (r < 0)

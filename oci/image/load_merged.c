@@ -22,30 +22,56 @@
 /* What fsconfig(2) takes as a string, with the NUL. */
 #define STRING_MAX 256
 
-/* The layers have short names in the directory: overlayfs before Linux 6.8 wants all of them in one
- * string. */
-static int name_layers(int dir, const struct strv *below, char ret_all[STRING_MAX], struct err *err)
+/* Short names for the layers: before Linux 6.8 overlayfs wants all of them in one string. */
+static void layer_name(size_t i, char ret[24])
 {
-	size_t len = 0;
+	snprintf(ret, 24, "%zu", i);
+}
 
+static int name_layers(int dir, const struct strv *below, struct err *err)
+{
 	for (size_t i = 0; i < below->count; i++) {
 		char name[24];
 
-		snprintf(name, sizeof(name), "%zu", i);
+		layer_name(i, name);
 		if (symlinkat(below->items[i], dir, name) < 0)
 			return err_errno(err, "link %s", below->items[i]);
-		if (len < STRING_MAX)
-			len += (size_t)snprintf(ret_all + len, STRING_MAX - len, "%s%s",
-						i ? ":" : "", name);
 	}
-	return len < STRING_MAX
-		       ? 0
-		       : err_set(err, EOPNOTSUPP, "it relies on %zu layers below it: too many",
-				 below->count);
+	return 0;
+}
+
+static int set_string(int fs, const char *key, const char *value)
+{
+	return syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, key, value, 0) < 0 ? -errno : 0;
+}
+
+/* One after the other since Linux 6.8, else in one string that has room for some 90. */
+static int set_lowers(int fs, size_t count)
+{
+	char all[STRING_MAX] = "", name[24];
+	size_t len = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		int r;
+
+		layer_name(i, name);
+		r = set_string(fs, "lowerdir+", name);
+		if (r < 0 && i)
+			return r;
+		if (r < 0)
+			break;
+		if (i + 1 == count)
+			return 0;
+	}
+	for (size_t i = 0; i < count && len < STRING_MAX; i++) {
+		layer_name(i, name);
+		len += (size_t)snprintf(all + len, STRING_MAX - len, "%s%s", i ? ":" : "", name);
+	}
+	return len < STRING_MAX ? set_string(fs, "lowerdir", all) : -E2BIG;
 }
 
 /* Relative to the working directory. 0 or -errno. */
-static int mount_view(const char *lowers, bool user_xattr)
+static int mount_view(size_t count, bool user_xattr)
 {
 	static const struct {
 		const char *key, *value;
@@ -54,19 +80,17 @@ static int mount_view(const char *lowers, bool user_xattr)
 		{ "upperdir", "../fs" },
 		{ "workdir", "../work" },
 		/* What layers say in overlayfs's own attributes must not count. */
-		{ "redirect_dir", "off" },
+		{ "redirect_dir", "nofollow" },
 		{ "metacopy", "off" },
 		{ "index", "off" },
 	};
 	autofd fs = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
-	int fd;
+	int r = fs < 0 ? -errno : set_lowers(fs, count), fd;
 
-	if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "lowerdir", lowers, 0) < 0)
-		return -errno;
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
-		if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, options[i].key, options[i].value,
-			    0) < 0)
-			return -errno;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(options); i++)
+		r = set_string(fs, options[i].key, options[i].value);
+	if (r < 0)
+		return r;
 	if (user_xattr && syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0)
 		return -errno;
 	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
@@ -78,7 +102,7 @@ static int mount_view(const char *lowers, bool user_xattr)
 int load_merged_view(struct load *l, const struct job *j)
 {
 	autofd back = fd_open(AT_FDCWD, ".", O_PATH | O_DIRECTORY), names = -1;
-	char path[64], lowers[STRING_MAX] = "";
+	char path[64];
 	int r, fd;
 
 	snprintf(path, sizeof(path), "%s/work", j->staged);
@@ -88,17 +112,20 @@ int load_merged_view(struct load *l, const struct job *j)
 	if (mkdirat(l->in.fd, path, 0700) < 0)
 		return err_errno(l->err, "make %s", path);
 	names = fd_open(l->in.fd, path, O_RDONLY | O_DIRECTORY);
-	r = names < 0 ? err_errno(l->err, "open %s", path)
-		      : name_layers(names, &j->below, lowers, l->err);
+	r = names < 0 ? err_errno(l->err, "open %s", path) : name_layers(names, &j->below, l->err);
 	if (r < 0)
 		return r;
 	if (fchdir(names) < 0)
 		return err_errno(l->err, "chdir to %s", path);
-	fd = mount_view(lowers, l->opts->user_xattr);
+	fd = mount_view(j->below.count, l->opts->user_xattr);
 	if (fchdir(back) < 0 && fd >= 0) {
 		close(fd);
 		fd = -errno;
 	}
+	if (fd == -E2BIG)
+		return err_set(l->err, EOPNOTSUPP,
+			       "it relies on %zu layers below it: too many (needs Linux >= 6.8)",
+			       j->below.count);
 	return fd < 0 ? err_code(l->err, fd, "mount the layers below it by overlayfs") : fd;
 }
 

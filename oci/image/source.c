@@ -46,7 +46,8 @@ int source_name(struct sourcing *s, struct source_image *image, const char *text
 		text = arena_printf(s->a, "%s:%s", s->opts->base_name, text);
 	}
 	r = reference_parse(text, s->a, &ref, s->err);
-	if (r == 0)
+	/* What an image is by its digest is computed, and nobody's to say. */
+	if (r == 0 && !ref.digest)
 		add_name(s, image, ref.text);
 	return r;
 }

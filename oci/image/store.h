@@ -52,6 +52,7 @@ struct store_layer {
 	bool whole;   /* its split file holds the contents too: its files cannot be found by their
 			 names */
 	bool has_ids; /* owners were set */
+	char *tree, *tree_deep; /* of whole ones: verify_tree_sum(); may be NULL */
 };
 
 struct store_image {
@@ -85,6 +86,13 @@ int store_find(const struct store *s, const char *name, struct arena *a, struct 
 /* By the digest of its manifest. -ENOENT. */
 int store_image_load(const struct store *s, const char *digest, struct arena *a,
 		     struct store_image *ret, struct err *err);
+/*
+ * Appends the links of its layers, uppermost first as overlayfs wants them. A layer that an image has
+ * more than once appears once, at its uppermost place: overlayfs refuses it twice, and what is below
+ * an equal one is never seen. *user_xattr is set when one of them is marked so.
+ */
+void store_links(const struct store_image *image, struct arena *a, struct strv *links,
+		 bool *user_xattr);
 /* A manifest or config of at most 4 MiB. */
 int store_blob(const struct store *s, const char *digest, struct arena *a, char **ret,
 	       size_t *ret_len, struct err *err);

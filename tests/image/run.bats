@@ -1,0 +1,304 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# `tote run IMAGE`: options as people know them, exit codes, what is left and what is not.
+
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup_file() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	make_rootfs
+	mkdir -p "$ROOTFS"/{data,declared,var/www}
+	echo seed >"$ROOTFS/data/seed"
+	echo declared >"$ROOTFS/declared/file"
+	chown -R 33:33 "$ROOTFS/declared"
+	chmod 1777 "$ROOTFS/tmp"
+	printf 'root:x:0:0:root:/root:/bin/sh\nwww:x:33:34:www:/var/www:/bin/sh\n' >"$ROOTFS/etc/passwd"
+	printf 'root:x:0:\nwww:x:34:\nextra:x:50:www\n' >"$ROOTFS/etc/group"
+	cd "$BATS_FILE_TMPDIR"
+	pack "$ROOTFS" base.tar
+	make_layout plain pos:1 base.tar
+	CONFIG='.config = {Entrypoint: ["/bin/sh", "-c", "echo entry $0 $*"], Cmd: ["one", "two"], User: "www", WorkingDir: "/var/made/here",
+		Env: ["PATH=/bin", "COLOR=red", "EMPTY="], Volumes: {"/declared": {}}, StopSignal: "SIGTERM", Labels: {a: "b"}}' \
+		make_layout full full:1 base.tar
+	export TOTE_STORE=$BATS_FILE_TMPDIR/store
+	"$TOTE" load -q plain >/dev/null
+	"$TOTE" load -q full >/dev/null
+	export -n TOTE_STORE
+}
+
+setup() {
+	new_store
+	# The images of all tests; containers and volumes of this one.
+	export TOTE_STORE=$BATS_FILE_TMPDIR/store
+	STORE=$TOTE_STORE
+	ROOTFS=$BATS_FILE_TMPDIR/rootfs
+}
+
+teardown() {
+	clean_up
+	rm -rf "$STORE"/volumes/* "$STORE"/containers/*
+	drop_store
+}
+
+in_image() { # [OPTION...] IMAGE [COMMAND...]
+	run --separate-stderr timeout 30 "$TOTE" --root "$ROOT" run --rm "$@" 3>&- </dev/null
+	echo "run --rm $*: $status, \"$output\", $stderr"
+	[ -z "$(ls "$STORE/containers")" ] || { ls "$STORE/containers"; return 1; }
+	[ -z "$(tote list -q)" ]
+}
+
+nothing_of() { # ID
+	[ -z "$(ls "$STORE/containers")" ] || { ls "$STORE/containers"; return 1; }
+	nothing_left "$1"
+}
+
+@test "a command, exit codes, standard streams" {
+	in_image pos:1 echo hi 'a  b'
+	[ "$status" = 0 ]
+	[ "$output" = "hi a  b" ]
+	in_image pos:1 sh -c 'echo err >&2; exit 42'
+	[ "$status" = 42 ]
+	[ "$stderr" = err ]
+	timeout 20 "$TOTE" --root "$ROOT" run --rm --name killed pos:1 sleep 1000 >/dev/null 2>&1 3>&- </dev/null &
+	pid=$!
+	eventually tote kill killed KILL 2>/dev/null
+	code=0
+	wait "$pid" || code=$?
+	[ "$code" = 137 ]
+	in_image pos:1 /no/such
+	[ "$status" != 0 ]
+	[[ $stderr == *"/no/such"* ]]
+	[ "$(echo typed | tote run --rm -i pos:1 cat)" = typed ]
+	[ -z "$(echo typed | tote run --rm pos:1 cat)" ]
+	# Options behind the image are the program's.
+	in_image pos:1 echo --rm -d
+	[ "$output" = "--rm -d" ]
+	fails 1 'no image "nowhere"' run nowhere
+	for i in {1..5}; do
+		in_image pos:1 true
+	done
+}
+
+@test "entrypoint, command, environment, user, working directory of the image and in place of them" {
+	in_image full:1
+	[ "$output" = "entry one two" ]
+	in_image full:1 three
+	[ "$output" = "entry three" ]
+	in_image --entrypoint /bin/echo full:1
+	[ "$output" = "" ]
+	in_image --entrypoint /bin/echo full:1 four
+	[ "$output" = "four" ]
+	local script='id -u; id -g; id -G; pwd; echo $COLOR $EMPTY $HOME $PATH'
+	in_image --entrypoint /bin/sh full:1 -c "$script"
+	[ "${lines[*]}" = "33 34 34 50 /var/made/here red /var/www /bin" ]
+	in_image --entrypoint /bin/sh -u 7:8 -w /tmp -e COLOR=blue -e NEW=x=y full:1 -c "$script; echo \$NEW"
+	[ "${lines[*]:0:3}" = "7 8 8" ]
+	[ "${lines[3]}" = /tmp ]
+	[[ ${lines[4]} == "blue "* ]]
+	[ "${lines[5]}" = x=y ]
+	in_image -u root --entrypoint id full:1 -un
+	[ "$output" = root ]
+	printf '# comment\nA=1\nCOLOR=file\n' >env
+	export FROM_HOST=host
+	in_image --env-file env -e COLOR=line -e FROM_HOST --entrypoint /bin/sh full:1 -c 'echo $A $COLOR $FROM_HOST'
+	[ "$output" = "1 line host" ]
+	in_image -u nobody-there pos:1 true
+	[ "$status" != 0 ]
+	[[ $stderr == *nobody-there* ]]
+	in_image --hostname box pos:1 hostname
+	[ "$output" = box ]
+	# Bytes of the image are as they were.
+	tote verify --deep >/dev/null
+}
+
+@test "--rm leaves nothing, without it the container stays until delete" {
+	in_image --name gone pos:1 sh -c 'echo x >/new'
+	nothing_of gone
+	run tote run --name kept pos:1 sh -c 'echo mine >/new; exit 3' 3>&- </dev/null
+	[ "$status" = 3 ]
+	[ "$(status_of kept)" = stopped ]
+	kept=$(echo "$STORE"/containers/kept-*)
+	[ "$(cat "$kept/upper/new")" = mine ]
+	run tote run --name kept pos:1 true
+	[ "$status" != 0 ]
+	[ "$(cat "$kept/upper/new")" = mine ]
+	tote run --rm pos:1 test ! -e /new 3>&- </dev/null
+	tote delete kept
+	nothing_of kept
+	# A program that cannot be started leaves nothing either.
+	run tote run --name never pos:1 /no/such 3>&- </dev/null
+	[ "$status" != 0 ]
+	nothing_of never
+	run tote run --name never -v relative:path pos:1 true
+	[ "$status" != 0 ]
+	nothing_of never
+	fails 1 "" run --name 'a/b' pos:1 true
+}
+
+# Removing is left to a process in the background.
+is_gone() {
+	[ -z "$(ls "$STORE/containers")" ] && [ -z "$(tote list -q)" ]
+}
+
+@test "in the background: state, exec, kill, delete, and --rm at the end" {
+	quietly tote run -d --name back pos:1 sh -c 'echo one >/a; exec sleep 1000'
+	[ "$(cat "$OUT")" = back ]
+	[ "$(status_of back)" = running ]
+	eventually test -e "$STORE"/containers/back-*/upper/a
+	[ "$(tote exec back cat /a)" = one ]
+	tote exec back sh -c 'echo two >/b'
+	[ "$(cat "$STORE"/containers/back-*/upper/b)" = two ]
+	run tote exec back sh -c 'exit 9'
+	[ "$status" = 9 ]
+	run ! grep "$STORE" /proc/self/mountinfo
+	tote kill back KILL
+	eventually stopped back
+	tote delete back
+	nothing_of back
+	quietly tote run -d --rm --name short pos:1 sleep 0.3
+	[ "$(status_of short)" = running ]
+	eventually is_gone
+	nothing_of short
+	quietly tote run -d pos:1 sleep 1000
+	id=$(cat "$OUT")
+	[[ $id =~ ^pos-[0-9a-f]{4}$ ]]
+	tote delete --force "$id"
+	nothing_of "$id"
+}
+
+stopped() {
+	[ "$(status_of "$1")" = stopped ]
+}
+
+@test "volumes: directories, named ones, declared ones, read-only, tmpfs" {
+	mkdir host
+	echo host >host/file
+	in_image -v "$PWD/host:/mnt/deep" pos:1 sh -c 'cat /mnt/deep/file; echo back >/mnt/deep/back'
+	[ "$output" = host ]
+	[ "$(cat host/back)" = back ]
+	in_image -v ./host:/mnt:ro pos:1 sh -c 'cat /mnt/file; echo no >/mnt/no'
+	[ "$status" = 1 ]
+	[ "${lines[0]}" = host ]
+	[ ! -e host/no ]
+	# Filled by the image when it is new, then kept.
+	in_image -v data:/data pos:1 sh -c 'cat /data/seed; echo more >/data/more'
+	[ "$output" = seed ]
+	in_image -v data:/data pos:1 sh -c 'rm /data/seed; cat /data/more'
+	[ "$output" = more ]
+	in_image -v data:/elsewhere pos:1 ls /elsewhere
+	[ "$output" = more ]
+	[ "$(ls "$STORE/volumes")" = data ]
+	# A declared one is the container's own, with the owners of the image.
+	in_image --entrypoint /bin/sh full:1 -c 'cat /declared/file; stat -c %u:%g /declared /declared/file; echo x >/declared/new; grep -c " /declared " /proc/mounts'
+	[ "${lines[*]}" = "declared 33:33 33:33 1" ]
+	run tote run --name keeps --entrypoint /bin/sh full:1 -c 'echo x >/declared/new' 3>&- </dev/null
+	[ "$(cat "$STORE"/containers/keeps-*/volumes/0/new)" = x ]
+	tote delete keeps
+	nothing_of keeps
+	in_image --image-volumes=tmpfs --entrypoint /bin/sh full:1 -c 'grep " /declared tmpfs" /proc/mounts'
+	[ "$status" = 0 ]
+	in_image --image-volumes=ignore --entrypoint /bin/sh full:1 -c 'grep " /declared " /proc/mounts'
+	[ "$status" = 1 ]
+	in_image --tmpfs /scratch:size=1m pos:1 grep " /scratch tmpfs" /proc/mounts
+	[[ $output == *size=1024k* ]]
+	fails 1 "--volume" run --rm -v x pos:1 true
+	fails 1 "--image-volumes" run --rm --image-volumes=x pos:1 true
+	fails 1 "no name of a volume" run --rm -v 'a b:/x' pos:1 true
+	is_gone
+}
+
+@test "two first users of a named volume at once" {
+	local pids=()
+	for i in 1 2 3 4; do
+		timeout 30 "$TOTE" --root "$ROOT" run --rm -v shared:/data pos:1 cat /data/seed >"out$i" 2>&1 3>&- </dev/null &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || { cat out?; return 1; }
+	done
+	[ "$(sort -u out?)" = seed ]
+	[ "$(ls -A "$STORE/volumes")" = shared ]
+}
+
+@test "read-only, with and without mount points that have to be made" {
+	in_image --read-only pos:1 sh -c 'cat /etc/group | head -n 1; touch /new'
+	[ "$status" = 1 ]
+	[ "${lines[0]}" = "root:x:0:" ]
+	[[ $stderr == *"Read-only file system"* ]]
+	in_image --read-only --tmpfs /run/made -v data:/not/there pos:1 sh -c 'touch /run/made/x /not/there/x && touch /etc/x'
+	[ "$status" = 1 ]
+	[[ $stderr == *"/etc/x: Read-only"* ]]
+	tote verify --deep >/dev/null
+}
+
+@test "limits, capabilities, network, seccomp, user namespace" {
+	in_image --network host pos:1 true
+	[ "$status" = 0 ]
+	in_image pos:1 sh -c 'ls /sys/class/net'
+	[ "$output" = lo ]
+	in_image pos:1 grep CapEff /proc/self/status
+	default=$output
+	in_image --cap-drop ALL pos:1 grep CapEff /proc/self/status
+	[[ $output == *0000000000000000 ]]
+	in_image --cap-drop ALL --cap-add NET_RAW pos:1 grep CapEff /proc/self/status
+	[[ $output == *0000000000002000 ]]
+	in_image --cap-add CAP_SYS_TIME pos:1 grep CapEff /proc/self/status
+	[ "$output" != "$default" ]
+	in_image pos:1 grep Seccomp: /proc/self/status
+	[[ $output == *2 ]]
+	in_image --seccomp unconfined pos:1 grep Seccomp: /proc/self/status
+	[[ $output == *0 ]]
+	in_image pos:1 grep NoNewPrivs /proc/self/status
+	[[ $output == *1 ]]
+	fails 1 '"NOSUCH"' run --rm --cap-add NOSUCH pos:1 true
+	fails 1 "--pids-limit" run --rm --pids-limit x pos:1 true
+	fails 1 'memory "lots"' run --rm --memory lots pos:1 true
+	fails 1 'cpus "many"' run --rm --cpus many pos:1 true
+	fails 1 "--network" run --rm --network mine pos:1 true
+	fails 1 "--publish" run --rm -p 80:80 pos:1 true
+	is_gone
+}
+
+@test "a terminal" {
+	script -qec "$TOTE --root $ROOT run --rm -it pos:1 sh -c 'test -t 0 && test -t 1 && echo term=\$TERM'" screen >/dev/null
+	grep -q term=xterm screen
+	is_gone
+}
+
+@test "names: IDs, and the same name as a bundle" {
+	id=$(tote inspect pos:1 | jq -r '.[0].id')
+	in_image "${id:7:12}" echo by-id
+	[ "$output" = by-id ]
+	mkdir bundle
+	tote spec -b bundle
+	jq --arg r "$ROOTFS" '.root.path = $r | .process.args = ["echo", "bundle"] | .process.terminal = false' <bundle/config.json >c && mv c bundle/config.json
+	[ "$(tote run -b bundle pos 3>&- </dev/null)" = bundle ]
+	[ "$(tote run pos -b bundle 3>&- </dev/null)" = bundle ]
+}
+
+@test "twenty at once" {
+	local pids=()
+	for i in {1..20}; do
+		timeout 60 "$TOTE" --root "$ROOT" run --rm pos:1 sh -c "echo $i >/n; cat /n" >"out$i" 2>&1 3>&- </dev/null &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || { cat out*; return 1; }
+	done
+	[ "$(cat out* | sort -n | tr '\n' ' ')" = "$(seq -s ' ' 20) " ]
+	is_gone
+	tote gc >/dev/null
+	tote verify --deep
+}
+
+@test "an image with the same layer twice runs" {
+	mkdir x
+	echo x >x/x
+	pack x x.tar
+	make_layout oci twice:1 "$BATS_FILE_TMPDIR/base.tar" x.tar "$BATS_FILE_TMPDIR/base.tar"
+	tote load -q oci
+	in_image twice:1 cat /x
+	[ "$output" = x ]
+	tote rmi twice:1
+}
