@@ -110,6 +110,15 @@ static int run_bundle(const char *id, const struct make_options *o, struct runni
 	return attend_to(run, o, o->keep);
 }
 
+/* As shells have it, and who runs images by name: 127 no such program, 126 it cannot be executed, 125 anything of ours. */
+static int fail_of_image(const struct err *err)
+{
+	fail(err);
+	if (strncmp(err->msg, "exec: ", 6) != 0)
+		return 125;
+	return err->code == -ENOENT ? 127 : 126;
+}
+
 static int run_image(struct imaging *im, char **args, const struct run_options *o,
 		     struct running *run)
 {
@@ -120,7 +129,7 @@ static int run_image(struct imaging *im, char **args, const struct run_options *
 	/* Now: what it holds of the store is the container's, and shall not last as long as we. */
 	imaging_close(im);
 	if (r < 0)
-		return fail(&err);
+		return fail_of_image(&err);
 	code = attend_to(run, &o->make, !o->image.remove);
 	if (!o->make.detach || code)
 		return code;
