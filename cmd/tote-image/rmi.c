@@ -42,26 +42,50 @@ static int remove_all_names(const struct store *s, const char *digest, bool forc
 	return r;
 }
 
-/* A name goes; an ID with all of its names. */
+/* Those names of the image that belong to one repository: "pos" of "pos@sha256:...". */
+static int remove_pinned(const struct store *s, const struct reference *ref, struct arena *a,
+			 struct err *err)
+{
+	struct listed_images images;
+	bool any = false;
+	int r = list_images(s, a, &images, err);
+
+	for (size_t i = 0; r == 0 && i < images.count; i++) {
+		if (strcmp(images.items[i].image.digest, ref->digest) != 0)
+			continue;
+		for_each (name, &images.items[i].references) {
+			struct reference its;
+
+			if (r < 0 || reference_parse(*name, a, &its, err) < 0 ||
+			    strcmp(its.name, ref->name) != 0)
+				continue;
+			r = store_ref_remove(s, *name, err);
+			any = true;
+		}
+	}
+	return r < 0 || any ? r : err_set(err, ENOENT, "no image \"%s\"", ref->text);
+}
+
+/* A name goes, whatever has become of its image; an ID goes with all of its names. */
 static int remove_image(const struct store *s, const char *name, bool force, struct err *err)
 {
 	autoarena a = ARENA_INIT;
 	struct store_image image;
 	struct reference ref;
-	char *digest;
-	struct err no_name;
-	int r = store_find(s, name, &a, &image, err);
+	int r = -ENOENT;
 
-	if (r < 0)
-		return r == -ENOENT && force ? 0 : r;
-	if (reference_parse(name, &a, &ref, &no_name) == 0) {
-		if (store_ref(s, ref.text, &a, &digest, &no_name) == 0)
-			return store_ref_remove(s, ref.text, err);
-		ref.text = arena_printf(&a, "localhost/%s", ref.text);
-		if (store_ref(s, ref.text, &a, &digest, &no_name) == 0)
-			return store_ref_remove(s, ref.text, err);
+	if (reference_parse(name, &a, &ref, err) == 0) {
+		if (ref.digest)
+			return remove_pinned(s, &ref, &a, err);
+		r = store_ref_remove(s, ref.text, err);
+		if (r == -ENOENT && !strchr(ref.name, '/'))
+			r = store_ref_remove(s, arena_printf(&a, "localhost/%s", ref.text), err);
 	}
-	return remove_all_names(s, image.digest, force, &a, err);
+	if (r == -ENOENT)
+		r = store_find(s, name, &a, &image, err) < 0
+			    ? err->code
+			    : remove_all_names(s, image.digest, force, &a, err);
+	return r;
 }
 
 static int run(char **args, size_t count, void *opts)
@@ -71,13 +95,17 @@ static int run(char **args, size_t count, void *opts)
 	autoarena a = ARENA_INIT;
 	struct gc_result gone;
 	struct err err;
-	int r = open_store(false, &store, NULL, &err);
+	int r = open_store(false, &store, NULL, &err), code = r < 0 ? fail_image(&err) : 0;
 
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = remove_image(&store, args[i], o->force, &err);
-	if (r == 0 && !o->no_gc)
-		r = gc(&store, false, &a, &gone, &err);
-	return r < 0 ? fail_image(&err) : 0;
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		int removed = remove_image(&store, args[i], o->force, &err);
+
+		if (removed < 0 && !(removed == -ENOENT && o->force))
+			code = fail_image(&err);
+	}
+	if (r == 0 && !o->no_gc && gc(&store, GC_KEEP_CONTAINERS, &a, &gone, &err) < 0)
+		code = fail_image(&err);
+	return code;
 }
 
 const struct verb verb_rmi = {

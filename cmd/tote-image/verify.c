@@ -3,7 +3,10 @@
 
 #include "cmd/tote-image/image.h"
 #include "lib/cleanup.h"
+#include "lib/file.h"
 #include "lib/json.h"
+#include "oci/image/reference.h"
+#include "oci/image/store_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,6 +65,31 @@ static bool was_removed(const struct store *s, const struct listed_image *image)
 	return store_image_load(s, image->image.digest, &a, &again, &gone) == -ENOENT;
 }
 
+/* Names whose image has no record: nothing else would tell of them. Returns how many, or -errno. */
+static int verify_names(const struct store *s, struct json_writer *w, struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	struct strv files;
+	int r = file_list(s->fd, "refs", &a, &files, err), lost = 0;
+
+	for (size_t i = 0; r == 0 && i < files.count; i++) {
+		struct listed_image image = { 0 };
+		struct err why;
+
+		image.references.items =
+			(char *[]){ reference_from_file(files.items[i], &a), NULL };
+		image.references.count = 1;
+		if (!image.references.items[0] ||
+		    store_ref(s, image.references.items[0], &a, &image.image.digest, &why) < 0 ||
+		    store_image_load(s, image.image.digest, &a, &image.image, &why) != -ENOENT)
+			continue;
+		err_set(&why, EBADMSG, "the record of its image is missing");
+		tell(&image, &why, w);
+		lost++;
+	}
+	return r < 0 ? r : lost;
+}
+
 /* Returns how many are damaged, or -errno. */
 static int verify(const struct verify_options *o, const struct store *s, char **names, size_t count,
 		  struct json_writer *w, struct err *err)
@@ -107,6 +135,11 @@ static int run(char **args, size_t count, void *opts)
 	}
 	if (r == 0)
 		r = verify(o, &store, args, count, json ? &w : NULL, &err);
+	if (r >= 0 && !count) {
+		int lost = verify_names(&store, json ? &w : NULL, &err);
+
+		r = lost < 0 ? lost : r + lost;
+	}
 	if (r >= 0 && json) {
 		json_end_array(&w);
 		json_writer_done(&w);

@@ -4,6 +4,7 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
+#include "lib/tree.h"
 #include "oci/image/digest.h"
 #include "oci/image/ingest.h"
 #include "oci/image/reference.h"
@@ -22,9 +23,11 @@
 
 struct collection {
 	const struct store *s;
+	unsigned int flags;
 	struct arena *a;
 	struct strv marked; /* paths below the store, sorted once all are there */
 	size_t room;
+	bool living; /* a container of the store */
 	struct gc_result result;
 	size_t result_room;
 	struct err *err;
@@ -50,29 +53,38 @@ static int by_text(const void *a, const void *b)
 
 static bool is_marked(const struct collection *c, const char *path)
 {
+	/* Which of the containers have it mounted is not known. */
+	if (c->living && strncmp(path, "layers/" STORE_OLD, strlen("layers/" STORE_OLD)) == 0)
+		return true;
 	return c->marked.count &&
 	       bsearch(&path, c->marked.items, c->marked.count, sizeof(*c->marked.items), by_text);
 }
 
-static void mark_image(struct collection *c, const char *digest)
+/* -ENOENT: it has no record. Of one that cannot be read nobody knows which layers it needs: then
+ * nothing is removed. */
+static int mark_image(struct collection *c, const char *digest)
 {
 	struct store_image image;
 	char path[STORE_NAME_SIZE];
-	struct err broken;
+	int r = store_image_load(c->s, digest, c->a, &image, c->err);
 
-	/* What cannot be read is not known to be unneeded. */
 	store_image_path(digest, path);
+	if (r == -EBADMSG)
+		return err_prefix(c->err,
+				  "%s is damaged, load its image again or remove it by rmi --force",
+				  path);
+	if (r < 0)
+		return err_prefix(c->err, "%s", path);
 	mark(c, path);
 	store_blob_path(digest, path);
 	mark(c, path);
-	if (store_image_load(c->s, digest, c->a, &image, &broken) < 0)
-		return;
 	store_blob_path(image.config, path);
 	mark(c, path);
 	for_each (layer, &image.layers) {
 		mark(c, arena_printf(c->a, "layers/%s", layer->id));
 		mark(c, arena_printf(c->a, "l/%s", layer->link));
 	}
+	return 0;
 }
 
 static int mark_references(struct collection *c)
@@ -82,10 +94,14 @@ static int mark_references(struct collection *c)
 
 	for (size_t i = 0; r == 0 && i < files.count; i++) {
 		char *reference = reference_from_file(files.items[i], c->a), *digest;
-		struct err broken;
 
-		if (reference && store_ref(c->s, reference, c->a, &digest, &broken) == 0)
-			mark_image(c, digest);
+		if (!reference)
+			continue;
+		r = store_ref(c->s, reference, c->a, &digest, c->err);
+		if (r == 0)
+			r = mark_image(c, digest);
+		if (r == -ENOENT)
+			r = 0;
 	}
 	return r;
 }
@@ -97,37 +113,49 @@ static bool container_lives(struct collection *c, const char *name, const struct
 				*id = meta ? json_get(meta, "id") : NULL;
 	autofd fd = fd_open(c->s->fd, arena_printf(c->a, "containers/%s", name),
 			    O_RDONLY | O_DIRECTORY);
-	struct err gone;
+	struct err why;
 	char *state;
+	int r;
 
+	if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
+		return true;
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return true;
 	/* Not made to the end, or half removed. */
 	if (!root || !id || root->kind != JSON_STRING || id->kind != JSON_STRING)
 		return false;
-	return file_read(AT_FDCWD, arena_printf(c->a, "%s/%s/state.json", root->text, id->text),
-			 JSON_MAX_SIZE, c->a, &state, NULL, &gone) == 0 &&
-	       strstr(state, name);
+	r = file_read(AT_FDCWD, arena_printf(c->a, "%s/%s/state.json", root->text, id->text),
+		      JSON_MAX_SIZE, c->a, &state, NULL, &why);
+	return r == 0 ? strstr(state, name) != NULL : r != -ENOENT;
 }
 
-static void mark_container(struct collection *c, const char *name)
+static int mark_container(struct collection *c, const char *name)
 {
 	char *path = arena_printf(c->a, "containers/%s", name), *text;
 	const struct json_value *image;
 	struct json_value *meta = NULL;
 	struct err broken;
 	size_t len;
+	bool lives;
+	int r = file_read(c->s->fd, arena_printf(c->a, "%s/meta", path), JSON_MAX_SIZE, c->a, &text,
+			  &len, c->err);
 
-	if (file_read(c->s->fd, arena_printf(c->a, "%s/meta", path), JSON_MAX_SIZE, c->a, &text,
-		      &len, &broken) < 0 ||
-	    json_parse(text, len, c->a, &meta, &broken) < 0)
+	if (r < 0 && r != -ENOENT && r != -ENOTDIR)
+		return r;
+	/* A power cut may leave one that is no JSON. */
+	if (r < 0 || json_parse(text, len, c->a, &meta, &broken) < 0)
 		meta = NULL;
-	if (!container_lives(c, name, meta))
-		return;
+	lives = container_lives(c, name, meta);
+	if (!lives && !(c->flags & GC_KEEP_CONTAINERS))
+		return 0;
+	c->living |= lives;
 	mark(c, path);
 	image = meta ? json_get(meta, "image") : NULL;
 	if (image && image->kind == JSON_STRING && digest_valid(image->text))
-		mark_image(c, image->text);
+		r = mark_image(c, image->text);
+	else
+		r = err_set(c->err, ENOENT, "its meta names no image");
+	return r == 0 || (r == -ENOENT && !lives) ? 0 : err_prefix(c->err, "container %s", name);
 }
 
 static int mark_containers(struct collection *c)
@@ -136,7 +164,7 @@ static int mark_containers(struct collection *c)
 	int r = file_list(c->s->fd, "containers", c->a, &names, c->err);
 
 	for (size_t i = 0; r == 0 && i < names.count; i++)
-		mark_container(c, names.items[i]);
+		r = mark_container(c, names.items[i]);
 	return r;
 }
 
@@ -147,12 +175,15 @@ static int mark_leases(struct collection *c)
 
 	for (size_t i = 0; r == 0 && i < names.count; i++) {
 		char *text, *save = NULL;
-		struct err gone;
 
-		if (file_read(c->s->fd, arena_printf(c->a, "ingest/%s/lease", names.items[i]),
-			      LEASE_MAX, c->a, &text, NULL, &gone) < 0)
+		r = file_read(c->s->fd, arena_printf(c->a, "ingest/%s/lease", names.items[i]),
+			      LEASE_MAX, c->a, &text, NULL, c->err);
+		if (r == -ENOENT || r == -ENOTDIR) {
+			r = 0;
 			continue;
-		for (char *id = strtok_r(text, "\n", &save); id; id = strtok_r(NULL, "\n", &save))
+		}
+		for (char *id = r < 0 ? NULL : strtok_r(text, "\n", &save); id;
+		     id = strtok_r(NULL, "\n", &save))
 			mark(c, arena_printf(c->a, "layers/%s", id));
 	}
 	return r;
@@ -231,10 +262,10 @@ static int remove_links(struct collection *c)
 	return r;
 }
 
-/* What a killed file_replace_durable() left: those that write references hold the store's lock. */
-static void remove_unfinished_references(struct collection *c)
+/* What is written under a name with a dot first, and was not finished: its makers hold the store's lock, or the directory's. */
+static void remove_unfinished(struct collection *c, const char *directory)
 {
-	int fd = fd_open(c->s->fd, "refs", O_RDONLY | O_DIRECTORY);
+	int fd = fd_open(c->s->fd, directory, O_RDONLY | O_DIRECTORY);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *d;
 
@@ -243,10 +274,10 @@ static void remove_unfinished_references(struct collection *c)
 			close(fd);
 		return;
 	}
-	while ((d = readdir(dir)))
+	while (flock(fd, LOCK_EX | LOCK_NB) == 0 && (d = readdir(dir)))
 		if (d->d_name[0] == '.' && strcmp(d->d_name, ".") != 0 &&
 		    strcmp(d->d_name, "..") != 0)
-			unlinkat(fd, d->d_name, 0);
+			tree_remove(fd, d->d_name);
 	closedir(dir);
 }
 
@@ -290,12 +321,13 @@ static int move_all_away(struct collection *c)
 		}
 		r = move_away(c, item, random, i);
 	}
-	remove_unfinished_references(c);
+	remove_unfinished(c, "refs");
+	remove_unfinished(c, "volumes");
 	store_ids_sweep(c->s, c->a);
 	return r < 0 ? r : remove_links(c);
 }
 
-static int collect(struct collection *c, bool dry)
+static int collect(struct collection *c)
 {
 	autofd lock = store_lock(c->s, true, c->err);
 	int r = lock < 0 ? lock : mark_references(c);
@@ -308,17 +340,18 @@ static int collect(struct collection *c, bool dry)
 		qsort(c->marked.items, c->marked.count, sizeof(*c->marked.items), by_text);
 	if (r == 0)
 		r = find_unmarked(c);
-	return r < 0 || dry ? r : move_all_away(c);
+	return r < 0 || c->flags & GC_DRY ? r : move_all_away(c);
 }
 
-int gc(const struct store *s, bool dry, struct arena *a, struct gc_result *ret, struct err *err)
+int gc(const struct store *s, unsigned int flags, struct arena *a, struct gc_result *ret,
+       struct err *err)
 {
-	struct collection c = { .s = s, .a = a, .err = err };
-	int r = dry ? 0 : ingest_sweep(s, err);
+	struct collection c = { .s = s, .flags = flags, .a = a, .err = err };
+	int r = flags & GC_DRY ? 0 : ingest_sweep(s, err);
 
 	if (r == 0)
-		r = collect(&c, dry);
-	if (r == 0 && !dry)
+		r = collect(&c);
+	if (r == 0 && !(flags & GC_DRY))
 		r = ingest_sweep(s, err);
 	if (r == 0)
 		*ret = c.result;

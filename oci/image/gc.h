@@ -23,11 +23,20 @@ struct gc_result {
 	size_t count;
 };
 
+enum {
+	GC_DRY = 1, /* only look */
+	/* What containers without a state wrote stays, and so do their images: it may be all that is
+	 * left of them after a reboot. */
+	GC_KEEP_CONTAINERS = 2,
+};
+
 /*
  * Looks, and unless dry removes. Takes the store's lock for as long as it looks and renames; what
- * is removed is removed after it, and by the next operation if this one is killed.
+ * is removed is removed after it, and by the next operation if this one is killed. -EBADMSG: a
+ * reference or record is damaged, so that it is not known what is needed; nothing was removed.
  */
-int gc(const struct store *s, bool dry, struct arena *a, struct gc_result *ret, struct err *err);
+int gc(const struct store *s, unsigned int flags, struct arena *a, struct gc_result *ret,
+       struct err *err);
 
 /* Removes a reference, durably. -ENOENT. */
 int store_ref_remove(const struct store *s, const char *reference, struct err *err);

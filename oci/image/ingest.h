@@ -45,8 +45,12 @@ int store_layer_link(const struct store *s, const char *id, struct arena *a, cha
 struct commit_layer {
 	const char *staged;
 	struct store_layer layer;
-	bool replace; /* the one that is there is damaged */
+	bool replace; /* the one that is there is damaged: it becomes layers/old-RANDOM */
 };
+
+/* How the directory of a replaced layer is called: containers may have it mounted. gc removes it
+ * when none lives. */
+#define STORE_OLD "old-"
 
 struct commit_image {
 	struct store_image record;

@@ -85,6 +85,21 @@ static int sync_directory(const struct store *s, const char *name, struct err *e
 	return fd < 0 || fsync(fd) < 0 ? err_errno(err, "sync %s", name) : 0;
 }
 
+/* First the new one gets the name that the old one is to have: killed at any moment, the old one is
+ * not in ingest/, from where containers that have it mounted would lose it. */
+static int replace_layer(struct ingest *in, const char *staged, const char *to, struct err *err)
+{
+	char random[17], old[STORE_NAME_SIZE];
+	int store = in->store->fd;
+
+	store_random(random);
+	snprintf(old, sizeof(old), "layers/" STORE_OLD "%s", random);
+	if (renameat(in->fd, staged, store, old) < 0 ||
+	    renameat2(store, old, store, to, RENAME_EXCHANGE) < 0)
+		return err_errno(err, "replace %s", to);
+	return 0;
+}
+
 static int place_layer(struct ingest *in, const struct commit_layer *l, struct err *err)
 {
 	char to[STORE_NAME_SIZE];
@@ -93,12 +108,9 @@ static int place_layer(struct ingest *in, const struct commit_layer *l, struct e
 	if (renameat(in->fd, l->staged, in->store->fd, to) == 0)
 		return 0;
 	/* Another load of the same layer came first: ours goes with the ingest directory. */
-	if ((errno == EEXIST || errno == ENOTEMPTY) && !l->replace)
-		return 0;
-	if ((errno == EEXIST || errno == ENOTEMPTY) &&
-	    renameat2(in->fd, l->staged, in->store->fd, to, RENAME_EXCHANGE) == 0)
-		return 0;
-	return err_errno(err, "rename to %s", to);
+	if (errno != EEXIST && errno != ENOTEMPTY)
+		return err_errno(err, "rename to %s", to);
+	return l->replace ? replace_layer(in, l->staged, to, err) : 0;
 }
 
 static int place_layers(struct ingest *in, const struct commit *c, struct err *err)

@@ -63,8 +63,9 @@ static int by_reference(const struct store *s, const char *name, struct arena *a
 
 	if (r < 0)
 		return r;
-	if (ref.digest && store_image_load(s, ref.digest, a, ret, err) == 0)
-		return 0;
+	/* A digest says what is meant; a name beside it could be anybody's. */
+	if (ref.digest)
+		return store_image_load(s, ref.digest, a, ret, err);
 	r = store_ref(s, ref.text, a, &digest, err);
 	/* What Podman and Buildah save is named so. */
 	if (r == -ENOENT && !strchr(ref.name, '/')) {
@@ -119,18 +120,18 @@ static bool is_digits(const char *name)
 int store_find(const struct store *s, const char *name, struct arena *a, struct store_image *ret,
 	       struct err *err)
 {
-	const char *digits = strncmp(name, "sha256:", 7) == 0 ? name + 7 : name;
+	bool is_id = strncmp(name, "sha256:", 7) == 0;
+	const char *digits = is_id ? name + 7 : name;
 	struct err by_id;
-	int r = digits == name ? by_reference(s, name, a, ret, err) : -ENOENT, id;
+	int r = is_id ? -ENOENT : by_reference(s, name, a, ret, err), id;
 
-	if (r != -ENOENT && !(r == -EINVAL && is_digits(digits)))
+	if (is_id && !is_digits(digits))
+		return err_set(err, EINVAL, "\"%s\" is no image ID", name);
+	if ((r != -ENOENT && r != -EINVAL) || !is_digits(digits))
 		return r;
-	if (!is_digits(digits))
-		return digits == name ? r : err_set(err, EINVAL, "\"%s\" is no image ID", name);
 	id = by_digits(s, digits, a, ret, &by_id);
-	if (id < 0 && (id != -ENOENT || digits != name || r == -EINVAL))
-		*err = by_id, r = id;
-	else if (id == 0)
-		r = 0;
-	return r;
+	/* Of a name that no image has, the message about names is the better one. */
+	if (id < 0 && (is_id || id != -ENOENT))
+		*err = by_id;
+	return id < 0 && !is_id && id == -ENOENT ? r : id;
 }

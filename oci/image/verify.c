@@ -28,8 +28,10 @@ static int look(void *arg, struct err *err)
 {
 	struct looking *l = arg;
 
-	return l->depth == VERIFY_DEEP ? verify_stream(l->split, l->root, l->layer, err)
-				       : split_check(l->split, l->root, err);
+	int r = l->depth == VERIFY_DEEP ? verify_stream(l->split, l->root, l->layer, err)
+					: split_check(l->split, l->root, err);
+
+	return r == -ENOENT ? err->code = -EBADMSG : r;
 }
 
 /* In a confined process: the names in the split file are a stranger's. */
@@ -84,6 +86,14 @@ static bool has_link(const struct store *s, const struct store_layer *layer, str
 	return len == (ssize_t)strlen(target) && memcmp(found, target, (size_t)len) == 0;
 }
 
+static int cannot_open(const struct store_layer *layer, struct err *err)
+{
+	if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+		return err_errno(err, "layer %.19s", layer->diff_id);
+	return err_set(err, EBADMSG, "layer %.19s: parts of it are missing: %s", layer->diff_id,
+		       err_text(errno));
+}
+
 int verify_layer(const struct store *s, const struct store_layer *layer, enum verify_depth depth,
 		 struct err *err)
 {
@@ -94,7 +104,7 @@ int verify_layer(const struct store *s, const struct store_layer *layer, enum ve
 	struct looking looking;
 	int r;
 
-	if (dir >= 0 && faccessat(dir, MARK, F_OK, 0) == 0)
+	if (dir >= 0 && depth == VERIFY_QUICK && faccessat(dir, MARK, F_OK, 0) == 0)
 		return err_set(err, EBADMSG, "layer %.19s was found damaged before",
 			       layer->diff_id);
 	if (dir >= 0) {
@@ -102,8 +112,7 @@ int verify_layer(const struct store *s, const struct store_layer *layer, enum ve
 		split = fd_open(dir, "split", O_RDONLY);
 	}
 	if (dir < 0 || root < 0 || split < 0)
-		return err_set(err, EBADMSG, "layer %.19s: parts of it are missing: %s",
-			       layer->diff_id, err_text(errno));
+		return cannot_open(layer, err);
 	if (!has_link(s, layer, &a))
 		return err_set(err, EBADMSG, "layer %.19s: its short name is missing",
 			       layer->diff_id);
@@ -111,10 +120,11 @@ int verify_layer(const struct store *s, const struct store_layer *layer, enum ve
 	r = look_confined(&looking, err);
 	if (r == 0)
 		r = compare_tree(&looking, err);
-	if (r == -ENOENT || r == -EBADMSG) {
+	if (r == -EBADMSG)
 		condemn(dir);
-		r = err->code = -EBADMSG;
-	}
+	/* Whoever harmed it may have put back what was there. */
+	if (r == 0 && depth == VERIFY_DEEP)
+		unlinkat(dir, MARK, 0);
 	return r < 0 ? err_prefix(err, "layer %.19s", layer->diff_id) : 0;
 }
 
@@ -126,10 +136,8 @@ static int verify_document(const struct store *s, const char *digest, struct err
 	size_t len;
 	int r = store_blob(s, digest, &a, &text, &len, err);
 
-	if (r < 0) {
-		err->code = -EBADMSG;
-		return -EBADMSG;
-	}
+	if (r < 0)
+		return r == -ENOENT ? err->code = -EBADMSG : r;
 	h = hash_new(digest);
 	hash_add(h, text, len);
 	hash_finish(h, found);

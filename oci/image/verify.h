@@ -13,12 +13,14 @@
 
 enum verify_depth { VERIFY_QUICK, VERIFY_DEEP };
 
-/* 0, or -EBADMSG with what is wrong. A layer found damaged once is taken in again by the next load
- * of an image with it. */
+/*
+ * 0, -EBADMSG with what is wrong, else -errno: nothing is known of it. A layer found damaged stays so
+ * until a deep look finds it whole, and is taken in again by the next load of an image with it.
+ */
 int verify_layer(const struct store *s, const struct store_layer *layer, enum verify_depth depth,
 		 struct err *err);
 
-/* Documents and layers of an image: 0, or -EBADMSG with the first thing that is wrong. */
+/* Documents and layers of an image: 0, or -EBADMSG with the first thing that is wrong, else -errno. */
 int verify_image(const struct store *s, const struct store_image *image, enum verify_depth depth,
 		 struct err *err);
 

@@ -99,8 +99,10 @@ static int compare(struct comparison *c, struct archive_entry *e)
 	if (!name || has_no_file(plain(name)))
 		return 0;
 	r = stat_in_root(c->root, plain(name), &st);
-	if (r < 0)
+	if (r == -ENOENT || r == -ENOTDIR || r == -ELOOP)
 		return err_set(c->err, EBADMSG, "\"%.200s\" is missing", name);
+	if (r < 0)
+		return err_code(c->err, r, "\"%.200s\"", name);
 	what = difference(c, e, &st);
 	return what ? err_set(c->err, EBADMSG, "\"%.200s\" has another %s than it had", name, what)
 		    : 0;
@@ -117,7 +119,8 @@ static int compare_all(struct comparison *c, struct archive *archive, bool attri
 		if (c->failed)
 			return c->failed;
 		if (read < ARCHIVE_WARN)
-			return err_set(c->err, EBADMSG, "its headers cannot be read");
+			return err_set(c->err, archive_errno(archive) == ENOMEM ? ENOMEM : EBADMSG,
+				       "its headers cannot be read");
 		if (attributes)
 			r = compare(c, entry);
 	}

@@ -86,6 +86,7 @@ static int list(int fd, struct arena *a, struct strv *ret)
 	DIR *dir = listing < 0 ? NULL : fdopendir(listing);
 	size_t room = 0;
 	struct dirent *d;
+	int r;
 
 	if (!dir) {
 		if (listing >= 0)
@@ -93,7 +94,7 @@ static int list(int fd, struct arena *a, struct strv *ret)
 		return -errno;
 	}
 	*ret = (struct strv){ NULL, 0 };
-	while ((d = readdir(dir))) {
+	while (errno = 0, (d = readdir(dir))) {
 		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
 			continue;
 		if (ret->count == room) {
@@ -105,10 +106,11 @@ static int list(int fd, struct arena *a, struct strv *ret)
 		}
 		ret->items[ret->count++] = arena_strdup(a, d->d_name);
 	}
+	r = -errno;
 	closedir(dir);
 	if (ret->count)
 		qsort(ret->items, ret->count, sizeof(*ret->items), by_name);
-	return 0;
+	return r;
 }
 
 static int add_directory(struct summing *s, int fd, int depth);

@@ -70,13 +70,15 @@ int volume_named(const struct store *s, const char *name, int root_fd, const cha
 		return err_set(err, EINVAL, "\"%s\" is no name of a volume", name);
 	if (dir < 0)
 		return err_errno(err, "open volumes");
+	*ret_path = arena_printf(a, "%s/volumes/%s", s->path, name);
+	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
 	/* One at a time: two first users would fill the same one. */
 	while (flock(dir, LOCK_EX) < 0)
 		if (errno != EINTR)
 			return err_errno(err, "lock volumes");
 	if (faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		r = make(dir, name, true, root_fd, path, err);
-	*ret_path = arena_printf(a, "%s/volumes/%s", s->path, name);
 	return r;
 }
 

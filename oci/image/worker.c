@@ -86,6 +86,20 @@ static int reap(struct worker *w)
 	return status;
 }
 
+/* Only the first says something about what it read. */
+static int died(int status, struct err *err)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		return err_set(err, EBADMSG,
+			       "the process that read it was killed: it tried what it must not");
+	if (WIFSIGNALED(status))
+		return err_set(err, ECHILD, "the process that read it was killed by signal %d",
+			       WTERMSIG(status));
+	return err_set(err, ENOMEM,
+		       "the process that read it ended early: it ran out of the memory that it may "
+		       "use");
+}
+
 int worker_wait(struct worker *w, struct err *err)
 {
 	int status = reap(w), r;
@@ -94,14 +108,8 @@ int worker_wait(struct worker *w, struct err *err)
 		r = w->report->result;
 		if (r < 0)
 			*err = w->report->err;
-	} else if (WIFSIGNALED(status)) {
-		r = err_set(err, EBADMSG, "the process that read it was killed by signal %d%s",
-			    WTERMSIG(status),
-			    WTERMSIG(status) == SIGSYS ? ": it tried what it must not" : "");
 	} else {
-		r = err_set(err, EBADMSG,
-			    "the process that read it ended early: it ran out of the memory that "
-			    "it may use");
+		r = died(status, err);
 	}
 	worker_unshare(w->report, sizeof(*w->report));
 	w->report = NULL;

@@ -36,8 +36,9 @@ int worker_start(const struct confine_opts *opts, int (*run)(void *arg, struct e
 		 struct worker *ret, struct err *err);
 
 /*
- * Waits for its end and reaps it: what run() returned; -EBADMSG when it died: a bomb hit its memory
- * limit, or it did what it must not. Bounded by what run() does.
+ * Waits for its end and reaps it: what run() returned, or of one that died -EBADMSG: it did what it
+ * must not, -ECHILD: somebody killed it, -ENOMEM: memory ran out, its own or the host's. Bounded by
+ * what run() does.
  */
 int worker_wait(struct worker *w, struct err *err);
 /* Kills and reaps it; nothing when it was waited for. */
