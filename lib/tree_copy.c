@@ -156,6 +156,8 @@ static int copy_again(struct copying *c, const struct stat *st)
 
 static int remember(struct copying *c, const struct stat *st)
 {
+	char *path;
+
 	if (c->link_count == c->link_room) {
 		size_t room = c->link_room ? c->link_room * 2 : 64;
 		struct linked *links = realloc(c->links, room * sizeof(*links));
@@ -165,8 +167,11 @@ static int remember(struct copying *c, const struct stat *st)
 		c->links = links;
 		c->link_room = room;
 	}
-	c->links[c->link_count] = (struct linked){ st->st_ino, strdup(c->path.data) };
-	return c->links[c->link_count++].path ? 0 : -ENOMEM;
+	path = strdup(c->path.data);
+	if (!path)
+		return -ENOMEM;
+	c->links[c->link_count++] = (struct linked){ st->st_ino, path };
+	return 0;
 }
 
 static int copy_entries(struct copying *c, int from, int to, int depth);

@@ -15,7 +15,7 @@ static int tag(const struct store *s, const char *name, const char *target, stru
 	autofd lock = store_lock(s, false, err);
 	autoarena a = ARENA_INIT;
 	struct store_image image;
-	struct reference ref;
+	struct reference ref = { 0 };
 	int r = lock < 0 ? lock : store_find(s, name, &a, &image, err);
 
 	if (r == 0)

@@ -156,12 +156,13 @@ static int parse_rest(char **rest, struct make_options *o, struct err *err)
 /* With a bundle behind the name it is an ID, whatever images there are. */
 static bool names_bundle(char **rest, size_t count, const struct make_options *o)
 {
-	autofree char **copy = calloc(count + 1, sizeof(*copy));
+	autofree char **copy = NULL;
 	struct make_options probe = *o;
 	struct err ignored;
 
 	if (o->bundle || o->config)
 		return true;
+	copy = calloc(count + 1, sizeof(*copy));
 	if (!copy)
 		return false;
 	memcpy(copy, rest, count * sizeof(*copy));

@@ -15,8 +15,8 @@
 
 static int open_image(struct imaging *im, const char *name)
 {
-	char *path, *text;
-	size_t len;
+	char *path, *text = NULL;
+	size_t len = 0;
 	int r = store_path(globals.store, globals.rootless, &im->a, &path, im->err);
 
 	if (r == 0)

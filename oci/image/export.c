@@ -33,6 +33,8 @@ static void names_done(struct names *n)
 
 static int add_name(struct names *n, const char *name)
 {
+	char *copy;
+
 	if (n->count == n->room) {
 		size_t room = n->room ? n->room * 2 : 32;
 		char **items = realloc(n->items, room * sizeof(*items));
@@ -42,8 +44,11 @@ static int add_name(struct names *n, const char *name)
 		n->items = items;
 		n->room = room;
 	}
-	n->items[n->count] = strdup(name);
-	return n->items[n->count] ? (n->count++, 0) : -ENOMEM;
+	copy = strdup(name);
+	if (!copy)
+		return -ENOMEM;
+	n->items[n->count++] = copy;
+	return 0;
 }
 
 static int by_text(const void *a, const void *b)

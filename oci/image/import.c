@@ -137,7 +137,7 @@ int import_open(const struct import_opts *opts, struct arena *a, struct layout *
 {
 	struct layout *l = ret_layout;
 	char diff_id[DIGEST_SIZE];
-	uint64_t size;
+	uint64_t size = 0;
 	int r;
 
 	*l = (struct layout)LAYOUT_INIT;

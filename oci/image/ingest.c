@@ -61,7 +61,7 @@ static int sweep_some(const struct store *s, size_t *ret_count, struct err *err)
 	autofd ingest_fd = fd_open(s->fd, "ingest", O_RDONLY | O_DIRECTORY);
 	struct swept swept[SWEPT_MAX];
 	autoarena a = ARENA_INIT;
-	struct strv names;
+	struct strv names = { NULL, 0 };
 	size_t count = 0;
 	int r = ingest_fd < 0 ? err_errno(err, "open ingest")
 			      : file_list(ingest_fd, ".", &a, &names, err);

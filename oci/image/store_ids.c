@@ -43,7 +43,7 @@ int store_ids_claim(const struct store *s, const char *container, uint32_t *ret_
 
 		if (getrandom(&n, sizeof(n), GRND_NONBLOCK) < 0 && errno != EAGAIN)
 			return err_errno(err, "getrandom");
-		snprintf(claim, sizeof(claim), "ids/%u", n % SLOTS);
+		snprintf(claim, sizeof(claim), "ids/%d", n % SLOTS);
 		if (symlinkat(container, s->fd, claim) < 0) {
 			if (errno == EEXIST)
 				continue;

@@ -95,7 +95,7 @@ recovers() {
 	step=${FAULT_STEP:-$((total / 12))}
 	for how in -a ""; do
 		for ((n = 1 + RANDOM % step; n <= total; n += step)); do
-			run timeout 60 "$FAULT" kill -n "$n" -c $how -- "$TOTE" --store "$STORE" load -q -j 1 "$FEW.tar.gz" 3>&-
+			run not_127 timeout 60 "$FAULT" kill -n "$n" -c $how -- "$TOTE" --store "$STORE" load -q -j 1 "$FEW.tar.gz" 3>&-
 			tote verify --deep >/dev/null || { echo "call $n of $total, $how"; return 1; }
 			if [ "$status" != 0 ]; then
 				ended=$((ended + 1))
@@ -123,7 +123,7 @@ recovers() {
 	width=${FAULT_STEP:-$(((total - first) / 5))}
 	for name in EIO ENOSPC EINTR EMFILE; do
 		for ((call = first + RANDOM % width; call <= total; call += width)); do
-			run timeout 60 "$FAULT" fail -n "$call" -e "$name" -c -- "$TOTE" --store "$STORE" load -q -j 1 "$FEW" 3>&-
+			run not_127 timeout 60 "$FAULT" fail -n "$call" -e "$name" -c -- "$TOTE" --store "$STORE" load -q -j 1 "$FEW" 3>&-
 			echo "call $call of $total, $name: $status $output"
 			# 124: it hangs. The C library aborts by itself, in words of its own.
 			[ "$status" != 124 ]

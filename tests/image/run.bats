@@ -42,7 +42,7 @@ teardown() {
 }
 
 in_image() { # [OPTION...] IMAGE [COMMAND...]
-	run --separate-stderr timeout 30 "$TOTE" --root "$ROOT" run --rm "$@" 3>&- </dev/null
+	run --separate-stderr not_127 timeout 30 "$TOTE" --root "$ROOT" run --rm "$@" 3>&- </dev/null
 	echo "run --rm $*: $status, \"$output\", $stderr"
 	[ -z "$(ls "$STORE/containers")" ] || { ls "$STORE/containers"; return 1; }
 	[ -z "$(tote list -q)" ]
@@ -66,9 +66,9 @@ nothing_of() { # ID
 	code=0
 	wait "$pid" || code=$?
 	[ "$code" = 137 ]
-	in_image pos:1 /no/such
-	[ "$status" != 0 ]
-	[[ $stderr == *"/no/such"* ]]
+	fails 127 "/no/such" run --rm pos:1 /no/such
+	fails 127 "nosuch" run --rm pos:1 nosuch
+	fails 126 "/etc/passwd" run --rm pos:1 /etc/passwd
 	[ "$(echo typed | tote run --rm -i pos:1 cat)" = typed ]
 	[ -z "$(echo typed | tote run --rm pos:1 cat)" ]
 	# Options behind the image are the program's.
@@ -127,13 +127,12 @@ nothing_of() { # ID
 	tote delete kept
 	nothing_of kept
 	# A program that cannot be started leaves nothing either.
-	run tote run --name never pos:1 /no/such 3>&- </dev/null
-	[ "$status" != 0 ]
+	fails 127 "/no/such" run --name never pos:1 /no/such
 	nothing_of never
 	run tote run --name never -v relative:path pos:1 true
 	[ "$status" != 0 ]
 	nothing_of never
-	fails 1 "" run --name 'a/b' pos:1 true
+	fails 125 "" run --name 'a/b' pos:1 true
 }
 
 # Removing is left to a process in the background.
@@ -202,9 +201,9 @@ stopped() {
 	[ "$status" = 1 ]
 	in_image --tmpfs /scratch:size=1m pos:1 grep " /scratch tmpfs" /proc/mounts
 	[[ $output == *size=1024k* ]]
-	fails 1 "--volume" run --rm -v x pos:1 true
-	fails 1 "--image-volumes" run --rm --image-volumes=x pos:1 true
-	fails 1 "no name of a volume" run --rm -v 'a b:/x' pos:1 true
+	fails 125 "--volume" run --rm -v x pos:1 true
+	fails 125 "--image-volumes" run --rm --image-volumes=x pos:1 true
+	fails 125 "no name of a volume" run --rm -v 'a b:/x' pos:1 true
 	is_gone
 }
 
@@ -251,12 +250,12 @@ stopped() {
 	[[ $output == *0 ]]
 	in_image pos:1 grep NoNewPrivs /proc/self/status
 	[[ $output == *1 ]]
-	fails 1 '"NOSUCH"' run --rm --cap-add NOSUCH pos:1 true
-	fails 1 "--pids-limit" run --rm --pids-limit x pos:1 true
-	fails 1 'memory "lots"' run --rm --memory lots pos:1 true
-	fails 1 'cpus "many"' run --rm --cpus many pos:1 true
-	fails 1 "--network" run --rm --network mine pos:1 true
-	fails 1 "--publish" run --rm -p 80:80 pos:1 true
+	fails 125 '"NOSUCH"' run --rm --cap-add NOSUCH pos:1 true
+	fails 125 "--pids-limit" run --rm --pids-limit x pos:1 true
+	fails 125 'memory "lots"' run --rm --memory lots pos:1 true
+	fails 125 'cpus "many"' run --rm --cpus many pos:1 true
+	fails 125 "--network" run --rm --network mine pos:1 true
+	fails 125 "--publish" run --rm -p 80:80 pos:1 true
 	is_gone
 }
 

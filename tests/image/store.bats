@@ -324,6 +324,111 @@ harm() { # DIR KIND
 	[ "$(ls "$STORE/l" | wc -l)" = 21 ]
 }
 
+# strace makes system calls of tote fail, or kills whoever makes them.
+struck() { # INJECTION [STRACE OPTION...] -- ARGUMENT...
+	local inject=$1 options=()
+	shift
+	for (( ; $#; )); do
+		[ "$1" != -- ] || { shift; break; }
+		options+=("$1")
+		shift
+	done
+	run --separate-stderr timeout 60 strace -f -qq -o trace "${options[@]}" -e "inject=$inject" "$TOTE" --root "$ROOT" "$@" 3>&-
+	echo "$inject: code $status, stdout \"$output\", stderr \"$stderr\""
+	grep -q -e INJECTED -e 'killed by' trace
+}
+
+@test "what keeps verify from looking is no damage, and a deep look clears what is whole again" {
+	quiet_load "$KINDS"
+	layer=$(layer_of kinds:1)
+	# As whoever is out of memory is: only the process that looks makes this call.
+	struck openat2:signal=KILL -- verify --deep
+	[ "$status" != 0 ]
+	[[ $output$stderr == *"killed by signal 9"* ]]
+	[ ! -e "$layer/damaged" ]
+	tote verify
+	cp -p "$layer/fs/dir/big" kept
+	harm "$layer/fs" flipped
+	fails 4 "" verify --deep
+	cp -p kept "$layer/fs/dir/big"
+	fails 4 "" verify
+	tote verify --deep
+	tote verify
+}
+
+@test "gc removes nothing while a record, a reference or a lease cannot be read" {
+	quiet_load "$ONE"
+	quiet_load "$KINDS"
+	record=images/$(tote inspect kinds:1 | jq -r '.[0].digest[7:]') names=$(names)
+	mkdir "$STORE/layers/unneeded"
+	BEFORE=$(listing)
+	for path in "$record" refs/kinds:1; do
+		for error in EIO EMFILE; do
+			struck openat:error=$error -P "$path" -- gc
+			[ "$status" = 1 ]
+			[[ $stderr == *"$path"* ]]
+			unchanged
+		done
+	done
+	mkdir "$STORE/ingest/alive"
+	: >"$STORE/ingest/alive/lease"
+	exec {held}<>"$STORE/ingest/alive/lease"
+	flock -x "$held"
+	BEFORE=$(listing)
+	struck openat:error=EIO -P ingest/alive/lease -- gc
+	[ "$status" = 1 ]
+	unchanged
+	exec {held}>&-
+	truncate -s 40 "$STORE/$record"
+	fails 4 "$record is damaged, load its image again" gc
+	[ -d "$STORE/layers/unneeded" ]
+	[ "$(ls "$STORE/layers" | wc -l)" = 3 ]
+	quiet_load "$KINDS"
+	tote gc
+	[ "$(ls "$STORE/layers" | wc -l)" = 2 ]
+	[ "$(names)" = "$names" ]
+	tote verify --deep
+}
+
+@test "gc removes nothing while the record of a running container's image is missing" {
+	quiet_load "$TWO"
+	quietly tote run -d --name up pos:2 sleep 1000
+	tote rmi pos:2
+	rm "$STORE"/images/*
+	fails 3 "container up-" gc
+	[ "$(ls "$STORE/layers" | wc -l)" = 2 ]
+	tote delete --force up
+	tote gc
+	[ -z "$(ls "$STORE/layers")" ]
+}
+
+@test "gc keeps a container whose state cannot be read" {
+	quiet_load "$TWO"
+	tote run --name down pos:2 true
+	tote rmi pos:2
+	struck openat:error=EIO -P "$ROOT/down/state.json" -- gc
+	[ "$status" = 0 ]
+	[ "$(ls "$STORE/containers" | wc -l)" = 1 ]
+	[ "$(ls "$STORE/layers" | wc -l)" = 2 ]
+}
+
+@test "a layer that is replaced stays for the containers that run from it" {
+	quiet_load "$TWO"
+	quietly tote run -d --name up pos:2 sleep 1000
+	: >"$(layer_of pos:2 1)/damaged"
+	quiet_load "$TWO"
+	tote verify --deep
+	nothing_staged
+	tote gc
+	[ "$(tote exec up cat /two)" = two ]
+	[ "$(ls "$STORE/layers" | grep -c ^old-)" = 1 ]
+	tote rmi pos:2
+	[ "$(ls "$STORE/layers" | wc -l)" = 3 ]
+	tote delete --force up
+	tote gc
+	[ -z "$(ls "$STORE/layers")" ]
+}
+
 @test "a name moves to a new image while the old one runs" {
 	quiet_load "$ONE"
 	quietly tote run -d --name old pos:1 sleep 1000
