@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/arena.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
@@ -23,6 +24,7 @@ struct linked {
 };
 
 struct copying {
+	struct arena arena; /* of the links' paths */
 	int target;
 	struct linked *links;
 	size_t link_count, link_room;
@@ -156,8 +158,6 @@ static int copy_again(struct copying *c, const struct stat *st)
 
 static int remember(struct copying *c, const struct stat *st)
 {
-	char *path;
-
 	if (c->link_count == c->link_room) {
 		size_t room = c->link_room ? c->link_room * 2 : 64;
 		struct linked *links = realloc(c->links, room * sizeof(*links));
@@ -167,10 +167,8 @@ static int remember(struct copying *c, const struct stat *st)
 		c->links = links;
 		c->link_room = room;
 	}
-	path = strdup(c->path.data);
-	if (!path)
-		return -ENOMEM;
-	c->links[c->link_count++] = (struct linked){ st->st_ino, path };
+	c->links[c->link_count++] =
+		(struct linked){ st->st_ino, arena_strdup(&c->arena, c->path.data) };
 	return 0;
 }
 
@@ -247,7 +245,8 @@ static int copy_entries(struct copying *c, int from, int to, int depth)
 
 int tree_copy(int from, int to)
 {
-	struct copying c = { .target = to,
+	struct copying c = { .arena = ARENA_INIT,
+			     .target = to,
 			     .path = BUF_INIT,
 			     .list = malloc(XATTR_LIST_MAX),
 			     .value = malloc(XATTR_VALUE_MAX) };
@@ -260,8 +259,7 @@ int tree_copy(int from, int to)
 		r = copy_entries(&c, from, to, 0);
 	if (r == 0)
 		r = copy_attributes(&c, from, to, &st);
-	for (size_t i = 0; i < c.link_count; i++)
-		free(c.links[i].path);
+	arena_done(&c.arena);
 	free(c.links);
 	free(c.list);
 	free(c.value);

@@ -111,6 +111,11 @@ static int verify(const struct verify_options *o, const struct store *s, char **
 				   &why);
 		if (bad < 0 && was_removed(s, &images.items[i]))
 			continue;
+		/* What could not be looked at is not known to be damaged. */
+		if (bad < 0 && bad != -EBADMSG && bad != -EFBIG) {
+			*err = why;
+			return bad;
+		}
 		damaged += bad < 0;
 		tell(&images.items[i], bad < 0 ? &why : NULL, w);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/image/export_private.h"
 
+#include "lib/arena.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 
@@ -19,22 +20,20 @@
 #define DEPTH_MAX 200
 
 struct names {
+	struct arena arena;
 	char **items;
 	size_t count, room;
 };
 
 static void names_done(struct names *n)
 {
-	for (size_t i = 0; i < n->count; i++)
-		free(n->items[i]);
+	arena_done(&n->arena);
 	free(n->items);
 }
 #define autonames __attribute__((cleanup(names_done))) struct names
 
 static int add_name(struct names *n, const char *name)
 {
-	char *copy;
-
 	if (n->count == n->room) {
 		size_t room = n->room ? n->room * 2 : 32;
 		char **items = realloc(n->items, room * sizeof(*items));
@@ -44,10 +43,7 @@ static int add_name(struct names *n, const char *name)
 		n->items = items;
 		n->room = room;
 	}
-	copy = strdup(name);
-	if (!copy)
-		return -ENOMEM;
-	n->items[n->count++] = copy;
+	n->items[n->count++] = arena_strdup(&n->arena, name);
 	return 0;
 }
 
@@ -145,7 +141,7 @@ static int export_name(struct exporting *e, int dir, const char *name, int depth
 static int walk(struct exporting *e, int fd, int depth)
 {
 	autofd dir = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	autonames names = { NULL, 0, 0 };
+	autonames names = { ARENA_INIT, NULL, 0, 0 };
 	size_t len = e->path.len;
 	int r = list(fd, &names);
 

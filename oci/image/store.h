@@ -9,6 +9,7 @@
  *	layers/ID/         fs/ the tree, split (oci/image/split.h), meta (JSON). ID: the diffID's
  *	                   digits, or "chain-" and the chain ID's for a layer that cannot be
  *	                   unpacked without those below it
+ *	layers/old-RANDOM  a damaged layer that was replaced, until gc finds no living container
  *	l/NAME             links to layers' fs/, of 8 bytes: mount(2) takes one page of text
  *	images/HEX         the record of a complete image, by its manifest's digest: written after
  *	                   all of it is on disk

@@ -283,6 +283,21 @@ harm() { # DIR KIND
 	done
 }
 
+@test "a layer that relies on others which come twice" {
+	mkdir -p low/usr/lib mid high/lib
+	ln -s usr/lib low/lib
+	echo mid >mid/mid
+	echo high >high/lib/high
+	pack low low.tar
+	pack mid mid.tar
+	tar -C high -cf high.tar lib/high
+	make_layout oci merged:2 low.tar mid.tar low.tar mid.tar high.tar
+	quiet_load oci
+	[ "$(cat "$(layer_of merged:2 4)/fs/usr/lib/high")" = high ]
+	[ "$(ls "$STORE/layers" | wc -l)" = 3 ]
+	tote verify --deep
+}
+
 @test "the same image loaded by eight at once" {
 	local pids=()
 	for i in {1..8}; do
