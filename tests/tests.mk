@@ -66,13 +66,24 @@ $(BUILD)/tote-shared: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmd/tote/*.c)) 
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcap -lseccomp -lyajl -lm
 
-# Only clang has libFuzzer.
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(LIB_SRC) $(BUILD)/gen/seccomp_builtin.c
+# Only clang has libFuzzer. Everything is compiled once for all fuzzers; what starts containers is left out.
+FUZZ_SAN := -fsanitize=address,undefined
+FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(filter-out netns/% oci/spawn.c oci/launch.c oci/create.c oci/create_cgroup.c oci/exec.c, \
+	$(LIB_SRC))) $(BUILD)/fuzz/seccomp_builtin.o
+FUZZ_CC = clang $(CPPFLAGS) $(if $(ISAL),-DTOTE_ISAL) -std=gnu11 -g -O1
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,FUZZ)
+	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+$(BUILD)/fuzz/seccomp_builtin.o: $(BUILD)/gen/seccomp_builtin.c
+	@mkdir -p $(@D)
+	$(call say,FUZZ)
+	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer-no-link -c -o $@ $<
+-include $(FUZZ_OBJ:.o=.d)
+$(FUZZ): $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
 	@mkdir -p $(@D)
 	$(call say,TEST)
-	$(Q)clang $(CPPFLAGS) $(if $(ISAL),-DTOTE_ISAL) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -o $@ $< \
-		$(filter-out netns/% oci/spawn.c oci/launch.c oci/create.c oci/create_cgroup.c oci/exec.c,$(LIB_SRC)) $(BUILD)/gen/seccomp_builtin.c \
-		-lcap -lseccomp -lyajl -lm $(IMAGE_LIBS)
+	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $^ -lcap -lseccomp -lyajl -lm $(IMAGE_LIBS)
 
 setup-build:
 	@tests/setup $(BUILD_DEPS)

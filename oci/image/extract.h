@@ -29,6 +29,7 @@ struct extract_opts {
 	int opaque_fd; /* paths of opaque directories, each with a NUL behind it, are written there
 			  instead of setting the attribute, as trusted.* takes CAP_SYS_ADMIN, which
 			  a confined process has not; 0 or less: none (unpack.c sets it) */
+	int bytes_error; /* what max_bytes were chosen for: ENOSPC when the disk has no more room */
 	uint64_t max_entries, max_bytes; /* -EFBIG above them; bytes of file contents; parents that
 					    had to be made count as entries; 0: no limit */
 };

@@ -49,6 +49,18 @@ static int broken(struct archive *archive, struct err *err)
 	return err_set(err, EINVAL, "broken tar: %s", text ? text : "no reason given");
 }
 
+static int too_many_bytes(const struct extract *x, struct err *err)
+{
+	unsigned long long max = x->opts.max_bytes;
+
+	if (x->opts.bytes_error == ENOSPC)
+		return err_set(
+			err, ENOSPC,
+			"no space: the layer's files have more than the %llu MiB that are free",
+			max >> 20);
+	return err_set(err, EFBIG, "the layer's files have more than %llu bytes", max);
+}
+
 static int write_content(struct extract *x, int fd, struct archive *archive,
 			 struct archive_entry *entry, struct err *err)
 {
@@ -68,8 +80,7 @@ static int write_content(struct extract *x, int fd, struct archive *archive,
 			return err_set(err, EINVAL, "its pieces overlap");
 		x->result.bytes += len;
 		if (x->result.bytes > x->opts.max_bytes)
-			return err_set(err, EFBIG, "the layer's files have more than %llu bytes",
-				       (unsigned long long)x->opts.max_bytes);
+			return too_many_bytes(x, err);
 		r = write_at(fd, data, len, at, err);
 		if (r < 0)
 			return r;

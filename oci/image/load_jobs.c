@@ -100,7 +100,8 @@ static int start(struct load *l, struct job *j, bool threads)
 			     .user_xattr = l->opts->user_xattr,
 			     .keep_ids = l->opts->keep_ids,
 			     .max_entries = l->opts->max_entries,
-			     .max_bytes = l->opts->max_bytes },
+			     .max_bytes = load_max_bytes(l),
+			     .bytes_error = l->room < l->opts->max_bytes ? ENOSPC : EFBIG },
 	};
 	l->counters[j->view] = 0;
 	r = unpack_start(&opts, &j->unpack, l->err);
@@ -143,8 +144,10 @@ static int take_result(struct load *l, struct job *j)
 	/* A merged one is at its second pass in the same view. */
 	if (!j->whiteouts)
 		close(take_fd(&j->target));
-	l->views[j->view].state = LOAD_DONE;
-	l->views[j->view].done = l->views[j->view].size;
+	if (r == 0) {
+		l->views[j->view].state = LOAD_DONE;
+		l->views[j->view].done = l->views[j->view].size;
+	}
 	/* What its maker got wrong is as bad as what came damaged. */
 	if (r == -EINVAL)
 		r = l->err->code = -EBADMSG;

@@ -34,6 +34,7 @@ struct known_layer {
 
 struct load {
 	const struct load_opts *opts;
+	uint64_t room; /* bytes of contents that the disk has room for, less what must stay free */
 	struct arena *a;
 	struct err *err;
 	struct ingest in;
@@ -56,5 +57,7 @@ int load_merged_view(struct load *l, const struct job *j);
 int load_merged_end(struct load *l, const struct job *j);
 /* load_space.c: whether what is to be unpacked can fit. */
 int load_check_space(struct load *l);
+/* What a layer's contents may take, whatever it says of itself. */
+uint64_t load_max_bytes(const struct load *l);
 
 #endif

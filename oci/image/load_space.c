@@ -70,10 +70,17 @@ int load_check_space(struct load *l)
 	if (fstatvfs(l->opts->store->fd, &fs) < 0)
 		return err_errno(l->err, "statvfs %s", l->opts->store->path);
 	there = (uint64_t)fs.f_bavail * fs.f_frsize;
-	return !needed || needed <= there
-		       ? 0
-		       : err_set(l->err, ENOSPC,
-				 "image store %s: about %llu MiB are needed, %llu MiB are free",
-				 l->opts->store->path, (unsigned long long)(needed >> 20) + 1,
-				 (unsigned long long)there >> 20);
+	l->room = there > l->opts->reserve ? there - l->opts->reserve : 0;
+	if (needed <= there)
+		return 0;
+	return err_set(l->err, ENOSPC,
+		       "image store %s: about %llu MiB are needed, %llu MiB are free",
+		       l->opts->store->path, (unsigned long long)(needed >> 20) + 1,
+		       (unsigned long long)there >> 20);
+}
+
+/* A bomb says that it is small: it must not fill the disk before that shows. */
+uint64_t load_max_bytes(const struct load *l)
+{
+	return l->room < l->opts->max_bytes ? l->room : l->opts->max_bytes;
 }
