@@ -7,7 +7,7 @@ tests/bench/images.py: taking images in, tote against skopeo, umoci, podman and 
 nor a full page cache decides; contenders take turns. tote's times are durable (it syncs before it says so), the peers' are as they
 are; "+ sync" is what they would take if one waited for the data.
 
-  BUILD=DIR TOTE=FILE ROUNDS=5
+  BUILD=DIR TOTE=FILE ROUNDS=5 RUNS=80
 """
 import hashlib, json, os, random, resource, shutil, signal, statistics, subprocess, sys, tempfile, time
 
@@ -15,6 +15,7 @@ BUILD = os.environ.get("BUILD", "build")
 TOTE = os.path.abspath(os.environ.get("TOTE", BUILD + "/tote"))
 FLOOR = os.path.abspath(BUILD + "/tests/bench/unpack_floor")
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
+RUNS = int(os.environ.get("RUNS", "80"))
 DEVICE_SIZE = 5 << 30
 LIMIT = 600  # seconds for one command
 
@@ -299,6 +300,36 @@ def measure(image, device):
     return {name: {key: statistics.median(r[key] for r in runs) for key in runs[0]} for name, runs in results.items()}, statistics.median(floors)
 
 
+def run_by_name(image, device):
+    """What `run IMAGE` adds to running a bundle of the same image, both of /bin/true, in milliseconds: medians of both."""
+    place = tempfile.mkdtemp(dir=device.place)
+    tote = [TOTE, "--root", place + "/state", "--store", place + "/store"]
+    quiet(*tote, "load", "--name", "bench:1", image["archive"])
+    quiet(*tote, "bundle", "bench:1", place + "/bundle")
+    with open(place + "/bundle/config.json") as f:
+        config = json.load(f)
+    config["process"]["args"] = ["/bin/true"]
+    try:
+        with open("/sys/fs/cgroup/cgroup.controllers") as f:
+            controllers = f.read().split()
+    except FileNotFoundError:
+        controllers = []
+    # On a hybrid host `run IMAGE` leaves it out by itself.
+    if "pids" not in controllers:
+        del config["linux"]["resources"]["pids"]
+    with open(place + "/bundle/config.json", "w") as f:
+        json.dump(config, f)
+    commands = {"bundle": tote + ["run", "--bundle", place + "/bundle", "bench"], "image": tote + ["run", "--rm", "bench:1", "/bin/true"]}
+    times = {name: [] for name in commands}
+    for _ in range(RUNS):
+        for name, command in commands.items():
+            began = time.monotonic()
+            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=LIMIT)
+            times[name].append((time.monotonic() - began) * 1000)
+    shutil.rmtree(place, ignore_errors=True)
+    return statistics.median(times["bundle"]), statistics.median(times["image"])
+
+
 def report(image, results, limit):
     print(f"\n**{image['name']}** ({os.path.getsize(image['archive']) / 1e6:.0f} MB)\n")
     print("| | wall s | + sync | CPU s | RSS MiB | written MiB |\n|---|--:|--:|--:|--:|--:|")
@@ -328,6 +359,9 @@ def main():
             results, limit = measure(image, device)
             report(image, results, limit)
             lines += judge(image, results, limit)
+        bundle, by_name = run_by_name(images[0], device)
+        print(f"\n`tote run` of /bin/true: a bundle {bundle:.2f} ms, the image by its name {by_name:.2f} ms")
+        lines.append(("run IMAGE: ms more than a bundle", by_name - bundle, 1.0))
     finally:
         if device:
             device.close()
