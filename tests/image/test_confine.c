@@ -325,5 +325,6 @@ int main(void)
 		cmocka_unit_test(test_standard_streams),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -692,5 +692,6 @@ int main(void)
 		cmocka_unit_test(pretty),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, make_root, remove_root);
 }

@@ -80,5 +80,6 @@ int main(void)
 		cmocka_unit_test(a_chain_id_is_made_of_the_one_below),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

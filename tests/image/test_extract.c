@@ -598,5 +598,6 @@ int main(void)
 		T(test_sparse),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -208,5 +208,6 @@ int main(void)
 		cmocka_unit_test(host),	     cmocka_unit_test(amd64_levels),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

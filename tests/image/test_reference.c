@@ -188,5 +188,6 @@ int main(void)
 		cmocka_unit_test(hostile_to_file),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -525,5 +525,6 @@ int main(void)
 		cmocka_unit_test(a_broken_split_file_is_told),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -711,5 +711,6 @@ int main(void)
 		cmocka_unit_test(every_decoder_finds_what_is_broken),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

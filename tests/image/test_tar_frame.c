@@ -256,5 +256,6 @@ int main(void)
 		cmocka_unit_test(zeros_end_and_anything_else_is_broken),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

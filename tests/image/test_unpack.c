@@ -199,5 +199,6 @@ int main(void)
 		T(test_opaque),	 T(test_killed),       T(test_nothing_leaks),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -273,5 +273,6 @@ int main(void)
 		cmocka_unit_test_setup(many_groups, fill),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, make_root, remove_root);
 }
