@@ -8,7 +8,7 @@ DEMO_DEPS := busybox-static jq
 CROSS_DEPS := gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu \
 	libc6-dev-arm64-cross libc6-dev-armhf-cross libc6-dev-riscv64-cross
 CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util-linux uidmap python3-minimal \
-	strace scdoc cppcheck clang libclang-rt-14-dev bsdutils umoci skopeo buildah podman libarchive-tools zstd pigz
+	strace scdoc cppcheck clang libclang-rt-14-dev bsdutils umoci skopeo buildah podman libarchive-tools zstd pigz xz-utils
 # The virtual machine of tests/vm.
 VM_DEPS := $(shell . tests/vm/arch 2>/dev/null && echo $$VM_QEMU_PACKAGE) e2fsprogs
 BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace python3 skopeo umoci podman containerd e2fsprogs
