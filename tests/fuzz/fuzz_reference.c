@@ -37,7 +37,8 @@ static void reference(const char *text, struct arena *a)
 	}
 	check(strlen(r.name) <= 255 && (!r.tag || strlen(r.tag) <= 128) && (r.tag || r.digest));
 	check(!r.digest || digest_valid(r.digest));
-	check(!strstr(r.text, "..") && r.text[0] != '/');
+	/* A tag may have dots as it likes: it is never a path's part by itself. */
+	check(!strstr(r.name, "..") && r.text[0] != '/');
 	check(reference_parse(r.text, a, &again, &err) == 0 && strcmp(again.text, r.text) == 0);
 	check(strcmp(again.name, r.name) == 0);
 	file = reference_to_file(r.text, a);
