@@ -58,3 +58,11 @@ void time_text(const struct timespec *t, bool nanoseconds, char *ret, size_t siz
 		 (unsigned int)rest / 3600, (unsigned int)rest / 60 % 60, (unsigned int)rest % 60,
 		 fraction);
 }
+
+void time_now_text(bool nanoseconds, char *ret, size_t size)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	time_text(&now, nanoseconds, ret, size);
+}

@@ -19,5 +19,7 @@ bool number_scan(const char **text, uint64_t *ret);
 
 /* RFC 3339 in UTC, with nanoseconds when asked for: "2026-11-22T08:04:13.267335547Z". */
 void time_text(const struct timespec *t, bool nanoseconds, char *ret, size_t size);
+/* The same of now. */
+void time_now_text(bool nanoseconds, char *ret, size_t size);
 
 #endif

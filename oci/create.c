@@ -31,11 +31,9 @@
 
 static char *timestamp(struct arena *a)
 {
-	struct timespec t;
 	char text[TIME_TEXT_SIZE];
 
-	clock_gettime(CLOCK_REALTIME, &t);
-	time_text(&t, true, text, sizeof(text));
+	time_now_text(true, text, sizeof(text));
 	return arena_strdup(a, text);
 }
 

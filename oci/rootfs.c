@@ -2,6 +2,7 @@
 #include "oci/rootfs_private.h"
 
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "lib/proc.h"
 #include "oci/image/store.h"
 
@@ -178,9 +179,11 @@ static int remove_by_helper(const char *store, const char *container, struct err
 static int open_work(const struct store *s, const char *container)
 {
 	autobuf path = BUF_INIT;
+	autofd work = -1;
 
-	buf_addf(&path, "containers/%s/work/work", container);
-	return fchmodat(s->fd, path.data, 0700, 0);
+	buf_addf(&path, "containers/%s/work", container);
+	work = fd_open(s->fd, path.data, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+	return work < 0 || fchmodat(work, "work", 0700, 0) < 0 ? -errno : 0;
 }
 
 int rootfs_remove(const char *store, const char *container, struct err *err)

@@ -15,6 +15,10 @@ enum {
 	EXIT_INTERRUPTED = 130,
 };
 
+/* Of one layer, uncompressed: what no image of a box in a store has, and a bomb soon exceeds. */
+#define LAYER_BYTES_MAX ((uint64_t)64 << 30)
+#define LAYER_ENTRIES_MAX 4000000
+
 extern const struct verb verb_load, verb_images, verb_inspect, verb_tag, verb_rmi, verb_gc, verb_df,
 	verb_verify, verb_bundle, verb_save, verb_export, verb_import, verb_remove_container;
 

@@ -17,8 +17,6 @@
 #include <time.h>
 
 /* As `tote load` has them. */
-#define LAYER_BYTES_MAX ((uint64_t)64 << 30)
-#define LAYER_ENTRIES_MAX 4000000
 #define RESERVE ((uint64_t)16 << 20)
 
 struct import_options {
@@ -180,7 +178,6 @@ static int import(const struct import_options *o, char **args, struct err *err)
 	autoarena a = ARENA_INIT;
 	autofd spool = -1;
 	struct loaded loaded;
-	struct timespec now;
 	bool keep_ids;
 	int r = choose_name(args[1], &a, &opts.name, err);
 
@@ -192,8 +189,7 @@ static int import(const struct import_options *o, char **args, struct err *err)
 		r = open_store(true, &store, &keep_ids, err);
 	if (r < 0)
 		return r;
-	clock_gettime(CLOCK_REALTIME, &now);
-	time_text(&now, false, created, sizeof(created));
+	time_now_text(false, created, sizeof(created));
 	opts.created = created;
 	opts.spool = spool = fd_open(store.fd, "ingest", O_RDONLY | O_DIRECTORY);
 	r = take_in(o, &opts, &store, keep_ids, &a, &loaded, err);

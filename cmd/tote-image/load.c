@@ -13,9 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Of one layer, uncompressed: what no image of a box in a store has, and a bomb soon exceeds. */
-#define LAYER_BYTES_MAX ((uint64_t)64 << 30)
-#define LAYER_ENTRIES_MAX 4000000
 #define RESERVE_MIB 16
 
 struct load_options {

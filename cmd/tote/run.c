@@ -72,7 +72,8 @@ static int remove_at_end(struct running *r, struct err *err)
 		return err_errno(err, "fork");
 	if (pid > 0)
 		return 0;
-	/* Whoever reads our stdout is not to wait for the container's end, nor a file system to stay busy. */
+	/* Whoever reads our stdout is not to wait for the container's end, nor a file system to
+	 * stay busy. */
 	setsid();
 	leave_streams();
 	proc_wait_gone(r->pidfd, -1);
@@ -110,7 +111,8 @@ static int run_bundle(const char *id, const struct make_options *o, struct runni
 	return attend_to(run, o, o->keep);
 }
 
-/* As shells have it, and who runs images by name: 127 no such program, 126 it cannot be executed, 125 anything of ours. */
+/* As shells have it, and who runs images by name: 127 no such program, 126 it cannot be executed,
+ * 125 anything of ours. */
 static int fail_of_image(const struct err *err)
 {
 	fail(err);
@@ -169,7 +171,8 @@ static bool names_bundle(char **rest, size_t count, const struct make_options *o
 	return parse_rest(copy, &probe, &ignored) == 0 && probe.bundle;
 }
 
-/* There is no such image, nor could there be, or no store that we may look into: then it is an ID. */
+/* There is no such image, nor could there be, or no store that we may look into: then it is an ID.
+ */
 static bool is_absent(int error)
 {
 	return error == -ENOENT || error == -EINVAL || error == -EACCES;

@@ -135,8 +135,9 @@ static int make(struct imaging *im, const char *id, struct container *ret_c, int
 		dup2(err_before, STDERR_FILENO);
 		dup2(out, STDOUT_FILENO);
 	}
-	/* container_create() removes what it was given, also when it fails. */
-	im->container = NULL;
+	/* Now it is the container's. What failed before container_create() had it is ours to remove. */
+	if (r >= 0)
+		im->container = NULL;
 	return r;
 }
 

@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char *layer_id(const char *diff_id)
@@ -299,10 +298,8 @@ static int unpack_all(struct load *l)
 static char *now(struct arena *a)
 {
 	char text[TIME_TEXT_SIZE];
-	struct timespec t;
 
-	clock_gettime(CLOCK_REALTIME, &t);
-	time_text(&t, false, text, sizeof(text));
+	time_now_text(false, text, sizeof(text));
 	return arena_strdup(a, text);
 }
 

@@ -5,7 +5,6 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
-#include "lib/proc.h"
 #include "lib/tree.h"
 
 #include <errno.h>
@@ -17,17 +16,13 @@
 
 static void write_meta(const struct store_container *c, struct buf *out)
 {
-	char boot_id[37] = "";
 	struct json_writer w;
 
-	proc_boot_id(boot_id);
 	json_writer_init(&w, out, false);
 	json_begin_object(&w);
 	json_pair_string(&w, "id", c->id);
 	json_pair_string(&w, "stateRoot", c->state_root);
 	json_pair_string(&w, "image", c->image);
-	/* States end with the boot, this does not: gc tells so. */
-	json_pair_string(&w, "bootId", boot_id);
 	json_end_object(&w);
 	json_writer_done(&w);
 }
