@@ -196,8 +196,10 @@ static void test_kept_descriptor(void **state)
 	struct confine_opts opts = { .root_fd = root_fd, .keep = &outside_fd, .keep_count = 1 };
 
 	(void)state;
-	if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 2)
+	if (syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 2) {
+		print_message("# skip: the kernel has no Landlock\n");
 		skip();
+	}
 	assert_int_equal(confined(&opts, use_outside), EACCES);
 }
 
@@ -229,8 +231,10 @@ static int take_memory(void)
 static void test_memory(void **state)
 {
 	(void)state;
-	if (KILLED_OR(0) == 0)
-		skip(); /* sanitizers have no limit */
+	if (KILLED_OR(0) == 0) {
+		print_message("# skip: sanitizers work without a limit of memory\n");
+		skip();
+	}
 	assert_int_equal(in_root(take_memory), 1);
 }
 
@@ -252,8 +256,10 @@ static void test_status(void **state)
 	pid_t pid;
 
 	(void)state;
-	if (geteuid() != 0)
+	if (geteuid() != 0) {
+		print_message("# skip: only root sees the status of a confined process\n");
 		skip();
+	}
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	pid = fork();
 	if (pid == 0)

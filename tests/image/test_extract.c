@@ -20,8 +20,10 @@
 
 #define ROOT_ONLY()                                                                                \
 	do {                                                                                       \
-		if (geteuid() != 0)                                                                \
+		if (geteuid() != 0) {                                                              \
+			print_message("# skip: only root may\n");                                  \
 			skip();                                                                    \
+		}                                                                                  \
 	} while (0)
 
 struct fixture {

@@ -136,8 +136,10 @@ static void test_opaque(void **state)
 	autofd fd = -1;
 	char value[8];
 
-	if (geteuid() != 0)
+	if (geteuid() != 0) {
+		print_message("# skip: only root may set the attribute\n");
 		skip();
+	}
 	tar_add(&f->tar, &(struct tar_member){ .name = "d", .type = '5', .mode = 0755 });
 	add_file(f, "d/.wh..wh..opq", "");
 	tar_add(&f->tar, &(struct tar_member){ .name = "gone", .type = '5', .mode = 0755 });
