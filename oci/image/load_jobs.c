@@ -65,7 +65,7 @@ static int open_split(struct load *l, const struct job *j)
 	return fd < 0 ? err_errno(l->err, "create %s", name) : fd;
 }
 
-static int start(struct load *l, struct job *j, bool threads)
+static int start(struct load *l, struct job *j)
 {
 	autofd split = -1;
 	struct extent where = { -1, 0, 0 };
@@ -89,7 +89,9 @@ static int start(struct load *l, struct job *j, bool threads)
 			    .size = where.size,
 			    .digest = j->source->digest,
 			    .diff_id = j->source->diff_id,
-			    .threads = threads,
+			    /* Not for a lone one only: the longest of several is often left alone
+			     * at the end, with processors that have nothing else to do. */
+			    .threads = true,
 			    .split_fd = split,
 			    .split_whole = j->whole,
 			    .max_bytes = l->opts->max_bytes,
@@ -188,17 +190,18 @@ static int wait_for_any(struct load *l)
 int load_run_jobs(struct load *l, size_t first)
 {
 	size_t at_once = l->opts->jobs < JOBS_MAX ? l->opts->jobs : JOBS_MAX;
-	/* One alone has the processors to itself: reading, hashing and writing overlap. */
-	bool threads = l->jobs.count - first == 1;
+	struct load_writeback writeback;
 	struct job *next;
 	int r = 0;
 
+	load_writeback_start(&writeback, l->opts->store);
 	while (r == 0 && ((next = longest(l, first)) || running(l))) {
 		if (next && running(l) < at_once)
-			r = start(l, next, threads);
+			r = start(l, next);
 		else
 			r = wait_for_any(l);
 	}
+	load_writeback_stop(&writeback);
 	/* Those that the store had were in nobody's way. */
 	if (r == 0)
 		show_progress(l);

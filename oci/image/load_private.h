@@ -7,6 +7,8 @@
 #include "oci/image/load.h"
 #include "oci/image/unpack.h"
 
+#include <pthread.h>
+
 /* A layer that is to be unpacked. */
 struct job {
 	const struct source_layer *source;
@@ -55,6 +57,14 @@ void load_kill_jobs(struct load *l);
 int load_merged_view(struct load *l, const struct job *j);
 /* Removes what the view needed beside the layer. */
 int load_merged_end(struct load *l, const struct job *j);
+/* load_writeback.c: dirty data goes to the disk from now on. Only time is lost where it cannot. */
+struct load_writeback {
+	pthread_t thread;
+	int fd, stop;
+	bool running;
+};
+void load_writeback_start(struct load_writeback *ret, const struct store *s);
+void load_writeback_stop(struct load_writeback *w);
 /* load_space.c: whether what is to be unpacked can fit. */
 int load_check_space(struct load *l);
 /* What a layer's contents may take, whatever it says of itself. */
