@@ -85,7 +85,7 @@ static const struct {
 } other_files[] = {
 	{ read_cpu_max, STATS_REST, CG_CPU },
 	{ read_psi, STATS_PRESSURE, ALWAYS },
-	{ stats_read_memory_stat, STATS_MEMORY, CG_MEMORY },
+	{ stats_read_memory_stat, STATS_MEMORY | STATS_COUNTERS, CG_MEMORY },
 	{ stats_read_io, STATS_IO, CG_IO },
 	{ stats_read_hugetlb, STATS_RARE, CG_HUGETLB },
 	{ stats_read_rdma, STATS_RARE, CG_RDMA },
@@ -359,6 +359,7 @@ int stats_read_some(const struct cg *cg, unsigned int what, struct stats_memo *m
 				   .text = text,
 				   .size = sizeof(text),
 				   .reserved = what & STATS_RESERVED,
+				   .counters = what & STATS_COUNTERS,
 				   .memo = memo ? memo : &none,
 				   .a = a,
 				   .err = err };

@@ -44,6 +44,7 @@ struct cg_cpu_stats {
 struct cg_memory_stats {
 	struct opt_u64 current, peak, max, low; /* bytes; peak: Linux 5.19 */
 	struct opt_u64 swap_current, swap_max;	/* bytes */
+	struct opt_u64 inactive_file;		/* bytes, of memory.stat */
 	/* How often; of the group and those below it. */
 	struct opt_u64 low_events, high_events, max_events, oom_events, oom_kills;
 	struct opt_u64 oom_group_kills; /* Linux 5.17 */
@@ -88,7 +89,7 @@ struct cg_stats {
 /* What to read: every file costs three system calls. */
 enum {
 	STATS_CPU = 1,	  /* cpu.usage, user and system, throttling */
-	STATS_MEMORY = 2, /* current, max, swap_current, stat */
+	STATS_MEMORY = 2, /* current, max, swap_current, inactive_file */
 	STATS_OOM = 4,	  /* the events of memory, kills among them */
 	STATS_TASKS = 8,  /* pids_current */
 	STATS_IO = 16,
@@ -99,7 +100,8 @@ enum {
 	/* Of hugetlb: reservations. And without this, a size that the host has no pages of and the
 	 * group no limit for is not looked at: nothing is used, nothing failed. */
 	STATS_RESERVED = 512,
-	STATS_ALL = 1023,
+	STATS_COUNTERS = 1024, /* memory.stat as a list */
+	STATS_ALL = 2047,
 };
 
 /*

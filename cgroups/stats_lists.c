@@ -42,10 +42,11 @@ struct opt_u64 stats_field(const char *line, const char *key)
 
 int stats_read_memory_stat(struct stats_reader *rd, struct cg_stats *stats)
 {
-	int r = stats_text(rd, "memory.stat");
+	int r = stats_keyed(rd, "memory.stat", "inactive_file", &stats->memory.inactive_file);
 	char *rest, *line;
 
-	if (r <= 0)
+	/* Its fifty lines are cut up only for who asks for them. */
+	if (r <= 0 || !rd->counters)
 		return r;
 	/* The names are kept. */
 	rest = arena_strdup(rd->a, rd->text);

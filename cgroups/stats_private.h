@@ -11,6 +11,7 @@ struct stats_reader {
 	size_t size;   /* of it */
 	bool found;    /* some file was there */
 	bool reserved; /* STATS_RESERVED */
+	bool counters; /* STATS_COUNTERS */
 	struct stats_memo *memo;
 	struct arena *a;
 	struct err *err;

@@ -43,7 +43,7 @@ static struct opt_u64 cpu_percent(const struct sample *now, const struct sample 
 
 static void fill_memory(const struct cg_stats *s, struct stats_row *row)
 {
-	const struct opt_u64 inactive = stats_memory(s, "inactive_file");
+	const struct opt_u64 inactive = s->memory.inactive_file;
 	struct opt_u64 working_set = s->memory.current;
 
 	if (working_set.set)

@@ -6,7 +6,9 @@
 # longer than on a processor; their ratios are what counts.
 #
 #   BUILD=DIR TOTE=FILE ROUNDS=25 WARMUPS=3 CONTAINERS=100
-#   RUN_MS=N      the time of a plain run on a real processor: an estimate of what limits add there is printed as well
+# What was measured on a real processor, as tests/bench/run.sh leaves it; estimates of what holds there are printed then as well:
+#   RUN_MS=N      the time of a plain run
+#   STATS_MS=N    the processor time of the statistics of so many containers in groups without controllers
 set -euo pipefail
 export LC_ALL=C
 
@@ -27,8 +29,11 @@ GROUP=/sys/fs/cgroup/tote-bench-$$
 
 # shellcheck disable=SC2317 # called by a trap
 clean_up() {
-	"$TOTE" --root "$WORK/state" delete --force --regex . || true
-	rmdir "$GROUP" || true
+	local root
+	for root in "$WORK"/{state,full,bare}; do
+		[ ! -d "$root" ] || "$TOTE" --root "$root" delete --force --regex . || true
+	done
+	rmdir "$GROUP" "$GROUP"-* || true
 	rm -rf --one-file-system "$WORK"
 }
 trap clean_up EXIT
@@ -53,7 +58,7 @@ limits='.linux.resources += {
 	"memory": {"limit": 67108864}, "cpu": {"shares": 512, "quota": 200000, "period": 100000}, "pids": {"limit": 100}}'
 make_bundle plain .
 make_bundle limits "$limits"
-make_bundle idle "$limits | .process.args = [\"/bin/sleep\", \"3600\"]"
+make_bundle idle '.process.args = ["/bin/sleep", "3600"] | .linux.cgroupsPath = "/GROUP"'
 
 # value RESULT NAME METRIC: a median
 value() {
@@ -87,15 +92,42 @@ row() { # TITLE SUFFIX
 		"$(value limits "runc$2" wall_ms)"
 }
 
-measure_stats() {
-	local i
-	for i in $(seq "$CONTAINERS"); do
-		"$TOTE" --root "$WORK/state" run -d -b "$WORK/idle" "s$i" </dev/null >/dev/null 2>&1
+# make_containers NAME: all below one group, which hands NAME's controllers on: all that it has, or none. Without the others'
+# commands, as a process takes a tenth of a second where the processor is emulated.
+make_containers() {
+	local config i group=$GROUP-$1
+	mkdir "$group"
+	[ "$1" = bare ] || sed 's/[a-z]\+/+&/g' "$group/cgroup.controllers" >"$group/cgroup.subtree_control"
+	config=$(<"$WORK/idle/config.json")
+	for ((i = 1; i <= CONTAINERS; i++)); do
+		echo "${config/GROUP/${group##*/}/s$i}" >"$WORK/idle/config.json"
+		"$TOTE" --root "$WORK/$1" run -d -b "$WORK/idle" "s$i" </dev/null >/dev/null 2>&1
 	done
-	measure stats all "all=$TOTE --root $WORK/state stats --no-stream --format json" "one=$TOTE --root $WORK/state events --stats s1"
-	printf '\n| statistics of %s containers | cpu |\n|---|--:|\n' "$CONTAINERS"
-	printf '| `tote stats --no-stream --format json` | %.2f ms |\n' "$(value stats all cpu_ms)"
-	printf '| `tote events --stats`, of one | %.2f ms |\n' "$(value stats one cpu_ms)"
+	echo "$config" >"$WORK/idle/config.json"
+}
+
+# With all controllers and without any, in turn, so that what else the machine does falls on both.
+measure_stats() {
+	local arguments="stats --no-stream --format json"
+	make_containers bare
+	make_containers full
+	measure stats full "full=$TOTE --root $WORK/full $arguments" "bare=$TOTE --root $WORK/bare $arguments" \
+		"one=$TOTE --root $WORK/full events --stats s1"
+	print_stats
+}
+
+print_stats() {
+	local full bare
+	full=$(value stats full cpu_ms) bare=$(value stats bare cpu_ms)
+	printf '\n| processor time of the statistics of %s containers | |\n|---|--:|\n' "$CONTAINERS"
+	printf '| `tote stats --no-stream --format json` | %.2f ms |\n' "$full"
+	printf '| the same where groups have no controllers | %.2f ms |\n' "$bare"
+	printf '| `tote events --stats`, of one | %.2f ms |\n\n' "$(value stats one cpu_ms)"
+	awk -v full="$full" -v bare="$bare" -v ms="${STATS_MS:-}" 'BEGIN {
+		printf "All controllers: %.2f times as long as none", full / bare
+		if (ms) printf "; that many times %.2f ms are %.2f ms (wanted: <= 20 ms)", ms, ms * full / bare
+		else printf "; %.2f ms (wanted: <= 20 ms)", full
+		print "." }'
 }
 
 measure_limits

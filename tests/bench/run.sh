@@ -8,7 +8,8 @@
 #   TOTE=FILE      the tote to measure (default: $BUILD/tote); without one, its columns stay empty
 #   CONFIG=FILE CONFIG_SECCOMP=FILE
 #                  configs to use instead of those of `tote spec` and `tote spec --seccomp`
-#   ROUNDS=50 WARMUPS=5
+#   RESULTS=FILE   where to leave what tests/bench/limits.sh takes from here, as words NAME=NUMBER
+#   ROUNDS=50 WARMUPS=5 CONTAINERS=100 (of the statistics)
 #
 # All contenders run in one private world, so that they can be compared and the host stays as it was:
 # - a cgroup of our own as the root of a cgroup namespace, with a fresh cgroup2 on /sys/fs/cgroup. crun refuses hybrid
@@ -23,6 +24,7 @@ BUILD=${BUILD:-build}
 TOTE=${TOTE:-$BUILD/tote}
 ROUNDS=${ROUNDS:-50}
 WARMUPS=${WARMUPS:-5}
+CONTAINERS=${CONTAINERS:-100}
 LIMIT=900 # seconds for everything
 PROGRAMS=$BUILD/tests/bench
 
@@ -85,7 +87,7 @@ outside() {
 	mkdir "$GROUP"
 	local wrapper=()
 	(ulimit -l unlimited) 2>/dev/null || wrapper=("$PROGRAMS/memlock")
-	export WORK BUILD TOTE ROUNDS WARMUPS MEMLOCK=${wrapper[*]:-}
+	export WORK BUILD TOTE ROUNDS WARMUPS CONTAINERS MEMLOCK=${wrapper[*]:-}
 	# In the background and waited for, so that the traps run at once; --foreground keeps ^C working.
 	# shellcheck disable=SC2016 # the inner shell expands it
 	timeout --foreground -k 10 "$LIMIT" bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$GROUP" \
@@ -211,6 +213,18 @@ measure_startup() {
 		"static=$TOTE --version" "shared=$BUILD/tote-shared --version" >&2
 }
 
+# In groups without controllers, unless the host gives some to all groups.
+measure_stats() {
+	have_tote || return 0
+	local i tote="$TOTE --root $WORK/stats"
+	for ((i = 1; i <= CONTAINERS; i++)); do
+		$tote run -d -b "$WORK/sleeping" "stats-$i" </dev/null >/dev/null 2>&1
+	done
+	echo statistics >&2
+	"$PROGRAMS/bench" -n "$ROUNDS" -w "$WARMUPS" -t 60 -b tote -j "$WORK/stats.json" "tote=$tote stats --no-stream --format json" >&2
+	$tote delete --force --regex .
+}
+
 # ---- results ----
 
 # value RESULT NAME [METRIC [PART]]: a median, or nothing; memory is the maximum
@@ -276,6 +290,8 @@ print_results() {
 	result_row 'peak RSS of a run' run-small maxrss_kib
 	row 'system calls of a run' '%s' "${CALLS[tote]:-}" "${CALLS[floor]}" "${CALLS[crun]}" "${CALLS[runc]}"
 	# shellcheck disable=SC2016 # Markdown
+	[ ! -f "$WORK/stats.json" ] || printf '\n`tote stats --no-stream --format json`, %s containers without controllers: %.2f ms of processor time\n' \
+		"$CONTAINERS" "$(value stats tote cpu_ms)"
 	[ ! -f "$WORK/startup.json" ] || printf '\n`tote --version`: static %.2f ms, shared %.2f ms\n' \
 		"$(value startup static)" "$(value startup shared)"
 }
@@ -315,9 +331,11 @@ inside() {
 	measure_exec
 	count_all_calls
 	measure_startup
+	measure_stats
 	print_machine
 	print_results
 	print_verdicts
+	[ -z "${RESULTS:-}" ] || ! have_tote || echo "RUN_MS=$(value run-plain tote) STATS_MS=$(value stats tote cpu_ms)" >"$RESULTS"
 }
 
 if [ "${1:-}" = --inside ]; then inside; else outside; fi

@@ -152,6 +152,7 @@ static void test_memory(void **state)
 	assert_int_equal(stats_memory(&s, "anon").value, 11);
 	assert_int_equal(stats_memory(&s, "file").value, 22);
 	assert_true(stats_memory(&s, "inactive_file").value == UINT64_MAX);
+	assert_true(s.memory.inactive_file.value == UINT64_MAX);
 	assert_false(stats_memory(&s, "nothing").set);
 }
 
@@ -322,6 +323,7 @@ static void test_some(void **state)
 		{ "cpu.stat", "usage_usec 1\n" },
 		{ "memory.current", "1\n" },
 		{ "memory.low", "1\n" },
+		{ "memory.stat", "anon 1\ninactive_file 7\n" },
 		{ "memory.events", "oom_kill 1\n" },
 		{ "pids.max", "1\n" },
 	};
@@ -338,6 +340,8 @@ static void test_some(void **state)
 			 0);
 	assert_false(s.cpu.usage.set);
 	assert_true(s.memory.current.set);
+	assert_int_equal(s.memory.inactive_file.value, 7);
+	assert_int_equal(s.memory.stat.count, 0);
 	/* The first file of the controller is missing: it is taken for off. */
 	assert_false(s.pids_max.set);
 	assert_false(s.memory.low.set);
