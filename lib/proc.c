@@ -140,24 +140,6 @@ int proc_wait_gone(int pidfd, int timeout_ms)
 	return fd_wait_readable(pidfd, timeout_ms);
 }
 
-/* Its stdin: a memfd, so that a program that does not read cannot block us. */
-static int input_fd(const char *input)
-{
-	int fd, r;
-
-	if (!input)
-		return fd_open(AT_FDCWD, "/dev/null", O_RDONLY);
-	fd = memfd_create("stdin", MFD_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	r = fd_write_full(fd, input, strlen(input));
-	if (r < 0 || lseek(fd, 0, SEEK_SET) < 0) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 struct stdio {
 	int in, out, err;
 };
@@ -176,6 +158,29 @@ _Noreturn static void run_child(const char *path, char *const argv[], char *cons
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	execve(path, argv, envp ? envp : environ);
 	_exit(127);
+}
+
+int proc_start(const char *path, char *const argv[], char *const envp[], int in_fd, bool want_out,
+	       struct proc_helper *ret, struct err *err)
+{
+	/* Our stdout is the container's, or holds the data that was asked for: no place for helpers
+	 * and hooks to chat. */
+	autofd said = memfd_create("stderr", MFD_CLOEXEC);
+	autofd out = want_out ? memfd_create("stdout", MFD_CLOEXEC)
+			      : fd_open(AT_FDCWD, "/dev/null", O_WRONLY);
+	autofd null = in_fd < 0 ? fd_open(AT_FDCWD, "/dev/null", O_RDONLY) : -1;
+	struct stdio io = { in_fd < 0 ? null : in_fd, out, said };
+	pid_t pid;
+
+	if (io.in < 0 || out < 0 || said < 0)
+		return err_errno(err, "run %s", path);
+	pid = fork();
+	if (pid < 0)
+		return err_errno(err, "run %s", path);
+	if (pid == 0)
+		run_child(path, argv, envp, &io);
+	*ret = (struct proc_helper){ path, pid, take_fd(&out), take_fd(&said) };
+	return 0;
 }
 
 static void first_line(int fd, char *text, size_t size)
@@ -220,36 +225,45 @@ static int wait_in_time(pid_t pid, int timeout_ms)
 	return proc_wait(pidfd);
 }
 
-int proc_run(const char *path, char *const argv[], char *const envp[], const char *input,
-	     int timeout_ms, struct buf *ret_out, struct err *err)
+int proc_end(struct proc_helper *h, int timeout_ms, struct buf *ret_out, struct err *err)
 {
-	/* Our stdout is the container's, or holds the data that was asked for: no place for helpers
-	 * and hooks to chat. */
-	autofd in = input_fd(input), said_fd = memfd_create("stderr", MFD_CLOEXEC);
-	autofd out = ret_out ? memfd_create("stdout", MFD_CLOEXEC)
-			     : fd_open(AT_FDCWD, "/dev/null", O_WRONLY);
-	struct stdio io = { in, out, said_fd };
+	autofd out = take_fd(&h->out), said_fd = take_fd(&h->said);
+	int r = wait_in_time(h->pid, timeout_ms);
 	char said[256];
-	pid_t pid;
-	int r;
 
-	if (in < 0 || out < 0 || said_fd < 0)
-		return err_errno(err, "run %s", path);
-	pid = fork();
-	if (pid < 0)
-		return err_errno(err, "run %s", path);
-	if (pid == 0)
-		run_child(path, argv, envp, &io);
-	r = wait_in_time(pid, timeout_ms);
+	h->pid = 0;
 	if (r == -ETIMEDOUT)
-		return err_set(err, ETIMEDOUT, "run %s: timed out after %d ms", path, timeout_ms);
+		return err_set(err, ETIMEDOUT, "run %s: timed out after %d ms", h->path,
+			       timeout_ms);
 	if (r == 0 && ret_out)
 		r = take_output(out, ret_out);
 	if (r <= 0)
-		return r < 0 ? err_code(err, r, "run %s", path) : 0;
+		return r < 0 ? err_code(err, r, "run %s", h->path) : 0;
 	first_line(said_fd, said, sizeof(said));
-	err_set(err, EIO, "%s ended with code %d%s%s", path, r, said[0] ? ": " : "", said);
+	err_set(err, EIO, "%s ended with code %d%s%s", h->path, r, said[0] ? ": " : "", said);
 	return r;
+}
+
+/* Its stdin: a memfd, so that a program that does not read cannot block us. */
+static int input_fd(const char *input)
+{
+	autofd fd = memfd_create("stdin", MFD_CLOEXEC);
+	int r = fd < 0 ? -1 : fd_write_full(fd, input, strlen(input));
+
+	return r < 0 || lseek(fd, 0, SEEK_SET) < 0 ? -1 : take_fd(&fd);
+}
+
+int proc_run(const char *path, char *const argv[], char *const envp[], const char *input,
+	     int timeout_ms, struct buf *ret_out, struct err *err)
+{
+	autofd in = input ? input_fd(input) : -1;
+	struct proc_helper h;
+	int r;
+
+	if (input && in < 0)
+		return err_errno(err, "run %s", path);
+	r = proc_start(path, argv, envp, in, ret_out, &h, err);
+	return r < 0 ? r : proc_end(&h, timeout_ms, ret_out, err);
 }
 
 int proc_sibling(const char *name, char *ret_path, size_t size)

@@ -56,6 +56,19 @@ int proc_wait_gone(int pidfd, int timeout_ms);
 int proc_run(const char *path, char *const argv[], char *const envp[], const char *input,
 	     int timeout_ms, struct buf *ret_out, struct err *err);
 
+/* A program that runs while we go on. */
+struct proc_helper {
+	const char *path; /* the caller's */
+	pid_t pid;	  /* 0: none */
+	int out, said;	  /* what it writes to stdout and stderr */
+};
+
+/* Starts it; in_fd is its stdin (-1: /dev/null) and stays the caller's. 0 or -errno. */
+int proc_start(const char *path, char *const argv[], char *const envp[], int in_fd, bool want_out,
+	       struct proc_helper *ret, struct err *err);
+/* Waits for its end; as proc_run() from there on. Nothing of it is left afterwards. */
+int proc_end(struct proc_helper *h, int timeout_ms, struct buf *ret_out, struct err *err);
+
 /* The path of another of our programs: it lies next to the running one. 0 or -errno. */
 int proc_sibling(const char *name, char *ret_path, size_t size);
 
