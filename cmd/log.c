@@ -23,7 +23,8 @@ static struct {
 	const char *journal_id;
 	bool json;
 	enum log_level level;
-} logger = { .fd = -1, .level = LOG_LEVEL_WARNING };
+	const char *name;
+} logger = { .fd = -1, .level = LOG_LEVEL_WARNING, .name = "tote" };
 
 static const char *const level_names[] = { "error", "warning", "debug" };
 static const int journal_priorities[] = { 3, 4, 7 }; /* syslog(3) */
@@ -96,7 +97,8 @@ static void emit(enum log_level level, const char *fmt, va_list ap)
 	for (char *p = msg; *p; p++)
 		if (iscntrl((unsigned char)*p))
 			*p = ' ';
-	dprintf(STDERR_FILENO, "tote: %s%s\n", level == LOG_LEVEL_WARNING ? "warning: " : "", msg);
+	dprintf(STDERR_FILENO, "%s: %s%s\n", logger.name,
+		level == LOG_LEVEL_WARNING ? "warning: " : "", msg);
 	if (logger.fd < 0)
 		return;
 	if (logger.journal_id)
@@ -107,6 +109,11 @@ static void emit(enum log_level level, const char *fmt, va_list ap)
 	else
 		write_text(level, msg, &out);
 	fd_write_full(logger.fd, out.data, out.len);
+}
+
+void log_name(const char *name)
+{
+	logger.name = name;
 }
 
 bool log_enabled(enum log_level level)

@@ -13,6 +13,9 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_DEBUG };
  * not for stderr. */
 int log_open(const char *target, bool json, enum log_level level, struct err *err);
 
+/* What messages on stderr begin with, "tote" unless said. */
+void log_name(const char *name);
+
 /* Whether messages of a level are written at all. */
 bool log_enabled(enum log_level level);
 

@@ -47,21 +47,39 @@ static const struct option_table global_options = { global_option_items,
 
 static void print_usage(const struct program *p)
 {
-	printf("usage: %s [OPTION...] COMMAND [ARGUMENT...]\n\n%s\n\ncommands:\n", p->name,
-	       p->help);
+	if (p->group)
+		printf("usage: tote %s", p->group);
+	else
+		printf("usage: %s", p->name);
+	printf(" [OPTION...] COMMAND [ARGUMENT...]\n\n%s\n\ncommands:\n", p->help);
 	for (size_t i = 0; i < p->count; i++)
 		if (p->verbs[i]->help)
 			printf("  %-10s %s\n", p->verbs[i]->name, p->verbs[i]->help);
-	for (size_t i = 0; i < p->delegated_count; i++)
-		printf("  %-10s %s\n", p->delegated[i].name, p->delegated[i].help);
+	for (size_t i = 0; i < p->delegation_count; i++)
+		for (size_t k = 0; k < p->delegations[i].count; k++)
+			printf("  %-10s %s\n", p->delegations[i].verbs[k].name,
+			       p->delegations[i].verbs[k].help);
 	printf("\noptions:\n");
 	options_print(&global_options);
-	printf("\n\"tote COMMAND --help\" tells more, tote(8) and tote-COMMAND(8) all.\n");
+	if (p->group)
+		printf("\n\"tote %s COMMAND --help\" tells more, tote-%s(8) all.\n", p->group,
+		       p->group);
+	else
+		printf("\n\"tote COMMAND --help\" tells more, tote(8) and tote-COMMAND(8) all.\n");
 }
 
-static void print_verb_usage(const struct verb *v)
+/* What comes before a verb's name when somebody types it. */
+static const char *group_of(const struct program *p)
 {
-	printf("usage: tote %s [OPTION...]%s%s\n\n%s\n\noptions:\n", v->name,
+	static char text[64];
+
+	snprintf(text, sizeof(text), "%s%s", p->group ? p->group : "", p->group ? " " : "");
+	return text;
+}
+
+static void print_verb_usage(const struct program *p, const struct verb *v)
+{
+	printf("usage: tote %s%s [OPTION...]%s%s\n\n%s\n\noptions:\n", group_of(p), v->name,
 	       v->arguments[0] ? " " : "", v->arguments, v->help);
 	options_print(v->options);
 }
@@ -163,18 +181,20 @@ static const struct verb *find_verb(const struct program *p, const char *name)
  * not be executed. */
 static int delegate(const struct program *p, const char *verb, char **argv, struct err *err)
 {
+	const char *program = NULL;
 	char path[PATH_MAX];
-	bool known = false;
 	int r;
 
-	for (size_t i = 0; i < p->delegated_count; i++)
-		known |= strcmp(p->delegated[i].name, verb) == 0;
-	if (!known)
-		return err_set(err, EINVAL, "unknown command \"%s\" (%s --help lists them)", verb,
-			       p->name);
-	r = proc_sibling(p->delegate, path, sizeof(path));
+	for (size_t i = 0; i < p->delegation_count; i++)
+		for (size_t k = 0; k < p->delegations[i].count; k++)
+			if (strcmp(p->delegations[i].verbs[k].name, verb) == 0)
+				program = p->delegations[i].program;
+	if (!program)
+		return err_set(err, EINVAL, "unknown command \"%s\" (%s%s --help lists them)", verb,
+			       p->group ? "tote " : "", p->group ? p->group : p->name);
+	r = proc_sibling(program, path, sizeof(path));
 	if (r < 0)
-		return err_code(err, r, "find %s", p->delegate);
+		return err_code(err, r, "find %s", program);
 	execv(path, argv);
 	return err_errno(err, "execute %s", path);
 }
@@ -188,7 +208,7 @@ static int finish_output(int code)
 	return code ? code : 1;
 }
 
-static int run_verb(const struct verb *v, char **argv)
+static int run_verb(const struct program *p, const struct verb *v, char **argv)
 {
 	autofree void *opts = calloc(1, v->opts_size ? v->opts_size : 1);
 	bool help = false;
@@ -198,16 +218,17 @@ static int run_verb(const struct verb *v, char **argv)
 		     : err_code(&err, ENOMEM, "options");
 
 	if (help) {
-		print_verb_usage(v);
+		print_verb_usage(p, v);
 		return 0;
 	}
 	if (r == 0 && count < v->min_args)
-		r = err_set(&err, EINVAL, "missing argument: tote %s %s", v->name, v->arguments);
+		r = err_set(&err, EINVAL, "missing argument: tote %s%s %s", group_of(p), v->name,
+			    v->arguments);
 	if (r == 0 && count > v->max_args)
-		r = err_set(&err, EINVAL, "unexpected argument \"%s\": tote %s %s",
-			    argv[v->max_args], v->name, v->arguments);
+		r = err_set(&err, EINVAL, "unexpected argument \"%s\": tote %s%s %s",
+			    argv[v->max_args], group_of(p), v->name, v->arguments);
 	if (r < 0) {
-		err_prefix(&err, "%s", v->name);
+		err_prefix(&err, "%s%s", group_of(p), v->name);
 		fail(&err);
 		return v->failure ? v->failure : 1;
 	}
@@ -260,6 +281,9 @@ int program_main(const struct program *p, int argc, char **argv)
 	int r;
 
 	open_stdio();
+	/* Executed by its own name it is no part of tote to who did that. */
+	if (p->group && argc > 0 && strcmp(basename(argv[0]), p->name) == 0)
+		log_name(p->name);
 	/* options_parse() moves them about. */
 	given = calloc((size_t)argc + 1, sizeof(*given));
 	if (!given)
@@ -267,6 +291,9 @@ int program_main(const struct program *p, int argc, char **argv)
 	memcpy(given, argv, (size_t)argc * sizeof(*given));
 	argv += argc > 0;
 	r = options_parse(&global_options, argv, &o, &count, &help, &err);
+	/* Options may stand on either side of it. */
+	if (r == 0 && p->group && count && strcmp(argv[0], p->group) == 0)
+		r = options_parse(&global_options, ++argv, &o, &count, &help, &err);
 	if (r == 0)
 		r = set_log(&o, &err);
 	if (r == 0 && o.version) {
@@ -290,5 +317,5 @@ int program_main(const struct program *p, int argc, char **argv)
 		r = set_manager(&o, &err);
 	globals.store = o.store;
 	free(given);
-	return r < 0 ? fail(&err) : run_verb(v, argv + 1);
+	return r < 0 ? fail(&err) : run_verb(p, v, argv + 1);
 }

@@ -32,16 +32,23 @@ struct verb {
 	int failure; /* the exit code for wrong usage, 1 unless exec */
 };
 
+/* Verbs that another program of ours has: their names and help, and who runs them with the same
+ * arguments. */
+struct delegation {
+	const char *program;
+	const struct verb *verbs;
+	size_t count;
+};
+
 struct program {
 	const char *name, *help;
 	const struct verb *const *verbs;
 	size_t count;
 	void (*print_version)(void);
-	/* Verbs that another program of ours has: their names and help, and who runs them with the
-	 * same arguments. */
-	const struct verb *delegated;
-	size_t delegated_count;
-	const char *delegate;
+	const struct delegation *delegations;
+	size_t delegation_count;
+	const char
+		*group; /* the word before our verbs ("network"), which may be left out; or NULL */
 	bool without_root; /* most verbs work without a directory of containers */
 };
 

@@ -2,6 +2,7 @@
 #include "netns/addr.h"
 
 #include "lib/cleanup.h"
+#include "lib/types.h"
 
 #include <arpa/inet.h>
 #include <linux/if_addr.h>
@@ -47,8 +48,7 @@ static bool read_addr(const struct nlmsghdr *nlh, const struct link *link, struc
 	rtnl_attrs(nlh, sizeof(*msg), attrs, ARRAY_SIZE(attrs));
 	if (attrs[IFA_FLAGS])
 		flags = mnl_attr_get_u32(attrs[IFA_FLAGS]);
-	if ((int)msg->ifa_index != link->index || msg->ifa_scope != RT_SCOPE_UNIVERSE ||
-	    !(flags & IFA_F_PERMANENT))
+	if ((int)msg->ifa_index != link->index)
 		return false;
 	if (addr.family != AF_INET && addr.family != AF_INET6)
 		return false;
@@ -60,13 +60,14 @@ static bool read_addr(const struct nlmsghdr *nlh, const struct link *link, struc
 	addr.has_broadcast = copy_addr(attrs[IFA_BROADCAST], addr.family, addr.broadcast);
 	if (attrs[IFA_RT_PRIORITY])
 		addr.metric = mnl_attr_get_u32(attrs[IFA_RT_PRIORITY]);
-	addr.flags = flags_to_keep(flags, addr.family);
+	addr.scope = msg->ifa_scope;
+	addr.flags = flags;
 	*ret_addr = addr;
 	return true;
 }
 
-int addr_list_global(struct rtnl *r, const struct link *link, struct arena *a,
-		     struct addr_list *ret_list, struct err *err)
+int addr_list(struct rtnl *r, const struct link *link, struct arena *a, struct addr_list *ret_list,
+	      struct err *err)
 {
 	struct ifaddrmsg msg = { .ifa_family = AF_UNSPEC, .ifa_index = (uint32_t)link->index };
 	struct addr_list list = { 0 };
@@ -85,7 +86,78 @@ int addr_list_global(struct rtnl *r, const struct link *link, struct arena *a,
 	return 0;
 }
 
-static void addr_add(struct rtnl *r, const struct link *link, const struct addr *addr)
+int addr_list_global(struct rtnl *r, const struct link *link, struct arena *a,
+		     struct addr_list *ret_list, struct err *err)
+{
+	struct addr_list all, list;
+	int rc = addr_list(r, link, a, &all, err);
+
+	if (rc < 0)
+		return rc;
+	list = (struct addr_list){ .items = all.items };
+	for_each (addr, &all) {
+		struct addr kept = *addr;
+
+		if (kept.scope != RT_SCOPE_UNIVERSE || !(kept.flags & IFA_F_PERMANENT))
+			continue;
+		kept.flags = flags_to_keep(kept.flags, kept.family);
+		list.items[list.count++] = kept;
+	}
+	*ret_list = list;
+	return 0;
+}
+
+const struct addr *addr_among(const struct addr_list *list, const struct ip_net *net)
+{
+	for_each (addr, list) {
+		if (addr->family == net->ip.family && addr->prefix_len == net->prefix_len &&
+		    memcmp(addr->local, net->ip.bytes, addr_size(addr->family)) == 0)
+			return addr;
+	}
+	return NULL;
+}
+
+static struct nlmsghdr *request(struct rtnl *r, uint16_t type, uint16_t flags,
+				const struct link *link, const struct ip_net *net)
+{
+	struct ifaddrmsg msg = {
+		.ifa_family = net->ip.family,
+		.ifa_prefixlen = net->prefix_len,
+		.ifa_scope = RT_SCOPE_UNIVERSE,
+		.ifa_index = (uint32_t)link->index,
+	};
+	char text[IP_TEXT_SIZE];
+	struct nlmsghdr *nlh;
+
+	if (net->ip.family == AF_INET && net->ip.bytes[0] == IN_LOOPBACKNET)
+		msg.ifa_scope = RT_SCOPE_HOST;
+	nlh = rtnl_request(r, type, flags, &msg, sizeof(msg), "%s on %s", ip_net_text(net, text),
+			   link->name);
+	mnl_attr_put(nlh, IFA_LOCAL, ip_size(&net->ip), net->ip.bytes);
+	mnl_attr_put(nlh, IFA_ADDRESS, ip_size(&net->ip), net->ip.bytes);
+	return nlh;
+}
+
+void addr_add(struct rtnl *r, const struct link *link, const struct ip_net *net, uint32_t flags)
+{
+	struct nlmsghdr *nlh = request(r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, link, net);
+
+	/* Networks of one or two addresses have no broadcast address. */
+	if (net->ip.family == AF_INET && net->prefix_len < 31) {
+		struct ip last = ip_net_last(net);
+
+		mnl_attr_put(nlh, IFA_BROADCAST, ip_size(&last), last.bytes);
+	}
+	if (flags)
+		mnl_attr_put_u32(nlh, IFA_FLAGS, flags);
+}
+
+void addr_delete(struct rtnl *r, const struct link *link, const struct ip_net *net)
+{
+	request(r, RTM_DELADDR, 0, link, net);
+}
+
+static void put_back(struct rtnl *r, const struct link *link, const struct addr *addr)
 {
 	struct ifaddrmsg msg = {
 		.ifa_family = addr->family,
@@ -116,8 +188,8 @@ void addr_add_all(struct rtnl *r, const struct link *link, const struct addr_lis
 	 * are. */
 	for (size_t i = 0; i < list->count; i++)
 		if (list->items[i].family == AF_INET)
-			addr_add(r, link, &list->items[i]);
+			put_back(r, link, &list->items[i]);
 	for (size_t i = list->count; i > 0; i--)
 		if (list->items[i - 1].family == AF_INET6)
-			addr_add(r, link, &list->items[i - 1]);
+			put_back(r, link, &list->items[i - 1]);
 }

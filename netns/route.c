@@ -123,7 +123,7 @@ int route_list_own(struct rtnl *r, const struct link *link, struct arena *a,
 	return 0;
 }
 
-static void route_add(struct rtnl *r, const struct link *link, const struct route *route)
+static void put_back(struct rtnl *r, const struct link *link, const struct route *route)
 {
 	struct nlmsghdr *nlh =
 		rtnl_request(r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &route->msg,
@@ -138,5 +138,5 @@ void route_add_all(struct rtnl *r, const struct link *link, const struct route_l
 	for (int gateway = 0; gateway <= 1; gateway++)
 		for (size_t i = 0; i < list->count; i++)
 			if (list->items[i].has_gateway == gateway)
-				route_add(r, link, &list->items[i]);
+				put_back(r, link, &list->items[i]);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Routes through an interface: list them, add them. netdev.c calls this to carry them along with
- * the interface. */
+/* Routes through an interface: list them, add them, remove them. netdev.c calls this to carry them
+ * along with the interface, the plugins to give a container its own. */
 #ifndef NETNS_ROUTE_H
 #define NETNS_ROUTE_H
 
 #include "lib/arena.h"
+#include "lib/types.h"
+#include "netns/ip.h"
 #include "netns/link.h"
 
 #define ROUTE_ATTRS_MAX 400
@@ -29,6 +31,26 @@ struct route_list {
  */
 int route_list_own(struct rtnl *r, const struct link *link, struct arena *a,
 		   struct route_list *ret_list, struct err *err);
+
+/* One route, put together. */
+struct route_wish {
+	struct ip_net dst; /* host bits are dropped; 0.0.0.0/0 or ::/0: default */
+	struct ip gw;	   /* family 0: on the link itself */
+	struct ip src;	   /* preferred source address; family 0: the kernel's choice */
+	bool onlink;	   /* the gateway is on the link though no other route says so */
+	/* The table is main, priority (metric), mtu and advmss the kernel's, unless set; the scope is
+	 * the link's without a gateway, else global. */
+	struct opt_u32 table, priority, mtu, advmss, scope;
+};
+
+/* Queues the adding of one, beside others to the same destination; rtnl_run() says -EEXIST when the
+ * very same is there. */
+void route_add(struct rtnl *r, const struct link *link, const struct route_wish *wish);
+/* Queues the removal of one; -ESRCH when it is not there. */
+void route_delete(struct rtnl *r, const struct link *link, const struct route_wish *wish);
+/* Whether it is there: 0, -ENOENT with a message, or another -errno. For CHECK. */
+int route_check(struct rtnl *r, const struct link *link, const struct route_wish *wish,
+		struct err *err);
 
 /* Queues the adding of all, those first that make the others' gateways reachable. The interface
  * must be up. */

@@ -20,9 +20,21 @@
 #define NAME(type) [(type)-RTM_BASE] = #type
 
 static const char *const type_names[] = {
-	NAME(RTM_NEWLINK), NAME(RTM_GETLINK),  NAME(RTM_NEWADDR),
-	NAME(RTM_GETADDR), NAME(RTM_NEWROUTE), NAME(RTM_GETROUTE),
+	NAME(RTM_NEWLINK),    NAME(RTM_DELLINK),   NAME(RTM_GETLINK),	 NAME(RTM_SETLINK),
+	NAME(RTM_NEWADDR),    NAME(RTM_DELADDR),   NAME(RTM_GETADDR),	 NAME(RTM_NEWROUTE),
+	NAME(RTM_DELROUTE),   NAME(RTM_GETROUTE),  NAME(RTM_NEWNEIGH),	 NAME(RTM_DELNEIGH),
+	NAME(RTM_GETNEIGH),   NAME(RTM_NEWRULE),   NAME(RTM_DELRULE),	 NAME(RTM_GETRULE),
+	NAME(RTM_NEWQDISC),   NAME(RTM_DELQDISC),  NAME(RTM_GETQDISC),	 NAME(RTM_NEWTCLASS),
+	NAME(RTM_DELTCLASS),  NAME(RTM_GETTCLASS), NAME(RTM_NEWTFILTER), NAME(RTM_DELTFILTER),
+	NAME(RTM_GETTFILTER), NAME(RTM_NEWNSID),   NAME(RTM_DELNSID),	 NAME(RTM_GETNSID),
 };
+
+static const char *type_name(uint16_t type)
+{
+	size_t i = (size_t)(type - RTM_BASE);
+
+	return i < ARRAY_SIZE(type_names) && type_names[i] ? type_names[i] : "request";
+}
 
 static int open_in(int netns_fd, struct mnl_socket **ret_sock, struct err *err)
 {
@@ -112,8 +124,8 @@ static const char *extended_ack(const struct nlmsghdr *nlh)
 static void note_failure(struct rtnl *r, unsigned int i, uint16_t type, int code, const char *words)
 {
 	if (!r->failed.code)
-		err_set(&r->failed, code, "netlink: %s %s: %s", type_names[type - RTM_BASE],
-			r->what[i], words ? words : err_text(code));
+		err_set(&r->failed, code, "netlink: %s %s: %s", type_name(type), r->what[i],
+			words ? words : err_text(code));
 }
 
 static uint16_t type_of(const struct rtnl *r, unsigned int i)
@@ -159,16 +171,11 @@ static bool take_message(struct rtnl *r, const struct nlmsghdr *nlh, struct buf 
 	return true;
 }
 
-/* Sends the queue and reads until everything in it is answered. Returns 0, -errno for the socket's
- * own failures. */
-static int exchange(struct rtnl *r, struct buf *replies, bool *overtaken)
+static int receive(struct rtnl *r, struct buf *replies, bool *overtaken)
 {
-	size_t size = (size_t)((char *)r->last - r->data) + MNL_ALIGN(r->last->nlmsg_len);
 	char data[RECV_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
 	unsigned int left = r->pending;
 
-	if (mnl_socket_sendto(r->sock, r->data, size) < 0)
-		return -errno;
 	while (left) {
 		ssize_t n = mnl_socket_recvfrom(r->sock, data, sizeof(data));
 		const struct nlmsghdr *nlh = (const void *)data;
@@ -183,6 +190,29 @@ static int exchange(struct rtnl *r, struct buf *replies, bool *overtaken)
 				left--;
 	}
 	return 0;
+}
+
+int rtnl_send(struct rtnl *r)
+{
+	size_t size = (size_t)((char *)r->last - r->data) + MNL_ALIGN(r->last->nlmsg_len);
+
+	return mnl_socket_sendto(r->sock, r->data, size) < 0 ? -errno : 0;
+}
+
+/* Sends the queue and reads until everything in it is answered. Returns 0, -errno for the socket's
+ * own failures. */
+static int exchange(struct rtnl *r, struct buf *replies, bool *overtaken)
+{
+	int rc = rtnl_send(r);
+
+	return rc < 0 ? rc : receive(r, replies, overtaken);
+}
+
+void rtnl_forget(struct rtnl *r)
+{
+	r->pending = 0;
+	r->last = NULL;
+	r->failed.code = 0;
 }
 
 static void send_queue(struct rtnl *r, struct buf *replies)
@@ -228,16 +258,32 @@ struct nlmsghdr *rtnl_request(struct rtnl *r, uint16_t type, uint16_t flags, con
 	return r->last;
 }
 
-int rtnl_run(struct rtnl *r, struct buf *ret_replies, struct err *err)
+static int report(struct rtnl *r, struct err *err)
 {
-	int code;
+	int code = r->failed.code;
 
-	send_queue(r, ret_replies);
-	code = r->failed.code;
 	if (code < 0)
 		*err = r->failed;
 	r->failed.code = 0;
 	return code;
+}
+
+int rtnl_run(struct rtnl *r, struct buf *ret_replies, struct err *err)
+{
+	send_queue(r, ret_replies);
+	return report(r, err);
+}
+
+int rtnl_receive(struct rtnl *r, struct err *err)
+{
+	bool ignored;
+	int rc = receive(r, NULL, &ignored);
+
+	if (rc < 0)
+		note_failure(r, 0, type_of(r, 0), -rc, NULL);
+	r->pending = 0;
+	r->last = NULL;
+	return report(r, err);
 }
 
 const struct nlmsghdr *rtnl_next(const struct buf *replies, const struct nlmsghdr *prev)
@@ -258,14 +304,29 @@ size_t rtnl_count(const struct buf *replies)
 	return n;
 }
 
-void rtnl_attrs(const struct nlmsghdr *nlh, size_t header_len, const struct nlattr **ret_attrs,
-		size_t count)
+static void sort_attrs(const void *start, const char *end, const struct nlattr **ret_attrs,
+		       size_t count)
 {
-	const char *end = mnl_nlmsg_get_payload_tail(nlh);
-	const struct nlattr *attr = mnl_nlmsg_get_payload_offset(nlh, header_len);
+	const struct nlattr *attr = start;
 
 	memset(ret_attrs, 0, count * sizeof(*ret_attrs));
+	if (!start)
+		return;
 	for (; mnl_attr_ok(attr, (int)(end - (const char *)attr)); attr = mnl_attr_next(attr))
 		if (mnl_attr_get_type(attr) < count)
 			ret_attrs[mnl_attr_get_type(attr)] = attr;
+}
+
+void rtnl_attrs(const struct nlmsghdr *nlh, size_t header_len, const struct nlattr **ret_attrs,
+		size_t count)
+{
+	sort_attrs(mnl_nlmsg_get_payload_offset(nlh, header_len), mnl_nlmsg_get_payload_tail(nlh),
+		   ret_attrs, count);
+}
+
+void rtnl_nested(const struct nlattr *attr, const struct nlattr **ret_attrs, size_t count)
+{
+	const char *start = attr ? mnl_attr_get_payload(attr) : NULL;
+
+	sort_attrs(start, start ? start + mnl_attr_get_payload_len(attr) : NULL, ret_attrs, count);
 }

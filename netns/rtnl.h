@@ -62,6 +62,30 @@ struct nlmsghdr *rtnl_request(struct rtnl *r, uint16_t type, uint16_t flags, con
  */
 int rtnl_run(struct rtnl *r, struct buf *ret_replies, struct err *err);
 
+/*
+ * rtnl_run() in halves, for a queue that another process sends (link_delete.c): the first returns
+ * 0 or -errno and takes nothing back, the second waits for the answers to what is queued here.
+ * rtnl_forget() drops the queue instead; answers that come later are not taken for others'.
+ */
+int rtnl_send(struct rtnl *r);
+int rtnl_receive(struct rtnl *r, struct err *err);
+void rtnl_forget(struct rtnl *r);
+
+/*
+ * What happens to interfaces, addresses and routes, as it happens: for the groups (RTNLGRP_LINK
+ * etc.) of the namespace netns_fd refers to (-1: the calling thread's). A descriptor to poll, which
+ * the caller closes, or -errno. buffer: bytes of events the kernel keeps for a slow reader; 0: its
+ * default, about 200 KiB.
+ */
+int rtnl_events_open(int netns_fd, const unsigned int *groups, size_t count, size_t buffer,
+		     struct err *err);
+/*
+ * Waits at most timeout_ms (-1: for ever) for events and reads what there is, for rtnl_next().
+ * Returns 1, 0 when the time is up, -ENOBUFS when events were lost (read everything anew), or
+ * another -errno.
+ */
+int rtnl_events_read(int fd, int timeout_ms, struct buf *ret_messages, struct err *err);
+
 /* Walks the replies: the first for prev NULL, NULL behind the last. */
 const struct nlmsghdr *rtnl_next(const struct buf *replies, const struct nlmsghdr *prev);
 /* The number of replies. */
@@ -70,5 +94,7 @@ size_t rtnl_count(const struct buf *replies);
  * ignored. */
 void rtnl_attrs(const struct nlmsghdr *nlh, size_t header_len, const struct nlattr **ret_attrs,
 		size_t count);
+/* The same for the attributes within one; NULL has none. */
+void rtnl_nested(const struct nlattr *attr, const struct nlattr **ret_attrs, size_t count);
 
 #endif

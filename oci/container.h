@@ -11,6 +11,7 @@
 #include "lib/arena.h"
 #include "lib/deadline.h"
 #include "lib/err.h"
+#include "oci/network.h"
 #include "oci/rootfs.h"
 #include "oci/spec.h"
 #include "oci/state.h"
@@ -44,7 +45,8 @@ struct create_opts {
 	unsigned int preserve_fds;  /* from descriptor 3 on */
 	const char *console_socket; /* where the terminal goes; NULL: kept, see ret_terminal */
 	const char *pid_file, *pidfd_socket;
-	const char *root;	   /* the path behind root_fd; only needed with notify_socket */
+	const char *root;	   /* the path behind root_fd; only needed with notify_socket and
+				      network */
 	const char *notify_socket; /* the host's NOTIFY_SOCKET, NULL: none */
 	unsigned int listen_fds;   /* of the preserved ones, the first so many are announced by
 				      LISTEN_FDS */
@@ -54,6 +56,9 @@ struct create_opts {
 	const struct rootfs *rootfs; /* in place of root.path; NULL: that. On failure its directory
 					is removed unless rootfs->keep; else by container_delete()
 				      */
+	struct spawn_ahead *ahead;   /* a network namespace; ended by container_create(), or by the
+				      caller after a failure. NULL: none was made ahead */
+	const struct network_wish *network; /* NULL: as the spec has it */
 };
 
 /*

@@ -9,6 +9,7 @@
 #include "lib/fd.h"
 #include "lib/file.h"
 #include "lib/number.h"
+#include "lib/tree.h"
 #include "oci/caps.h"
 #include "oci/hooks.h"
 #include "oci/idmap.h"
@@ -22,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -67,7 +69,9 @@ static int load(struct making *mk, struct err *err)
 	if (r < 0)
 		return r;
 	r = spec_parse(mk->config, mk->config_len, &c->arena, &c->spec, err);
-	return r < 0 ? err_prefix(err, "%s", name) : 0;
+	if (r < 0)
+		return err_prefix(err, "%s", name);
+	return network_apply(mk->opts->network, c->spec, &c->arena, err);
 }
 
 static void fill_state(struct making *mk)
@@ -83,6 +87,8 @@ static void fill_state(struct making *mk)
 	st->owner = arena_printf(&c->arena, "%u", geteuid());
 	st->annotations = c->spec->annotations;
 	st->private_pids = spec_new_namespace(c->spec, NS_PID);
+	if (mk->opts->network && mk->opts->network->names_dir)
+		st->names = arena_strdup(&c->arena, mk->opts->network->names_dir);
 	if (mk->opts->rootfs) {
 		st->store = arena_strdup(&c->arena, mk->opts->rootfs->store);
 		st->store_container = arena_strdup(&c->arena, mk->opts->rootfs->container);
@@ -159,6 +165,7 @@ static int build_plan(struct making *mk, struct err *err)
 				      : NULL,
 		.cgroup_root = mk->tree.hybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup",
 		.rootfs = o->rootfs,
+		.host_work = mk->network.helper.pid && !mk->ahead->pid,
 	};
 	if (spec->process && spec->root) {
 		if (open_root(mk, &root, err) < 0)
@@ -230,12 +237,29 @@ static int update_hook_state(struct making *mk, enum status status, struct err *
 	return r < 0 ? err_code(err, r, "write the state for hooks") : 0;
 }
 
+/* A namespace that was not made ahead. */
+static int hand_over_network(struct making *mk, struct err *err)
+{
+	autofd netns = -1;
+	char path[64];
+
+	if (!network_waits(&mk->network))
+		return 0;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", mk->launch.pid);
+	netns = fd_open(AT_FDCWD, path, O_RDONLY);
+	if (netns < 0)
+		return err_errno(err, "open %s", path);
+	return network_hand_over(&mk->network, netns, mk->launch.pid, err);
+}
+
 /* At SYNC_HOST: the namespaces exist, nothing is mounted yet. */
 static int host_work(struct making *mk, struct err *err)
 {
 	autobuf text = BUF_INIT;
 	int r = launch_until(&mk->launch, SYNC_HOST, err);
 
+	if (r == 0)
+		r = hand_over_network(mk, err);
 	if (r == 0)
 		r = netdev_lend(mk->c->spec, mk->launch.pid, err);
 	if (r < 0)
@@ -306,10 +330,15 @@ static int identify(struct making *mk, struct err *err)
 static int run_process(struct making *mk, struct err *err)
 {
 	bool slow = mk->plan.host_work || mk->plan.ready || mk->plan.terminal || mk->plan.listener;
-	int r;
+	int r = 0;
 
-	mk->launch.netns_fd = spawn_netns_end(&mk->netns);
-	r = launch_begin(&mk->launch, err);
+	if (mk->opts->rootfs && mk->opts->rootfs->userns >= 0)
+		mk->launch.userns_fd = mk->opts->rootfs->userns;
+	mk->launch.netns_fd = spawn_ahead_end(mk->ahead);
+	if (mk->launch.netns_fd >= 0)
+		r = network_hand_over(&mk->network, mk->launch.netns_fd, 0, err);
+	if (r == 0)
+		r = launch_begin(&mk->launch, err);
 	mk->began = r == 0;
 	if (r == 0)
 		r = create_settle_cgroup(mk, err);
@@ -323,6 +352,8 @@ static int run_process(struct making *mk, struct err *err)
 	 * state at once. */
 	if (r == 0 && slow)
 		r = state_save(mk->c->dir_fd, &mk->c->st, err);
+	if (r == 0 && !mk->plan.host_work)
+		r = hand_over_network(mk, err);
 	if (r == 0)
 		r = update_hook_state(mk, STATUS_CREATING, err);
 	if (r == 0)
@@ -331,6 +362,8 @@ static int run_process(struct making *mk, struct err *err)
 		r = host_work(mk, err);
 	if (r == 0)
 		r = take_ready(mk, err);
+	if (r == 0)
+		r = network_end(&mk->network, err);
 	if (r == 0)
 		r = record(mk, err);
 	if (r == 0)
@@ -372,6 +405,11 @@ static void undo(struct making *mk)
 		oci_state(c, STATUS_STOPPED, 0, &text);
 		hooks_run(c->spec, HOOK_POSTSTOP, buf_str(&text), NULL, &ignored);
 	}
+	network_abandon(&mk->network);
+	if (network_begin_removal(&mk->network, &c->st, &ignored) == 0)
+		network_end_removal(&mk->network, NULL, &ignored);
+	if (c->st.names)
+		tree_remove(AT_FDCWD, c->st.names);
 	rdt_remove(&c->st);
 	r = create_undo_cgroup(mk, &ignored);
 	if (mk->pid_written)
@@ -395,10 +433,14 @@ static int make(struct making *mk, struct err *err)
 	if (r < 0)
 		return err_code(err, r, "read the boot id");
 	netdev_names(c->spec, &c->arena, &c->st);
+	if (mk->network.helper.pid)
+		c->st.network = arena_strdup(&c->arena, mk->opts->network->run_dir);
 	rdt_name(c->spec, &c->st, &c->arena);
 	r = state_save(c->dir_fd, &c->st, err);
 	if (r == 0)
 		r = file_replace(c->dir_fd, STATE_CONFIG, mk->config, mk->config_len, 0600, err);
+	if (r == 0)
+		r = network_make_names(mk->opts->network, c->st.id, err);
 	if (r == 0)
 		r = make_notify_dir(mk, err);
 	if (r == 0)
@@ -436,14 +478,27 @@ static bool wants_early_netns(const struct spec *spec)
 	return spec_new_namespace(spec, NS_NETWORK);
 }
 
+/* As early as can be: a program that is linked with shared libraries starts while we decide. */
+static int begin_network(struct making *mk, struct err *err)
+{
+	const struct create_opts *o = mk->opts;
+
+	if (!o->network)
+		return 0;
+	return network_begin(&mk->network, o->network, o->id,
+			     arena_printf(&mk->c->arena, "%s/%s", o->root, o->id), err);
+}
+
 static int decide(struct making *mk, struct err *err)
 {
 	int r = load(mk, err);
 
 	if (r == 0)
 		r = check_terminal(mk->opts, mk->c->spec, err);
-	if (r == 0 && wants_early_netns(mk->c->spec))
-		spawn_netns_begin(&mk->netns);
+	if (r == 0 && !mk->ahead->pid && wants_early_netns(mk->c->spec))
+		spawn_ahead_begin(mk->ahead, CLONE_NEWNET);
+	if (r == 0)
+		r = begin_network(mk, err);
 	if (r == 0)
 		r = create_choose_cgroup(mk, err);
 	if (r == 0)
@@ -455,10 +510,11 @@ static int decide(struct making *mk, struct err *err)
 
 static void making_done(struct making *mk)
 {
-	int unused = spawn_netns_end(&mk->netns);
+	int unused = spawn_ahead_end(mk->ahead);
 
 	if (unused >= 0)
 		close(unused);
+	network_abandon(&mk->network);
 	cg_done(&mk->cg);
 	cg_tree_close(&mk->tree);
 	launch_done(&mk->launch);
@@ -479,6 +535,7 @@ int container_create(int root_fd, const struct create_opts *opts, struct contain
 
 	c.root_fd = root_fd;
 	launch_init(&mk.launch, &mk.plan);
+	mk.ahead = opts->ahead ? opts->ahead : &mk.own_ahead;
 	mk.plan_opts.seccomp_cache = -1;
 	if (r == 0)
 		r = decide(&mk, err);
@@ -515,6 +572,7 @@ int container_plan(const struct create_opts *opts, struct buf *ret_text, struct 
 	int r;
 
 	launch_init(&mk.launch, &mk.plan);
+	mk.ahead = opts->ahead ? opts->ahead : &mk.own_ahead;
 	mk.plan_opts.seccomp_cache = -1;
 	r = load(&mk, err);
 	/* A plan needs no cgroup2 and no systemd: only its place is named. */

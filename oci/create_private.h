@@ -24,7 +24,9 @@ struct making {
 	char pids_max[24];  /* the limit that the holder must not count for; "": none */
 	char *config;	    /* the text of config.json */
 	size_t config_len;
-	struct spawn_netns netns; /* made ahead, while we decide */
+	/* Namespaces made while we decide: by our caller, else by ourselves. */
+	struct spawn_ahead own_ahead, *ahead;
+	struct network_setup network;
 	int start_fd;
 	bool pid_written;
 	bool began; /* there was a process: poststop hooks are owed */

@@ -5,6 +5,7 @@
 
 #include "cgroups/watch.h"
 #include "lib/cleanup.h"
+#include "lib/tree.h"
 #include "oci/hooks.h"
 #include "oci/netdev.h"
 #include "oci/owner.h"
@@ -139,6 +140,7 @@ static void poststop(struct container *c)
 int container_delete(struct container *c, bool force, struct err *err)
 {
 	enum status status = container_status(c);
+	struct network_setup network = { 0 };
 	struct err lost;
 	int r;
 
@@ -149,13 +151,19 @@ int container_delete(struct container *c, bool force, struct err *err)
 	/* While its network namespace still exists. */
 	if (netdev_take_back(&c->st, &c->deadline, &lost) < 0)
 		container_warn(c, "%s", lost.msg);
+	if (network_begin_removal(&network, &c->st, &lost) < 0)
+		container_warn(c, "%s", lost.msg);
 	r = kill_init(c, err);
 	if (r == 0)
 		r = end_cgroup(c, err);
+	if (network_end_removal(&network, &c->deadline, &lost) < 0)
+		container_warn(c, "%s", lost.msg);
 	if (r < 0)
 		return r;
 	rdt_remove(&c->st);
 	poststop(c);
+	if (c->st.names)
+		tree_remove(AT_FDCWD, c->st.names);
 	/* Its state goes last, as it tells where to find the rest. */
 	if (c->st.store && c->st.store_container && !c->st.store_keep)
 		r = rootfs_remove(c->st.store, c->st.store_container, err);

@@ -36,6 +36,7 @@ void launch_init(struct launch *l, const struct plan *plan)
 		.start_fd = -1,
 		.identity = -1,
 		.oom_score_adj = OOM_UNCHANGED,
+		.userns_fd = -1,
 		.netns_fd = -1,
 		.pidfd = -1,
 		.sync = -1,
@@ -158,6 +159,11 @@ static int mapping_namespace(const struct launch *l, const struct spec_mount *m,
 {
 	if (m && m->uid_mappings.count)
 		return idmap_namespace(&m->uid_mappings, &m->gid_mappings, err);
+	if (l->userns_fd >= 0) {
+		int fd = fcntl(l->userns_fd, F_DUPFD_CLOEXEC, 0);
+
+		return fd < 0 ? err_errno(err, "duplicate a descriptor") : fd;
+	}
 	for_each (s, &l->plan->steps) {
 		if (s->op == STEP_ENTER && s->arg[0] == CLONE_NEWUSER) {
 			int fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
@@ -559,11 +565,12 @@ void launch_kill(struct launch *l)
 
 static int map_ids(struct launch *l, struct err *err)
 {
-	int r = l->plan->new_user_ns
-			? idmap_write(l->pid, l->plan->uid_mappings, l->plan->gid_mappings, err)
-			: 0;
+	int r;
 
-	return r == 0 && l->plan->new_user_ns ? launch_tell(l, SYNC_MAPPED, err) : r;
+	if (!l->plan->new_user_ns || l->userns_fd >= 0)
+		return 0;
+	r = idmap_write(l->pid, l->plan->uid_mappings, l->plan->gid_mappings, err);
+	return r == 0 ? launch_tell(l, SYNC_MAPPED, err) : r;
 }
 
 int launch_begin(struct launch *l, struct err *err)
@@ -580,7 +587,10 @@ int launch_begin(struct launch *l, struct err *err)
 	l->sp.clone_flags = plan->staged ? 0 : plan->clone_flags;
 	l->sp.user_ns = plan->new_user_ns && !plan->staged;
 	l->sp.cgroup_fd = l->cgroup_fd;
+	l->sp.userns_fd = l->userns_fd;
 	l->sp.netns_fd = l->netns_fd;
+	if (l->userns_fd >= 0)
+		l->sp.clone_flags &= ~(unsigned long)CLONE_NEWUSER;
 	if (l->netns_fd >= 0)
 		l->sp.clone_flags &= ~(unsigned long)CLONE_NEWNET;
 	r = spawn(&l->sp, &l->pid, &l->pidfd, err);

@@ -26,6 +26,8 @@ struct launch {
 	int start_fd;	    /* the socket that `start` connects to; -1: none */
 	int identity;	    /* exec: a pidfd; the namespaces opened by path are those of this living
 			       process; -1: none */
+	int userns_fd;	    /* the new user namespace, made and mapped ahead; -1: made by the clone.
+			  Borrowed */
 	int netns_fd; /* the new network namespace, made ahead; -1: made by the clone. Closed by
 			 launch_done() */
 	/* made; -1 until then */

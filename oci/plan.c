@@ -197,7 +197,7 @@ int plan_build(const struct spec *spec, const struct plan_opts *opts, struct are
 	plan_stage(&plan, a);
 	plan.oom_score_adj = spec->process->oom_score_adj;
 	plan.terminal = spec->process->terminal;
-	plan.host_work = needs_host(spec);
+	plan.host_work = opts->host_work || needs_host(spec);
 	if (plan.host_work)
 		plan_add(&plan, a, STEP_HOST);
 	plan_names(spec, a, &plan);

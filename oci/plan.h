@@ -90,6 +90,7 @@ struct plan_opts {
 	const char *cgroup_root; /* where cgroup2 is mounted on the host */
 	const char *notify_dir;	 /* host directory of the sd_notify socket to mount, NULL: none */
 	const struct rootfs *rootfs; /* in place of root.path, NULL: that */
+	bool host_work;		     /* the host has more to do at STEP_HOST than the spec says */
 };
 
 /* Where the directory of the notify socket appears inside. */

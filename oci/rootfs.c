@@ -30,8 +30,7 @@ static const struct {
 	{ "xino", "off" },
 };
 
-/* An overlay without an upper directory needs two lower ones: the second is empty. */
-static bool lacks_lower(const struct rootfs *r)
+bool rootfs_lacks_lower(const struct rootfs *r)
 {
 	return r->read_only && r->layers.count == 1;
 }
@@ -76,19 +75,8 @@ static void add_part(const struct rootfs *r, const char *key, const char *part, 
 	buf_add(out, "", 1);
 }
 
-void rootfs_list(const struct rootfs *r, struct buf *out)
+void rootfs_list_rest(const struct rootfs *r, struct buf *out)
 {
-	for (size_t i = 0; i < r->layers.count; i++) {
-		add_key(out, "lowerdir+");
-		buf_addf(out, "%s/l/%s", r->store, r->layers.items[i]);
-		buf_add(out, "", 1);
-	}
-	if (lacks_lower(r))
-		add_part(r, "lowerdir+", "rootfs", out);
-	if (!r->read_only) {
-		add_part(r, "upperdir", "upper", out);
-		add_part(r, "workdir", "work", out);
-	}
 	add_key(out, "source");
 	buf_add(out, "overlay", sizeof("overlay"));
 	for (size_t i = 0; i < ARRAY_SIZE(fixed); i++) {
@@ -101,6 +89,22 @@ void rootfs_list(const struct rootfs *r, struct buf *out)
 		add_flag(out, "volatile");
 }
 
+void rootfs_list(const struct rootfs *r, struct buf *out)
+{
+	for (size_t i = 0; i < r->layers.count; i++) {
+		add_key(out, "lowerdir+");
+		buf_addf(out, "%s/l/%s", r->store, r->layers.items[i]);
+		buf_add(out, "", 1);
+	}
+	if (rootfs_lacks_lower(r))
+		add_part(r, "lowerdir+", "rootfs", out);
+	if (!r->read_only) {
+		add_part(r, "upperdir", "upper", out);
+		add_part(r, "workdir", "work", out);
+	}
+	rootfs_list_rest(r, out);
+}
+
 void rootfs_page(const struct rootfs *r, bool links, struct buf *out)
 {
 	buf_adds(out, "lowerdir=");
@@ -111,9 +115,9 @@ void rootfs_page(const struct rootfs *r, bool links, struct buf *out)
 		else
 			buf_addf(out, "%zu", i);
 	}
-	if (lacks_lower(r) && links)
+	if (rootfs_lacks_lower(r) && links)
 		buf_addf(out, ":../containers/%s/rootfs", r->container);
-	else if (lacks_lower(r))
+	else if (rootfs_lacks_lower(r))
 		buf_adds(out, ":none");
 	if (!r->read_only && links)
 		buf_addf(out, ",upperdir=../containers/%s/upper,workdir=../containers/%s/work",
@@ -142,7 +146,7 @@ void rootfs_options(const struct rootfs *r, struct buf *out, size_t *ret_page)
 
 void rootfs_text(const struct rootfs *r, bool simple, struct buf *out)
 {
-	if (simple && lacks_lower(r)) {
+	if (simple && rootfs_lacks_lower(r)) {
 		buf_addf(out, "layer %s, read-only,", r->layers.items[0]);
 		return;
 	}

@@ -29,11 +29,13 @@ struct rootfs {
 			 "volatile" (Linux 5.10) leaves out every sync, also that of the store's
 			 whole file system which the end of an overlay brings about */
 	int tree;     /* from rootfs_open(), by who looked into it before; borrowed. -1: none */
+	int userns;   /* which that was opened with: the container's, made ahead with the mappings
+			 of its config; borrowed. -1: the container has none, or makes its own */
 };
 
 #define ROOTFS_INIT                                                                                \
 	{                                                                                          \
-		.tree = -1                                                                         \
+		.tree = -1, .userns = -1                                                           \
 	}
 
 /* -EINVAL or -E2BIG when it is incomplete or has too many layers. */
@@ -51,6 +53,15 @@ char *rootfs_mount_point(const struct rootfs *r, struct arena *a);
  * a child in a mount namespace of its own.
  */
 int rootfs_open(const struct rootfs *r, int userns, bool simple, struct err *err);
+
+/*
+ * Until rootfs_leave_ids() files are made as this user. Root of the host has no id in an id-mapped
+ * store, nor in an overlay on it (EOVERFLOW): the container's root has, and overlayfs makes its own
+ * files as who mounted it. All capabilities stay. *ret_signal: for rootfs_leave_ids(), as the
+ * kernel forgets who asked for PR_SET_PDEATHSIG.
+ */
+int rootfs_enter_ids(unsigned int uid, unsigned int gid, int *ret_signal, struct err *err);
+void rootfs_leave_ids(int signal);
 
 /*
  * For tote-init to do the same in a user namespace, where overlayfs may be mounted since Linux

@@ -3,7 +3,7 @@
  * Mounting overlays, by the first way that the kernel knows:
  *
  *	a bind mount, where one layer is all there is (Linux 5.12, for mount_setattr)
- *	fsconfig(2) with a "lowerdir+" for each layer (6.8)
+ *	fsconfig(2) with a "lowerdir+" for each layer (6.8), in an id-mapped store by descriptors (6.15)
  *	mount(2) with one page of text, which 500 layers fit into by names of three digits
  *
  * What leaves traces in a mount namespace on its way, mount(2) and an id-mapped store, is done in
@@ -13,6 +13,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/fd.h"
+#include "oci/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -190,17 +192,15 @@ static bool before_linux(unsigned long major, unsigned long minor)
 	return a < major || (a == major && *end == '.' && strtoul(end + 1, NULL, 10) < minor);
 }
 
-/*
- * overlayfs makes its own files as who mounted it, and root of the host has no id in an id-mapped
- * store: the container's root has. The capabilities stay.
- */
-static int make_files_as(const struct stat *owner, struct err *err)
+int rootfs_enter_ids(unsigned int uid, unsigned int gid, int *ret_signal, struct err *err)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2];
 
-	setfsgid(owner->st_gid);
-	setfsuid(owner->st_uid);
+	prctl(PR_GET_PDEATHSIG, ret_signal);
+	setfsgid(gid);
+	setfsuid(uid);
+	/* Other ids cost the capabilities of files. */
 	if (syscall(SYS_capget, &head, data) < 0)
 		return err_errno(err, "read the capabilities");
 	for (size_t i = 0; i < ARRAY_SIZE(data); i++)
@@ -208,16 +208,19 @@ static int make_files_as(const struct stat *owner, struct err *err)
 	return syscall(SYS_capset, &head, data) < 0 ? err_errno(err, "keep the capabilities") : 0;
 }
 
-/*
- * The store as the container's user namespace sees it, in place of the store: all paths lead
- * through it, and overlayfs keeps the mapping of the mounts that it finds its layers on (Linux
- * 5.19).
- */
-static int map_store(const struct rootfs *r, int userns, struct err *err)
+void rootfs_leave_ids(int signal)
+{
+	setfsuid(geteuid());
+	setfsgid(getegid());
+	prctl(PR_SET_PDEATHSIG, signal);
+}
+
+/* The store as the container's user namespace sees it: a detached mount, to which overlayfs keeps
+ * the mapping of the mounts that it finds its layers on (Linux 5.19). *ret_root: who is root there. */
+static int map_store(const struct rootfs *r, int userns, struct stat *ret_root, struct err *err)
 {
 	struct mount_attr map = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns };
 	autofd tree = open_tree(AT_FDCWD, r->store, CLONE_FLAGS);
-	struct stat root;
 
 	if (tree < 0)
 		return err_errno(err, "clone the mount of %s", r->store);
@@ -230,13 +233,81 @@ static int map_store(const struct rootfs *r, int userns, struct err *err)
 					 "map the ids of %s: its file system cannot do that",
 					 r->store)
 			       : err_errno(err, "map the ids of %s", r->store);
+	/* On disk it is root's. */
+	if (fstat(tree, ret_root) < 0)
+		return err_errno(err, "look at %s", r->store);
+	return take_fd(&tree);
+}
+
+static int set_part(int fs, const char *key, int store, const char *path)
+{
+	autofd fd = fd_open(store, path, O_PATH | O_DIRECTORY);
+
+	return fd < 0 || fsconfig(fs, FSCONFIG_SET_FD, key, NULL, fd) < 0 ? -ENOSYS : 0;
+}
+
+static int set_parts(const struct rootfs *r, int fs, int store)
+{
+	autoarena a = ARENA_INIT;
+	const char *own = arena_printf(&a, "containers/%s", r->container);
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && i < r->layers.count; i++)
+		code = set_part(fs, "lowerdir+", store,
+				arena_printf(&a, "l/%s", r->layers.items[i]));
+	if (code == 0 && rootfs_lacks_lower(r))
+		code = set_part(fs, "lowerdir+", store, arena_printf(&a, "%s/rootfs", own));
+	if (code == 0 && !r->read_only)
+		code = set_part(fs, "upperdir", store, arena_printf(&a, "%s/upper", own));
+	if (code == 0 && !r->read_only)
+		code = set_part(fs, "workdir", store, arena_printf(&a, "%s/work", own));
+	return code;
+}
+
+/*
+ * overlayfs takes descriptors in detached mounts since Linux 6.15: without a process and a mount
+ * namespace in between. -ENOSYS for whatever fails: the other way has words for it.
+ */
+static int by_descriptors(const struct rootfs *r, int userns, struct err *err)
+{
+	autobuf list = BUF_INIT;
+	autofd store = -1, fs = -1;
+	struct stat root;
+	int death_signal = 0, code;
+
+	store = map_store(r, userns, &root, err);
+	if (store < 0)
+		return store;
+	fs = fsopen("overlay", FSOPEN_CLOEXEC);
+	if (fs < 0 || set_parts(r, fs, store) < 0)
+		return -ENOSYS;
+	rootfs_list_rest(r, &list);
+	if (configure(fs, list.data, err) < 0)
+		return -ENOSYS;
+	code = rootfs_enter_ids(root.st_uid, root.st_gid, &death_signal, err);
+	if (code == 0)
+		code = fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
+	rootfs_leave_ids(death_signal);
+	if (code == 0)
+		code = fsmount(fs, FSMOUNT_CLOEXEC, r->read_only ? MOUNT_ATTR_RDONLY : 0);
+	/* overlayfs has mounts of its own now. */
+	spawn_close(take_fd(&store));
+	return code < 0 ? -ENOSYS : code;
+}
+
+/* In place of the store: all paths lead through it. */
+static int cover_store(const struct rootfs *r, int userns, struct err *err)
+{
+	struct stat root;
+	int ignored;
+	autofd tree = map_store(r, userns, &root, err);
+
+	if (tree < 0)
+		return tree;
 	if (move_mount(tree, "", AT_FDCWD, r->store,
 		       MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS) < 0)
 		return err_errno(err, "mount %s with other ids", r->store);
-	/* On disk it is root's. */
-	if (fstat(tree, &root) < 0)
-		return err_errno(err, "look at %s", r->store);
-	return make_files_as(&root, err);
+	return rootfs_enter_ids(root.st_uid, root.st_gid, &ignored, err);
 }
 
 static int apart(const struct rootfs *r, int userns, struct err *err)
@@ -249,7 +320,7 @@ static int apart(const struct rootfs *r, int userns, struct err *err)
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return err_errno(err, "make the mounts private");
 	if (userns >= 0)
-		code = map_store(r, userns, err);
+		code = cover_store(r, userns, err);
 	return code < 0 ? code : overlay(r, err);
 }
 
@@ -331,7 +402,11 @@ int rootfs_open(const struct rootfs *r, int userns, bool simple, struct err *err
 		return code;
 	if (simple && userns < 0 && r->read_only && r->layers.count == 1)
 		return bind_layer(r, err);
-	code = userns < 0 && plain_names(r) ? by_fsconfig(r, err) : -ENOSYS;
+	code = -ENOSYS;
+	if (userns >= 0)
+		code = by_descriptors(r, userns, err);
+	else if (plain_names(r))
+		code = by_fsconfig(r, err);
 	if (code == -ENOSYS)
 		code = by_child(r, userns, err);
 	return code < 0 ? code : check_writable(r, code, err);

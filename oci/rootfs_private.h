@@ -12,6 +12,11 @@
 
 /* The options as STEP_MOUNT has them (oci/plan_format.h), with absolute names; the layers first. */
 void rootfs_list(const struct rootfs *r, struct buf *out);
+/* The same without layers and directories. */
+void rootfs_list_rest(const struct rootfs *r, struct buf *out);
+
+/* An overlay without an upper directory needs two lower ones: the second is empty, "rootfs". */
+bool rootfs_lacks_lower(const struct rootfs *r);
 
 /*
  * The data of mount(2). links: layers by their names in STORE/l, which is the working directory;

@@ -8,7 +8,7 @@
  * It is born in the container's cgroup, where it may run out of memory, and the kernel's OOM killer
  * kills all that share a victim's memory: us. But it passes over a child that somebody waits for in
  * vfork (in_vfork(), mm/oom_kill.c); then the child gets ENOMEM. A child that has to wait for us,
- * in a new user namespace, gets a copy of our memory instead.
+ * in a user namespace that the clone made, gets a copy of our memory instead.
  */
 #include "oci/spawn.h"
 
@@ -36,6 +36,7 @@
 #define CLONE_NEWTIME 0x80
 #endif
 #define STACK_SIZE 16384
+#define CLOSER_STACK_SIZE 4096
 #define SIGNALS_END 65 /* the kernel's last one is 64 */
 /* What the child runs must not call into a sanitizer's runtime, whose state is the parent's. */
 #define IN_CHILD __attribute__((no_sanitize("address", "undefined")))
@@ -60,6 +61,8 @@ static const char *const step_words[] = {
 extern const char tote_init_blob[], tote_init_blob_end[];
 
 static char child_stack[STACK_SIZE] __attribute__((aligned(16)));
+/* Of those that work for us for a moment, one at a time. */
+static char helper_stack[STACK_SIZE] __attribute__((aligned(16)));
 
 const char *spawn_step_text(unsigned int step)
 {
@@ -104,7 +107,7 @@ IN_CHILD _Noreturn static void child_fail(const struct spawn *sp, int step, sys_
 		sys(__NR_exit_group, r < 0 ? 128 + SIGKILL : 255);
 }
 
-IN_CHILD static void child_become_root(const struct spawn *sp)
+IN_CHILD static void child_await_mappings(const struct spawn *sp)
 {
 	struct sync_msg m;
 	sys_t r;
@@ -114,6 +117,12 @@ IN_CHILD static void child_become_root(const struct spawn *sp)
 	} while (r == -EINTR);
 	if (r != sizeof(m) || m.what != SYNC_MAPPED)
 		child_fail(sp, SPAWN_MAPPED, r < 0 ? r : -ECANCELED);
+}
+
+IN_CHILD static void child_become_root(const struct spawn *sp)
+{
+	sys_t r;
+
 #ifdef __NR_setgroups32
 	sys(__NR_setgroups32, 0, 0); /* the host's groups; EPERM where "setgroups" is denied */
 	r = sys(__NR_setresgid32, 0, 0, 0);
@@ -159,6 +168,8 @@ IN_CHILD _Noreturn static void child_main(const struct spawn *sp)
 	 * (IgnoreSIGPIPE=) start us like that. The kernel refuses KILL and STOP, rightly. */
 	for (int sig = 1; sig < SIGNALS_END; sig++)
 		sys(__NR_rt_sigaction, sig, default_action, 0, sizeof(no_signals));
+	if (sp->user_ns && sp->userns_fd < 0)
+		child_await_mappings(sp);
 	if (sp->user_ns)
 		child_become_root(sp);
 	if (sp->netns_fd >= 0 && (r = sys(__NR_setns, sp->netns_fd, CLONE_NEWNET)) < 0)
@@ -258,9 +269,56 @@ static sys_t clone_on_stack(struct clone_args *args, int (*entry)(void *), void 
 }
 #endif
 
+/* Between us and a child that is born in a user namespace which exists already. */
+struct midwife {
+	const struct spawn *sp;
+	struct clone_args *args; /* for the child */
+	sys_t pid;
+};
+
+IN_CHILD _Noreturn static void midwife_main(struct midwife *m)
+{
+	m->pid = sys(__NR_setns, m->sp->userns_fd, CLONE_NEWUSER);
+	if (m->pid == 0)
+		m->pid = clone_on_stack(m->args, entry_child, (void *)m->sp);
+	for (;;)
+		sys(__NR_exit_group, 0);
+}
+
+IN_CHILD static int entry_midwife(void *arg)
+{
+	midwife_main(arg);
+}
+
+/*
+ * All namespaces of the child have to belong to that user namespace, which we cannot enter
+ * ourselves: there would be no way back. The child is ours all the same, by CLONE_PARENT, and its
+ * end is signalled as that of the one that cloned it would be.
+ */
+IN_CHILD static sys_t clone_in_userns(const struct spawn *sp, struct clone_args *child)
+{
+	struct midwife m = { sp, child, -EAGAIN };
+	struct clone_args args = {
+		.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_CLEAR_SIGHAND,
+		.exit_signal = SIGCHLD,
+		.stack = (uint64_t)(uintptr_t)helper_stack,
+		.stack_size = sizeof(helper_stack),
+	};
+	sys_t pid;
+
+	child->flags |= CLONE_PARENT;
+	child->exit_signal = 0;
+	pid = clone_on_stack(&args, entry_midwife, &m);
+	if (pid < 0)
+		return pid;
+	while (waitpid((pid_t)pid, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	return m.pid;
+}
+
 IN_CHILD static sys_t clone_child(const struct spawn *sp, int *pidfd)
 {
-	unsigned long memory = sp->user_ns ? 0 : CLONE_VM | CLONE_VFORK;
+	unsigned long memory = sp->user_ns && sp->userns_fd < 0 ? 0 : CLONE_VM | CLONE_VFORK;
 	struct clone_args args = {
 		.flags = sp->clone_flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
 			 (sp->cgroup_fd >= 0 ? memory | CLONE_INTO_CGROUP : CLONE_VM),
@@ -271,48 +329,89 @@ IN_CHILD static sys_t clone_child(const struct spawn *sp, int *pidfd)
 		.cgroup = sp->cgroup_fd >= 0 ? (uint64_t)sp->cgroup_fd : 0,
 	};
 
-	return clone_on_stack(&args, entry_child, (void *)sp);
+	return sp->userns_fd < 0 ? clone_on_stack(&args, entry_child, (void *)sp)
+				 : clone_in_userns(sp, &args);
 }
 
-IN_CHILD _Noreturn static void netns_main(struct spawn_netns *ns)
+IN_CHILD _Noreturn static void ahead_main(struct spawn_ahead *ahead)
 {
-	sys_t r = sys(__NR_unshare, CLONE_NEWNET);
+	sys_t r = -1;
 
+	if (ahead->flags & CLONE_NEWNET)
+		r = sys(__NR_unshare, CLONE_NEWNET);
 	if (r == 0)
 		r = sys(__NR_openat, AT_FDCWD, "/proc/self/ns/net", O_RDONLY | O_CLOEXEC, 0);
-	ns->fd = (int)r;
+	ahead->netns = (int)r;
 	for (;;)
 		sys(__NR_exit_group, 0);
 }
 
-IN_CHILD static int entry_netns(void *arg)
+IN_CHILD static int entry_ahead(void *arg)
 {
-	netns_main(arg);
+	ahead_main(arg);
 }
 
-void spawn_netns_begin(struct spawn_netns *ns)
+int spawn_ahead_begin(struct spawn_ahead *ahead, unsigned long flags)
 {
-	static char stack[STACK_SIZE] __attribute__((aligned(16)));
 	struct clone_args args = {
-		.flags = CLONE_VM | CLONE_FILES | CLONE_CLEAR_SIGHAND,
-		.stack = (uint64_t)(uintptr_t)stack,
-		.stack_size = sizeof(stack),
+		.flags = CLONE_VM | CLONE_FILES | CLONE_CLEAR_SIGHAND | (flags & CLONE_NEWUSER),
+		.stack = (uint64_t)(uintptr_t)helper_stack,
+		.stack_size = sizeof(helper_stack),
 	};
 	sys_t pid;
 
-	ns->fd = -EAGAIN;
-	pid = clone_on_stack(&args, entry_netns, ns);
-	ns->pid = pid > 0 ? (pid_t)pid : 0;
+	ahead->flags = flags;
+	ahead->netns = -EAGAIN;
+	pid = clone_on_stack(&args, entry_ahead, ahead);
+	ahead->pid = pid > 0 ? (pid_t)pid : 0;
+	return pid > 0 ? 0 : (int)pid;
 }
 
-int spawn_netns_end(struct spawn_netns *ns)
+int spawn_ahead_end(struct spawn_ahead *ahead)
 {
-	if (!ns->pid)
+	if (!ahead->pid)
 		return -1;
-	while (waitpid(ns->pid, NULL, __WALL) < 0 && errno == EINTR)
+	while (waitpid(ahead->pid, NULL, __WALL) < 0 && errno == EINTR)
 		;
-	ns->pid = 0;
-	return ns->fd < 0 ? -1 : ns->fd;
+	ahead->pid = 0;
+	return ahead->netns < 0 ? -1 : ahead->netns;
+}
+
+IN_CHILD _Noreturn static void closer_main(int fd)
+{
+	sys(__NR_close, fd);
+	for (;;)
+		sys(__NR_exit, 0);
+}
+
+IN_CHILD static int entry_closer(void *arg)
+{
+	closer_main((int)(intptr_t)arg);
+}
+
+void spawn_close(int fd)
+{
+	static char stack[CLOSER_STACK_SIZE] __attribute__((aligned(16)));
+	static pid_t running; /* the kernel clears it with the thread's end */
+	struct clone_args args = {
+		.flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+			 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+		.parent_tid = (uint64_t)(uintptr_t)&running,
+		.child_tid = (uint64_t)(uintptr_t)&running,
+		.stack = (uint64_t)(uintptr_t)stack,
+		.stack_size = sizeof(stack),
+	};
+	sigset_t all, before;
+	sys_t tid = -EBUSY;
+
+	/* Handlers are for the one that has libc's state. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	if (!__atomic_load_n(&running, __ATOMIC_ACQUIRE))
+		tid = clone_on_stack(&args, entry_closer, (void *)(intptr_t)fd);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (tid < 0)
+		close(fd);
 }
 
 /* What errno's words leave open: the pids controller, cgroup_attach_permissions(). */

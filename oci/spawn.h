@@ -13,8 +13,9 @@
 
 struct spawn {
 	unsigned long clone_flags; /* CLONE_NEW* */
-	bool user_ns;  /* a new one: wait for SYNC_MAPPED and become uid 0 in it, or the exec drops
-			  all  capabilities */
+	bool user_ns;  /* a new one: become uid 0 in it, or the exec drops all capabilities */
+	int userns_fd; /* made and mapped ahead, to be born in; -1: the clone makes it, and the
+			  child waits for SYNC_MAPPED */
 	int netns_fd;  /* made ahead, to be entered; -1: none */
 	int cgroup_fd; /* -1: the caller's */
 	int root_fd;   /* becomes the working directory; -1: none */
@@ -26,19 +27,28 @@ struct spawn {
 };
 
 /*
- * A network namespace that is made by a task of its own while we go on: the dearest single step of
- * a start (0.35 ms and more) runs on another processor. Not for a container with a user namespace,
- * which has to own it.
+ * Namespaces that are made by a task of its own while we go on: a network namespace, the dearest
+ * single step of a start (0.35 ms and more), is made on another processor. A container's user
+ * namespace has to own it, so that one is made first: by the same task, which is in it until
+ * spawn_ahead_end().
  */
-struct spawn_netns {
-	pid_t pid; /* 0: not begun */
-	int fd;	   /* or -errno */
+struct spawn_ahead {
+	pid_t pid; /* 0: not begun, or that failed */
+	unsigned long flags;
+	int netns; /* or -errno */
 };
 
-void spawn_netns_begin(struct spawn_netns *ns);
-/* Waits for it; the descriptor is the caller's. -1 when not begun or it failed: then it is made as
- * part of the clone. */
-int spawn_netns_end(struct spawn_netns *ns);
+/* flags: CLONE_NEWUSER, CLONE_NEWNET. 0 or -errno. */
+int spawn_ahead_begin(struct spawn_ahead *ahead, unsigned long flags);
+/* Waits for the network namespace; the descriptor is the caller's. -1 when not begun or it failed:
+ * then it is made as part of the clone. */
+int spawn_ahead_end(struct spawn_ahead *ahead);
+
+/*
+ * Closes a descriptor in a thread of its own: the end of a detached mount has to wait until no
+ * processor looks at it any more (an RCU grace period), which nobody else needs to.
+ */
+void spawn_close(int fd);
 
 /* A sealed memfd with tote-init in it, close-on-exec. Returns the descriptor or -errno. */
 int spawn_init_fd(struct err *err);

@@ -122,11 +122,11 @@ static void write_mounts(struct json_writer *w, const struct spec *spec)
 	json_end_array(w);
 }
 
-static void write_annotations(struct json_writer *w, const struct key_value_list *list)
+static void write_map(struct json_writer *w, const char *key, const struct key_value_list *list)
 {
 	if (!list->count)
 		return;
-	begin_object(w, "annotations");
+	begin_object(w, key);
 	for_each (kv, list)
 		json_pair_string(w, kv->key, kv->value);
 	json_end_object(w);
@@ -253,6 +253,7 @@ static void write_linux(struct json_writer *w, const struct spec_linux *l)
 	write_mappings(w, "uidMappings", &l->uid_mappings);
 	write_mappings(w, "gidMappings", &l->gid_mappings);
 	pair_optional(w, "cgroupsPath", l->cgroups_path);
+	write_map(w, "sysctl", &l->sysctl);
 	write_resources(w, &l->resources);
 	write_namespaces(w, l);
 	if (l->seccomp)
@@ -275,7 +276,7 @@ void spec_write(const struct spec *spec, bool pretty, struct buf *ret_json)
 		write_root(&w, spec->root);
 	pair_optional(&w, "hostname", spec->hostname);
 	write_mounts(&w, spec);
-	write_annotations(&w, &spec->annotations);
+	write_map(&w, "annotations", &spec->annotations);
 	write_linux(&w, &spec->linux_);
 	json_end_object(&w);
 	json_writer_done(&w);

@@ -48,6 +48,8 @@ static const struct json_field fields[] = {
 	FIELD("userBus", json_bool, user_bus),
 	FIELD("privatePids", json_bool, private_pids),
 	FIELD("netDevices", json_strv, net_devices),
+	FIELD("network", json_string, network),
+	FIELD("names", json_string, names),
 	FIELD("clos", json_string, clos),
 	FIELD("restarts", json_u32, restarts),
 	FIELD("store", json_string, store),
@@ -234,6 +236,8 @@ int state_save(int dir_fd, const struct state *st, struct err *err)
 	json_pair_bool(&w, "privatePids", st->private_pids);
 	if (st->net_devices.count)
 		json_pair_strv(&w, "netDevices", &st->net_devices);
+	pair_if(&w, "network", st->network);
+	pair_if(&w, "names", st->names);
 	pair_if(&w, "clos", st->clos);
 	if (st->restarts)
 		json_pair_u64(&w, "restarts", st->restarts);

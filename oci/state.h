@@ -30,6 +30,8 @@ struct state {
 	bool user_bus;		 /* the unit is of the user's systemd, not the system's */
 	bool private_pids;	 /* has a pid namespace of its own: killing init kills all */
 	struct strv net_devices; /* "inside=host", as tote-net netdev-out takes them */
+	char *network;		 /* where tote-net has noted what it set up; NULL: nothing */
+	char *names;		 /* the directory of its hosts and resolv.conf; NULL: none */
 	char *clos;		 /* the resctrl group that was made for it */
 	uint32_t restarts;	 /* how often a supervisor started it anew under this id */
 	char *store, *store_container; /* of images, and the container's directory in it; NULL: it

@@ -7,11 +7,12 @@ BUILD_DEPS := gcc libc6-dev pkg-config libcap-dev libseccomp-dev libyajl-dev lib
 DEMO_DEPS := busybox-static jq
 CROSS_DEPS := gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu \
 	libc6-dev-arm64-cross libc6-dev-armhf-cross libc6-dev-riscv64-cross
-CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util-linux uidmap python3-minimal \
-	strace scdoc cppcheck clang libclang-rt-14-dev bsdutils umoci skopeo buildah podman libarchive-tools zstd pigz xz-utils
+CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util-linux uidmap python3 \
+	strace scdoc cppcheck clang libclang-rt-14-dev bsdutils umoci skopeo buildah podman libarchive-tools zstd pigz xz-utils \
+	containernetworking-plugins iptables nftables passt slirp4netns
 # The virtual machine of tests/vm.
 VM_DEPS := $(shell . tests/vm/arch 2>/dev/null && echo $$VM_QEMU_PACKAGE) e2fsprogs
-BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace python3 skopeo umoci podman containerd e2fsprogs
+BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace python3 skopeo umoci podman containerd e2fsprogs containernetworking-plugins iptables iperf3
 
 UNIT_SRC := $(wildcard tests/lib/test_*.c tests/cgroups/test_*.c tests/netns/test_*.c tests/oci/test_*.c tests/image/test_*.c \
 	tests/cmd/test_*.c)
@@ -36,7 +37,7 @@ TEST_CFLAGS = $(CPPFLAGS) -std=gnu11 $(WARN) -g -O1 $(if $(SAN),-fsanitize=$(SAN
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libcmd.a $(BUILD)/libtote.a
 	@mkdir -p $(@D)
 	$(call say,TEST)
-	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libcmd.a $(BUILD)/libtote.a -lcmocka -lcap -lseccomp -lyajl -lm -Wl,--as-needed $(IMAGE_LIBS)
+	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libcmd.a $(BUILD)/libtote.a -lcmocka -lcap -lseccomp -lyajl -lm -Wl,--as-needed -lmnl $(IMAGE_LIBS)
 -include $(UNIT:=.d)
 
 $(BUILD)/tests/fault/fault: $(wildcard tests/fault/*.c tests/fault/*.h)
@@ -44,11 +45,12 @@ $(BUILD)/tests/fault/fault: $(wildcard tests/fault/*.c tests/fault/*.h)
 	$(call say,TEST)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -I. -o $@ $(filter %.c,$^)
 
-BENCH_TOOLS := $(addprefix $(BUILD)/tests/bench/,bench floor memlock nothing)
+BENCH_TOOLS := $(addprefix $(BUILD)/tests/bench/,bench floor memlock nothing round_trip)
 $(BUILD)/tests/bench/bench: tests/bench/bench.c tests/bench/report.c
 $(BUILD)/tests/bench/floor: tests/bench/floor.c
 $(BUILD)/tests/bench/memlock: tests/bench/memlock.c
 $(BUILD)/tests/bench/nothing: tests/bench/nothing.c
+$(BUILD)/tests/bench/round_trip: tests/bench/round_trip.c
 $(BENCH_TOOLS): tests/bench/bench.h
 	@mkdir -p $(@D)
 	$(call say,TEST)
@@ -66,9 +68,10 @@ $(BUILD)/tote-shared: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmd/tote/*.c)) 
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcap -lseccomp -lyajl -lm
 
-# Only clang has libFuzzer. Everything is compiled once for all fuzzers; what starts containers is left out.
+# Only clang has libFuzzer. Everything is compiled once for all fuzzers; what starts containers or opens sockets is left out.
 FUZZ_SAN := -fsanitize=address,undefined
-FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(filter-out netns/% oci/spawn.c oci/launch.c oci/create.c oci/create_cgroup.c oci/exec.c, \
+FUZZ_NETNS := netns/conf.c netns/ip.c netns/result.c netns/result_write.c
+FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(filter-out $(filter-out $(FUZZ_NETNS),$(wildcard netns/*.c)) oci/spawn.c oci/launch.c oci/create.c oci/create_cgroup.c oci/exec.c, \
 	$(LIB_SRC))) $(BUILD)/fuzz/seccomp_builtin.o
 FUZZ_CC = clang $(CPPFLAGS) $(if $(ISAL),-DTOTE_ISAL) -std=gnu11 -g -O1
 $(BUILD)/fuzz/%.o: %.c
@@ -129,12 +132,14 @@ bench: setup-build
 	@tests/setup $(BENCH_DEPS)
 	@$(MAKE) --no-print-directory all $(BUILD)/tote-shared $(BENCH_TOOLS) $(BUILD)/tests/bench/limits_cost \
 		$(BUILD)/tests/bench/unpack_floor
-	@tests/bench/run.sh
+	@RESULTS=$(BUILD)/tests/bench/results tests/bench/run.sh
 	@echo
 	@python3 tests/bench/images.py
 	@echo
+	@python3 tests/bench/network.py
+	@echo
 	@if grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then tests/bench/limits.sh; \
-		else tests/vm/run -- tests/bench/limits.sh; fi
+		else tests/vm/run -- $$(cat $(BUILD)/tests/bench/results) tests/bench/limits.sh; fi
 
 # What runs beside hostile processes, and the code that clones, for every processor we know.
 CROSS_ARCHES := aarch64-linux-gnu arm-linux-gnueabihf riscv64-linux-gnu

@@ -44,6 +44,8 @@ int make_container(const char *id, const struct make_options *o, bool run, struc
 		.rootless = globals.rootless,
 		.config_text = o->config_text,
 		.rootfs = o->rootfs,
+		.ahead = o->ahead,
+		.network = o->network_wish,
 	};
 	int r = inherited_fds(o->preserve_fds, &opts.listen_fds, &opts.preserve_fds, err);
 

@@ -26,6 +26,16 @@ static const struct verb image_verbs[] = {
 	{ .name = "import", .help = "make an image of a root file system in a tar archive" },
 };
 
+/* Debian has no static libmnl. */
+static const struct verb network_verbs[] = {
+	{ .name = "network", .help = "make, list and remove networks, attach containers to them" },
+};
+
+static const struct delegation delegations[] = {
+	{ "tote-image", image_verbs, ARRAY_SIZE(image_verbs) },
+	{ "tote-net", network_verbs, ARRAY_SIZE(network_verbs) },
+};
+
 int main(int argc, char **argv)
 {
 	static const struct program program = {
@@ -34,9 +44,8 @@ int main(int argc, char **argv)
 		.verbs = verbs,
 		.count = ARRAY_SIZE(verbs),
 		.print_version = print_version,
-		.delegated = image_verbs,
-		.delegated_count = ARRAY_SIZE(image_verbs),
-		.delegate = "tote-image",
+		.delegations = delegations,
+		.delegation_count = ARRAY_SIZE(delegations),
 	};
 
 	return program_main(&program, argc, argv);

@@ -22,7 +22,8 @@
 		MAKE_OPTION("detach", 'd', OPT_FLAG, detach, NULL,                                 \
 			    "return when the program runs"),                                       \
 		MAKE_OPTION("keep", 0, OPT_FLAG, keep, NULL,                                       \
-			    "keep the state of the container after its end")
+			    "keep the state of the container after its end"),                      \
+		NETWORK_OPTIONS
 
 static const struct option items[] = { RUN_OPTIONS, IMAGE_OPTIONS };
 /* Behind an image's name its program's own options begin. */
@@ -101,14 +102,22 @@ static int attend_to(struct running *run, const struct make_options *o, bool kee
 	return code < 0 || r < 0 ? 1 : code;
 }
 
-static int run_bundle(const char *id, const struct make_options *o, struct running *run)
+static int run_bundle(const char *id, const struct run_options *o, struct running *run)
 {
+	struct make_options m = o->make;
+	struct network_wish network;
+	autoarena a = ARENA_INIT;
 	struct err err;
 
-	/* Only with someone at this end can the terminal stay here. */
-	if (make_container(id, o, true, &run->c, &run->root, &run->pidfd, &run->terminal, &err) < 0)
+	if (run_network(&o->network, NULL, &a, &network, &err) < 0)
 		return fail(&err);
-	return attend_to(run, o, o->keep);
+	network.hostname = id;
+	m.network_wish = &network;
+	/* Only with someone at this end can the terminal stay here. */
+	if (make_container(id, &m, true, &run->c, &run->root, &run->pidfd, &run->terminal, &err) <
+	    0)
+		return fail(&err);
+	return attend_to(run, &m, m.keep);
 }
 
 /* As shells have it, and who runs images by name: 127 no such program, 126 it cannot be executed,
@@ -125,14 +134,16 @@ static int run_image(struct imaging *im, char **args, const struct run_options *
 		     struct running *run)
 {
 	struct err err;
+	struct lent_streams lent = { 0 };
 	int code, r = imaging_run(im, args, o, &run->c, &run->root, &run->pidfd, &run->terminal,
-				  &err);
+				  &lent, &err);
 
 	/* Now: what it holds of the store is the container's, and shall not last as long as we. */
 	imaging_close(im);
+	code = r < 0 ? fail_of_image(&err) : attend_to(run, &o->make, !o->image.remove);
+	streams_take_back(&lent);
 	if (r < 0)
-		return fail_of_image(&err);
-	code = attend_to(run, &o->make, !o->image.remove);
+		return code;
 	if (!o->make.detach || code)
 		return code;
 	printf("%s\n", run->c.st.id);
@@ -141,9 +152,9 @@ static int run_image(struct imaging *im, char **args, const struct run_options *
 }
 
 /* Options behind the ID, as clients of runc may write them; -EINVAL when there is anything else. */
-static int parse_rest(char **rest, struct make_options *o, struct err *err)
+static int parse_rest(char **rest, struct run_options *o, struct err *err)
 {
-	struct run_options all = { .make = *o };
+	struct run_options all = *o;
 	bool help = false;
 	size_t count = 0;
 	int r = options_parse(&bundle_table, rest, &all, &count, &help, err);
@@ -151,24 +162,24 @@ static int parse_rest(char **rest, struct make_options *o, struct err *err)
 	if (r == 0 && count)
 		return err_set(err, EINVAL, "unexpected argument \"%s\": tote run ID", rest[0]);
 	if (r == 0)
-		*o = all.make;
+		*o = all;
 	return r;
 }
 
 /* With a bundle behind the name it is an ID, whatever images there are. */
-static bool names_bundle(char **rest, size_t count, const struct make_options *o)
+static bool names_bundle(char **rest, size_t count, const struct run_options *o)
 {
 	autofree char **copy = NULL;
-	struct make_options probe = *o;
+	struct run_options probe = *o;
 	struct err ignored;
 
-	if (o->bundle || o->config)
+	if (o->make.bundle || o->make.config)
 		return true;
 	copy = calloc(count + 1, sizeof(*copy));
 	if (!copy)
 		return false;
 	memcpy(copy, rest, count * sizeof(*copy));
-	return parse_rest(copy, &probe, &ignored) == 0 && probe.bundle;
+	return parse_rest(copy, &probe, &ignored) == 0 && probe.make.bundle;
 }
 
 /* There is no such image, nor could there be, or no store that we may look into: then it is an ID.
@@ -183,7 +194,7 @@ static int run(char **args, size_t count, void *opts)
 	struct run_options *o = opts;
 	struct imaging *im = NULL;
 	struct running running = { CONTAINER_INIT, -1, -1, -1 };
-	bool bundle = names_bundle(args + 1, count - 1, &o->make);
+	bool bundle = names_bundle(args + 1, count - 1, o);
 	struct err err;
 	int code, found = bundle ? -ENOENT : imaging_open(args[0], &im, &err);
 
@@ -195,11 +206,11 @@ static int run(char **args, size_t count, void *opts)
 		err_set(&err, ENOENT, "run: no image \"%s\"; bundle %s: open config.json: %s",
 			args[0], absolute(NULL), err_text(ENOENT));
 		code = fail(&err);
-	} else if (parse_rest(args + 1, &o->make, &err) < 0) {
+	} else if (parse_rest(args + 1, o, &err) < 0) {
 		err_prefix(&err, "run");
 		code = fail(&err);
 	} else {
-		code = run_bundle(args[0], &o->make, &running);
+		code = run_bundle(args[0], o, &running);
 	}
 	container_close(&running.c);
 	cleanup_fd(&running.root);

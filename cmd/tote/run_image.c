@@ -38,7 +38,7 @@ int imaging_open(const char *image, struct imaging **ret, struct err *err)
 	im->name = image;
 	im->store = (struct store)STORE_INIT;
 	im->rootfs = (struct rootfs)ROOTFS_INIT;
-	im->container_fd = im->lookup = -1;
+	im->container_fd = im->lookup = im->userns = -1;
 	im->err = err;
 	r = open_image(im, image);
 	if (r < 0)
@@ -57,6 +57,8 @@ void imaging_close(struct imaging *im)
 	if (im->container)
 		rootfs_remove(im->store.path, im->container, &ignored);
 	cleanup_fd(&im->lookup);
+	cleanup_fd(&im->userns);
+	imaging_drop_ahead(im);
 	cleanup_fd(&im->container_fd);
 	store_close(&im->store);
 	arena_done(&im->a);
@@ -99,21 +101,33 @@ static int set_streams(const struct run_options *o)
 	return out;
 }
 
+/* The id of the host that its root has. */
+static unsigned int own_root(const struct imaging *im)
+{
+	return im->convert.uid_mappings.items[0].host_id;
+}
+
 /* image-spec conversion.md, "config.WorkingDir": made where the image lacks it. */
 static int make_working_dir(struct imaging *im)
 {
 	const char *dir =
 		im->convert.working_dir ? im->convert.working_dir : im->config.process.working_dir;
 
-	if (!dir || dir[0] != '/' || imaging_content(im) < 0 || im->rootfs.read_only)
+	int death_signal = 0, r = 0;
+
+	if (!dir || dir[0] != '/' || globals.rootless || im->rootfs.read_only)
 		return 0;
-	return fd_make_path_in_root(im->lookup, dir, 0755) < 0
-		       ? err_errno(im->err, "make the working directory %s", dir)
-		       : 0;
+	if (im->own_ids)
+		r = rootfs_enter_ids(own_root(im), own_root(im), &death_signal, im->err);
+	if (r == 0 && fd_make_path_in_root(im->lookup, dir, 0755) < 0)
+		r = err_errno(im->err, "make the working directory %s", dir);
+	if (im->own_ids)
+		rootfs_leave_ids(death_signal);
+	return r;
 }
 
 static int make(struct imaging *im, const char *id, struct container *ret_c, int *ret_root,
-		int *ret_pidfd, int *ret_terminal)
+		int *ret_pidfd, int *ret_terminal, struct lent_streams *ret_lent)
 {
 	struct make_options m = im->o->make;
 	autobuf config = BUF_INIT;
@@ -122,14 +136,15 @@ static int make(struct imaging *im, const char *id, struct container *ret_c, int
 
 	if (r < 0)
 		return r;
-	/* The container's own mount of the same directories comes now. */
-	if (im->own_ids)
-		close(take_fd(&im->lookup));
 	m.bundle = arena_printf(&im->a, "%s/containers/%s", im->store.path, im->container);
 	m.config_text = config.data;
 	m.rootfs = &im->rootfs;
+	m.network_wish = &im->network;
+	m.ahead = im->ahead.pid ? &im->ahead : NULL;
 	err_before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	out = set_streams(im->o);
+	if (im->own_ids && !im->convert.tty)
+		streams_lend(own_root(im), ret_lent);
 	r = make_container(id, &m, true, ret_c, ret_root, ret_pidfd, ret_terminal, im->err);
 	if (im->o->make.detach) {
 		dup2(err_before, STDERR_FILENO);
@@ -143,7 +158,7 @@ static int make(struct imaging *im, const char *id, struct container *ret_c, int
 
 int imaging_run(struct imaging *im, char **args, const struct run_options *o,
 		struct container *ret_c, int *ret_root, int *ret_pidfd, int *ret_terminal,
-		struct err *err)
+		struct lent_streams *ret_lent, struct err *err)
 {
 	const char *id = o->image.name ? o->image.name : make_id(im->name, &im->a);
 	int r = state_check_id(id, err);
@@ -157,6 +172,10 @@ int imaging_run(struct imaging *im, char **args, const struct run_options *o,
 	if (r == 0)
 		r = imaging_add_mounts(im);
 	if (r == 0)
+		r = imaging_open_root(im);
+	if (r == 0)
 		r = make_working_dir(im);
-	return r < 0 ? r : make(im, id, ret_c, ret_root, ret_pidfd, ret_terminal);
+	if (r == 0)
+		imaging_add_names(im);
+	return r < 0 ? r : make(im, id, ret_c, ret_root, ret_pidfd, ret_terminal, ret_lent);
 }

@@ -8,6 +8,7 @@
 #include "oci/image/manifest.h"
 #include "oci/image/store.h"
 #include "oci/rootfs.h"
+#include "oci/spawn.h"
 
 struct imaging {
 	const char *name;
@@ -17,20 +18,33 @@ struct imaging {
 	struct image_config config;
 	struct rootfs rootfs;
 	struct convert_opts convert;
+	struct network_wish network;
 	char *container;	  /* its directory in the store; NULL: none yet */
 	bool own_ids;		  /* a user namespace with a range of its own */
+	bool ids_asked_for;	  /* then it is an error where that cannot be */
 	int container_fd, lookup; /* lookup: where users are looked up and volumes filled from */
+	int userns;		  /* holds the mappings of own_ids; -1: none */
+	struct spawn_ahead ahead; /* who makes it, and a network namespace */
 	struct arena a;
 	struct err *err;
 };
 
 /* run_image_options.c: from the options to im->convert; nothing is made yet. */
 int imaging_choose(struct imaging *im, const char *id, char **args);
-/* run_image_root.c: the container's directory in the store and its root file system. */
+/* run_image_root.c: the container's directory in the store. */
 int imaging_make_root(struct imaging *im, const char *id);
-/* run_image_mounts.c: volumes and tmpfs, which are filled from the root file system. */
+/* Ends what was made ahead and not used. */
+void imaging_drop_ahead(struct imaging *im);
+/* Mounts what is in im->lookup from then on, so that volumes can be filled: with the owners that
+ * files have on disk. -1 is left there for an ordinary user, who cannot mount. */
+int imaging_look(struct imaging *im);
+/* The container's root file system in im->lookup, as what im->own_ids says then. */
+int imaging_open_root(struct imaging *im);
+/* run_image_mounts.c: volumes and tmpfs. */
 int imaging_add_mounts(struct imaging *im);
-/* The descriptor of the root to fill volumes from, -1: it cannot be looked into. */
-int imaging_content(const struct imaging *im);
+/* Its hosts and resolv.conf, where the root has a place for them. */
+void imaging_add_names(struct imaging *im);
+/* 0 when the volumes can be id-mapped by im->userns. */
+int imaging_map_mounts(struct imaging *im);
 
 #endif

@@ -2,11 +2,16 @@
 #include "cmd/tote/run_image.h"
 
 #include "lib/cleanup.h"
+#include "netns/names.h"
 #include "oci/image/volumes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct convert_mount *add_mount(struct imaging *im)
 {
@@ -18,11 +23,6 @@ static struct convert_mount *add_mount(struct imaging *im)
 	im->convert.mounts.items = items;
 	im->convert.mounts.count = n + 1;
 	return &items[n];
-}
-
-int imaging_content(const struct imaging *im)
-{
-	return globals.rootless ? -1 : im->lookup;
 }
 
 /* Without "/" at the end, as paths are compared; NULL: not absolute, or nothing can be mounted there. */
@@ -52,6 +52,18 @@ static char *mount_options(struct imaging *im, char *list)
 	return kept;
 }
 
+/* Filled when it is new, of the root file system. */
+static int add_named(struct imaging *im, const char *path, char **source)
+{
+	const char *place = arena_printf(&im->a, "volumes/%s", *source);
+	int r = 0;
+
+	if (faccessat(im->store.fd, place, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		r = imaging_look(im);
+	return r < 0 ? r
+		     : volume_named(&im->store, *source, im->lookup, path, &im->a, source, im->err);
+}
+
 /* "SOURCE:PATH[:OPTIONS]": a source with a slash is a path, else a volume's name. */
 static int add_volume(struct imaging *im, const char *text)
 {
@@ -68,8 +80,7 @@ static int add_volume(struct imaging *im, const char *text)
 	if (source[0] == '.' || strchr(source, '/'))
 		source = absolute(source);
 	else
-		r = volume_named(&im->store, source, imaging_content(im), path, &im->a, &source,
-				 im->err);
+		r = add_named(im, path, &source);
 	if (r == 0)
 		*add_mount(im) = (struct convert_mount){ .source = source,
 							 .destination = path,
@@ -109,8 +120,10 @@ static int add_image_volumes(struct imaging *im)
 		if (!at || is_covered(im, at))
 			continue;
 		if (how[0] == 'd')
-			r = volume_anonymous(&im->store, im->container, n++, imaging_content(im),
-					     at, &im->a, &source, im->err);
+			r = imaging_look(im);
+		if (r == 0 && how[0] == 'd')
+			r = volume_anonymous(&im->store, im->container, n++, im->lookup, at, &im->a,
+					     &source, im->err);
 		m = add_mount(im);
 		*m = (struct convert_mount){ .source = source,
 					     .destination = at,
@@ -119,14 +132,87 @@ static int add_image_volumes(struct imaging *im)
 	return r;
 }
 
+/* Without mounts below it, if "bind" says so. */
+static bool is_recursive(const struct convert_mount *m)
+{
+	char *list = strdupa(m->options ? m->options : ""), *word;
+
+	while ((word = strsep(&list, ",")))
+		if (strcmp(word, "bind") == 0)
+			return false;
+	return true;
+}
+
+/* Sockets and devices belong to programs of the host, which ask for ids that they know. */
+static int check_kind(int tree, const char *source, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(tree, &st) < 0)
+		return err_errno(err, "look at %s", source);
+	return S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)
+		       ? 0
+		       : err_set(err, EOPNOTSUPP, "--volume: %s is no file and no directory",
+				 source);
+}
+
 /* Owners stay what they are: the files of a volume belong to ids of the host, and are seen as the
  * same ids inside. */
-static void map_mounts(struct imaging *im)
+static int map_mount(struct imaging *im, struct convert_mount *m)
 {
+	struct mount_attr map = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)im->userns };
+	unsigned int all = is_recursive(m) ? AT_RECURSIVE : 0;
+	const char *option = all ? "ridmap" : "idmap";
+	autofd tree = open_tree(AT_FDCWD, m->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | all);
+	int r = tree < 0 ? err_errno(im->err, "--volume: %s", m->source) : 0;
+
+	if (r == 0 && !im->ids_asked_for)
+		r = check_kind(tree, m->source, im->err);
+	if (r == 0 && mount_setattr(tree, "", AT_EMPTY_PATH | all, &map, sizeof(map)) < 0)
+		r = err_errno(im->err,
+			      "--volume: %s: its file system does not map ids (--userns host does "
+			      "without)",
+			      m->source);
+	if (r == 0)
+		m->options =
+			m->options ? arena_printf(&im->a, "%s,%s", m->options, option) : option;
+	return r;
+}
+
+int imaging_map_mounts(struct imaging *im)
+{
+	int r = 0;
+
 	for_each (m, &im->convert.mounts)
-		if (!m->tmpfs)
-			m->options =
-				m->options ? arena_printf(&im->a, "%s,idmap", m->options) : "idmap";
+		if (r == 0 && !m->tmpfs)
+			r = map_mount(im, m);
+	return r;
+}
+
+/* A root that is a lone layer takes no new file. */
+static void add_name_file(struct imaging *im, const char *source, const char *path, bool shared)
+{
+	if (is_covered(im, path) || (shared && access(source, R_OK) < 0))
+		return;
+	if (im->rootfs.read_only && faccessat(im->lookup, path + 1, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	*add_mount(im) = (struct convert_mount){ .source = source,
+						 .destination = path,
+						 .options = shared ? "ro" : NULL };
+}
+
+/* Those of a network of its own are made with the container. */
+void imaging_add_names(struct imaging *im)
+{
+	static const char *const names[] = { NAMES_HOSTS, NAMES_RESOLV };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *path = arena_printf(&im->a, "/etc/%s", names[i]),
+			   *own = im->network.names_dir;
+
+		add_name_file(im, own ? arena_printf(&im->a, "%s/%s", own, names[i]) : path, path,
+			      !own);
+	}
 }
 
 int imaging_add_mounts(struct imaging *im)
@@ -148,7 +234,5 @@ int imaging_add_mounts(struct imaging *im)
 	}
 	if (r == 0)
 		r = add_image_volumes(im);
-	if (im->own_ids)
-		map_mounts(im);
 	return r;
 }

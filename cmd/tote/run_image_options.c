@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* sethostname(2) takes 64, DNS 63. */
 #define DNS_NAME_MAX 63
@@ -96,12 +97,45 @@ static int choose_pids_limit(struct imaging *im)
 	return 0;
 }
 
+/* What a user namespace gives in full, as it is about the container's own. */
+static const char *const own_capabilities[] = {
+	"CAP_CHOWN",	  "CAP_DAC_OVERRIDE", "CAP_FOWNER",	      "CAP_FSETID",
+	"CAP_KILL",	  "CAP_IPC_OWNER",    "CAP_SETGID",	      "CAP_SETUID",
+	"CAP_SETPCAP",	  "CAP_SETFCAP",      "CAP_NET_RAW",	      "CAP_NET_ADMIN",
+	"CAP_SYS_CHROOT", "CAP_SYS_PTRACE",   "CAP_NET_BIND_SERVICE",
+};
+
+static bool is_own_capability(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(own_capabilities); i++)
+		if (strcasecmp(name, own_capabilities[i]) == 0 ||
+		    strcasecmp(name, own_capabilities[i] + strlen("CAP_")) == 0)
+			return true;
+	return false;
+}
+
+/* The host's network answers to the host's capabilities alone, down to its ports below 1024. */
+static bool needs_host_ids(const struct imaging *im)
+{
+	for_each (cap, &im->convert.cap_add)
+		if (!is_own_capability(*cap)) {
+			log_debug("no user namespace: --cap-add %s", *cap);
+			return true;
+		}
+	if (im->convert.host_network)
+		log_debug("no user namespace: a network that is not its own");
+	return im->convert.host_network;
+}
+
 static int choose_ids(struct imaging *im)
 {
-	const char *how = im->o->image.userns ? im->o->image.userns : "host";
+	const char *how = im->o->image.userns;
 
+	im->ids_asked_for = how;
 	if (globals.rootless)
 		subids_map(&im->a, &im->convert.uid_mappings, &im->convert.gid_mappings);
+	else if (!how)
+		im->own_ids = !needs_host_ids(im);
 	else if (strcmp(how, "auto") != 0 && strcmp(how, "host") != 0)
 		return err_set(im->err, EINVAL, "--userns: expected host or auto, found \"%s\"",
 			       how);
@@ -110,21 +144,20 @@ static int choose_ids(struct imaging *im)
 	return 0;
 }
 
-static int choose_network(struct imaging *im)
+/* An ordinary user cannot make a network of his own without help: that is asked for by name. */
+static int choose_network(struct imaging *im, const char *id)
 {
-	/* An ordinary user cannot make another one that leads anywhere. */
-	const char *name = im->o->image.network ? im->o->image.network
-			   : globals.rootless	? "host"
-						: "none";
+	int r = run_network(&im->o->network, globals.rootless ? "host" : "none", &im->a,
+			    &im->network, im->err);
 
-	if (im->o->image.publish.count)
-		return err_set(im->err, EOPNOTSUPP,
-			       "--publish: this version of tote has no networks to publish from");
-	if (strcmp(name, "none") != 0 && strcmp(name, "host") != 0)
-		return err_set(im->err, EINVAL, "--network: expected none or host, found \"%s\"",
-			       name);
-	im->convert.host_network = strcmp(name, "host") == 0;
-	return 0;
+	im->network.hostname = im->convert.hostname;
+	if (im->network.mode == NETWORK_OWN)
+		im->network.names_dir =
+			arena_printf(&im->a, "%s/names/%s", im->network.run_dir, id);
+	im->convert.ping = im->network.names.count;
+	/* /sys shows the network of whoever mounts it, who has to own it. */
+	im->convert.host_network = im->network.mode != NETWORK_OWN;
+	return r;
 }
 
 int imaging_choose(struct imaging *im, const char *id, char **args)
@@ -154,7 +187,7 @@ int imaging_choose(struct imaging *im, const char *id, char **args)
 	if (r == 0)
 		r = choose_pids_limit(im);
 	if (r == 0)
-		r = choose_network(im);
+		r = choose_network(im, id);
 	if (r == 0)
 		r = choose_ids(im);
 	return r;

@@ -3,10 +3,12 @@
 
 #include "lib/cleanup.h"
 #include "lib/fd.h"
+#include "oci/idmap.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -76,8 +78,20 @@ static void map(struct arena *a, uint32_t first, struct spec_id_mappings *ret)
 	ret->count = 1;
 }
 
+/* Namespaces that take their time, while we go on. */
+static int begin_namespaces(struct imaging *im)
+{
+	unsigned long flags =
+		(im->own_ids ? CLONE_NEWUSER : 0) | (im->convert.host_network ? 0 : CLONE_NEWNET);
+	int r = flags && !globals.rootless ? spawn_ahead_begin(&im->ahead, flags) : 0;
+
+	return r < 0 && im->own_ids ? err_code(im->err, r, "make a user namespace") : 0;
+}
+
+/* A range of the host for the container alone. */
 static int map_own_ids(struct imaging *im)
 {
+	char path[64];
 	uint32_t first;
 	int r = store_ids_claim(&im->store, im->container, &first, im->err);
 
@@ -85,6 +99,45 @@ static int map_own_ids(struct imaging *im)
 		return r;
 	map(&im->a, first, &im->convert.uid_mappings);
 	map(&im->a, first, &im->convert.gid_mappings);
+	r = idmap_write(im->ahead.pid, &im->convert.uid_mappings, &im->convert.gid_mappings,
+			im->err);
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", im->ahead.pid);
+	im->userns = fd_open(AT_FDCWD, path, O_RDONLY);
+	return im->userns < 0 ? err_errno(im->err, "open %s", path) : 0;
+}
+
+void imaging_drop_ahead(struct imaging *im)
+{
+	int unused = spawn_ahead_end(&im->ahead);
+
+	if (unused >= 0)
+		close(unused);
+}
+
+/* Kernel, file system or limits: no failure of the moment, which must not weaken a container. */
+static bool is_lack(int error)
+{
+	static const int lacks[] = { ENOSYS, EOPNOTSUPP, EINVAL, EPERM, ENOSPC, EUSERS };
+
+	for (size_t i = 0; i < ARRAY_SIZE(lacks); i++)
+		if (error == -lacks[i])
+			return true;
+	return false;
+}
+
+/* What nobody asked for must not keep a container from running. */
+static int leave_own_ids(struct imaging *im)
+{
+	if (im->ids_asked_for || !is_lack(im->err->code))
+		return im->err->code;
+	log_debug("no user namespace: %s", im->err->msg);
+	imaging_drop_ahead(im);
+	if (im->userns >= 0)
+		close(take_fd(&im->userns));
+	im->own_ids = false;
+	im->convert.uid_mappings.count = im->convert.gid_mappings.count = 0;
 	return 0;
 }
 
@@ -109,7 +162,6 @@ static void copy_root_attributes(const struct imaging *im)
 int imaging_make_root(struct imaging *im, const char *id)
 {
 	bool bound = can_be_bound(im);
-	struct rootfs look;
 	const struct store_container c = { id, globals.root, im->image.digest, bound };
 	int r = store_container_new(&im->store, &c, &im->a, &im->container, &im->container_fd,
 				    im->err);
@@ -124,23 +176,53 @@ int imaging_make_root(struct imaging *im, const char *id)
 	if (!bound && im->image.layers.count)
 		copy_root_attributes(im);
 	im->convert.root_path = rootfs_mount_point(&im->rootfs, &im->a);
+	return begin_namespaces(im) < 0 ? leave_own_ids(im) : 0;
+}
+
+static int mount_root(struct imaging *im)
+{
+	bool simple = im->rootfs.read_only && !adds_mount_rights(im);
+	int r = im->lookup = rootfs_open(&im->rootfs, im->userns, simple, im->err);
+
+	im->rootfs.tree = im->lookup;
+	im->rootfs.userns = im->userns;
+	return r < 0 ? r : 0;
+}
+
+int imaging_look(struct imaging *im)
+{
+	struct rootfs look = im->rootfs;
+
+	if (globals.rootless || im->lookup >= 0)
+		return 0;
+	if (!im->own_ids)
+		return mount_root(im);
+	/* What the container writes into comes later, and overlayfs has it once at a time. */
+	look.read_only = true;
+	im->lookup = rootfs_open(&look, -1, true, im->err);
+	return im->lookup < 0 ? im->lookup : 0;
+}
+
+static int open_with_own_ids(struct imaging *im)
+{
+	int r = map_own_ids(im);
+
+	if (im->lookup >= 0)
+		close(take_fd(&im->lookup));
+	if (r == 0)
+		r = imaging_map_mounts(im);
+	return r < 0 ? r : mount_root(im);
+}
+
+int imaging_open_root(struct imaging *im)
+{
+	int r = 0;
+
 	if (globals.rootless) {
 		im->lookup = open_layer_with_users(im);
 		return 0;
 	}
-	if (im->own_ids) {
-		r = map_own_ids(im);
-		if (r < 0)
-			return r;
-	}
-	/*
-	 * Looked into now, mounted later: one mount serves both, but for a container with ids of
-	 * its own. Two at once cannot be volatile (overlayfs), and the first ends before the second
-	 * begins.
-	 */
-	look = im->rootfs;
-	look.discard &= !im->own_ids;
-	r = im->lookup = rootfs_open(&look, -1, bound && !adds_mount_rights(im), im->err);
-	im->rootfs.tree = im->own_ids ? -1 : im->lookup;
-	return r < 0 ? r : 0;
+	if (im->own_ids && open_with_own_ids(im) < 0)
+		r = leave_own_ids(im);
+	return r < 0 || im->lookup >= 0 ? r : mount_root(im);
 }

@@ -4,18 +4,35 @@
 #define CMD_TOTE_RUN_OPTIONS_H
 
 #include "cmd/tote/make_options.h"
+#include "cmd/tote/run_network.h"
 
 struct image_options {
 	bool interactive, tty, remove, read_only;
 	const char *name, *user, *workdir, *entrypoint, *hostname, *memory, *cpus, *pids_limit,
-		*network, *userns, *seccomp, *image_volumes;
-	struct option_list env, env_files, volumes, tmpfs, cap_add, cap_drop, publish;
+		*userns, *seccomp, *image_volumes;
+	struct option_list env, env_files, volumes, tmpfs, cap_add, cap_drop;
 };
 
 struct run_options {
 	struct make_options make; /* first: MAKE_OPTIONS are offsets in it */
+	struct network_options network;
 	struct image_options image;
 };
+
+#define NETWORK_OPTION(name, letter, kind, member, value, help)                                    \
+	{                                                                                          \
+		name, letter, kind, offsetof(struct run_options, network.member), value, help      \
+	}
+
+#define NETWORK_OPTIONS                                                                            \
+	NETWORK_OPTION("network", 0, OPT_LIST, networks, "NAME",                                   \
+		       "a configured network, or none, host, ns:PATH, container:ID, pasta"),       \
+		NETWORK_OPTION("publish", 'p', OPT_LIST, publish, "[IP:]HOST:PORT[/PROTOCOL]",     \
+			       "reach a port of it by one of the host's"),                         \
+		NETWORK_OPTION("ip", 0, OPT_STRING, ip, "ADDRESS",                                 \
+			       "the address that it gets in its network"),                         \
+		NETWORK_OPTION("mac-address", 0, OPT_STRING, mac, "MAC",                           \
+			       "the hardware address that it gets there")
 
 #define IMAGE_OPTION(name, letter, kind, member, value, help)                                      \
 	{                                                                                          \
@@ -54,14 +71,20 @@ struct run_options {
 		IMAGE_OPTION("cap-add", 0, OPT_LIST, cap_add, "CAP", "image: add a capability"),   \
 		IMAGE_OPTION("cap-drop", 0, OPT_LIST, cap_drop, "CAP",                             \
 			     "image: take one away, or ALL"),                                      \
-		IMAGE_OPTION("network", 0, OPT_STRING, network, "NAME",                            \
-			     "image: none (default) or host"),                                     \
-		IMAGE_OPTION("publish", 'p', OPT_LIST, publish, "PORTS",                           \
-			     "image: not possible yet"),                                           \
 		IMAGE_OPTION("userns", 0, OPT_STRING, userns, "HOW",                               \
-			     "image: host (default) or auto: ids of its own"),                     \
+			     "image: auto (default): ids of its own; host"),                       \
 		IMAGE_OPTION("seccomp", 0, OPT_STRING, seccomp, "PROFILE",                         \
 			     "image: a profile's file, or unconfined")
+
+/* Standard streams that were given to the root of a user namespace. */
+struct lent_streams {
+	bool lent[3];
+	unsigned int owner[3];
+};
+
+/* id: of the host. Those that cannot be given to anybody else stay as they are. */
+void streams_lend(unsigned int id, struct lent_streams *ret);
+void streams_take_back(struct lent_streams *s);
 
 /* An image that is about to be run. */
 struct imaging;
@@ -69,10 +92,10 @@ struct imaging;
 /* The one of that name in the store: 0, or -errno without a store or an image. On the heap. */
 int imaging_open(const char *image, struct imaging **ret, struct err *err);
 /* Makes a container of it and runs it: args are its program's, the rest as make_container() with
- * `run` set. */
+ * `run` set. *ret_lent is to be taken back, also after a failure. */
 int imaging_run(struct imaging *im, char **args, const struct run_options *o,
 		struct container *ret_c, int *ret_root, int *ret_pidfd, int *ret_terminal,
-		struct err *err);
+		struct lent_streams *ret_lent, struct err *err);
 void imaging_close(struct imaging *im);
 
 #endif

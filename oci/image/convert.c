@@ -110,6 +110,22 @@ static int convert_process(const struct image_process *image, const struct conve
 	return r < 0 ? r : convert_capabilities(opts, a, p, err);
 }
 
+/* Sockets for echo requests alone (icmp(7)) for every group that there is inside: what people expect
+ * of ping, without a right to forge packets. */
+static void allow_ping(const struct convert_opts *opts, struct arena *a, struct spec_linux *l)
+{
+	uint32_t last = INT32_MAX;
+
+	for_each (m, &opts->gid_mappings)
+		last = m == opts->gid_mappings.items ? m->container_id + m->size - 1 : last;
+	if (opts->rootless && !opts->gid_mappings.count)
+		last = 0;
+	l->sysctl.items = arena_calloc(a, 1, sizeof(*l->sysctl.items));
+	l->sysctl.items[0] = (struct key_value){ arena_strdup(a, "net.ipv4.ping_group_range"),
+						 arena_printf(a, "0 %u", last) };
+	l->sysctl.count = 1;
+}
+
 static int convert_linux(const struct convert_opts *opts, struct arena *a, struct spec_linux *l,
 			 struct err *err)
 {
@@ -123,6 +139,8 @@ static int convert_linux(const struct convert_opts *opts, struct arena *a, struc
 		l->uid_mappings = opts->uid_mappings;
 		l->gid_mappings = opts->gid_mappings;
 	}
+	if (opts->ping)
+		allow_ping(opts, a, l);
 	l->cgroups_path = opts->cgroups_path ? arena_strdup(a, opts->cgroups_path) : NULL;
 	return convert_seccomp(opts, a, l, err);
 }

@@ -38,6 +38,7 @@ struct convert_opts {
 	struct strv cap_add, cap_drop; /* "NET_ADMIN", "cap_net_admin", "ALL" */
 	bool host_network; /* shares the host's network namespace; the only network that an
 			      ordinary user has without help */
+	bool ping;	   /* without CAP_NET_RAW: it has a network that leads somewhere */
 	struct spec_id_mappings uid_mappings, gid_mappings; /* of a user namespace; empty: none */
 	const char *seccomp; /* the built-in profile for NULL, "unconfined", or the text of a
 				profile (JSON) */

@@ -17,8 +17,7 @@
 #include <unistd.h>
 
 #define FIRST ((uint32_t)1 << 31)
-#define SLOTS 32700
-#define TRIES 200
+#define SLOTS 32700U
 
 static int read_link(int dir, const char *path, char ret[STORE_NAME_SIZE])
 {
@@ -34,16 +33,17 @@ int store_ids_claim(const struct store *s, const char *container, uint32_t *ret_
 		    struct err *err)
 {
 	char claim[32], note[STORE_NAME_SIZE + 32];
+	unsigned int slot = (unsigned int)getpid();
 
 	if (mkdirat(s->fd, "ids", 0700) < 0 && errno != EEXIST)
 		return err_errno(err, "make ids");
 	snprintf(note, sizeof(note), "containers/%s/ids", container);
-	for (int i = 0; i < TRIES; i++) {
-		uint16_t n = (uint16_t)(getpid() * 31 + i);
-
-		if (getrandom(&n, sizeof(n), GRND_NONBLOCK) < 0 && errno != EAGAIN)
-			return err_errno(err, "getrandom");
-		snprintf(claim, sizeof(claim), "ids/%d", n % SLOTS);
+	/* Anywhere to begin with: other stores have the same ranges. */
+	if (getrandom(&slot, sizeof(slot), GRND_NONBLOCK) < 0 && errno != EAGAIN)
+		return err_errno(err, "getrandom");
+	for (unsigned int i = 0; i < SLOTS; i++) {
+		slot = (slot % SLOTS + 1) % SLOTS;
+		snprintf(claim, sizeof(claim), "ids/%u", slot);
 		if (symlinkat(container, s->fd, claim) < 0) {
 			if (errno == EEXIST)
 				continue;
@@ -51,10 +51,11 @@ int store_ids_claim(const struct store *s, const char *container, uint32_t *ret_
 		}
 		if (symlinkat(claim + 4, s->fd, note) < 0)
 			return err_errno(err, "note %s", claim);
-		*ret_first = FIRST + (uint32_t)(n % SLOTS) * STORE_IDS;
+		*ret_first = FIRST + slot * STORE_IDS;
 		return 0;
 	}
-	return err_set(err, ENOSPC, "no range of ids is free");
+	return err_set(err, ENOSPC, "all %u ranges of ids are taken by containers of this store",
+		       SLOTS);
 }
 
 void store_ids_release(const struct store *s, const char *container)

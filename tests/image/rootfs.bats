@@ -57,7 +57,7 @@ container() {
 layers() { # [-FLAGS] LAYER...: uppermost first
 	local flags=
 	[[ $1 != -* ]] || { flags=$1 && shift; }
-	run "$LAYERS" $flags "$ROOT" "$ID" "$STORE" "$CONTAINER" "$BUNDLE/config.json" "$@" 3>&- </dev/null
+	run $TRACE "$LAYERS" $flags "$ROOT" "$ID" "$STORE" "$CONTAINER" "$BUNDLE/config.json" "$@" 3>&- </dev/null
 	echo "code $status: $output"
 }
 
@@ -238,6 +238,23 @@ has_status() {
 	[ "$status" = 1 ]
 	[[ $output == *"Read-only file system"* ]]
 	all_gone
+}
+
+@test "in a user namespace on kernels whose overlayfs takes no descriptors" {
+	needs_idmap
+	in_user_namespace
+	inside 'stat -c %u:%g /etc; echo x >/new; stat -c %u:%g /new'
+	# The first: ours. What children of ours ask for is left alone.
+	for error in EINVAL EBADF; do
+		container
+		TRACE="strace -qq -o $BATS_TEST_TMPDIR/trace -e inject=fsconfig:error=$error:when=1" layers -k base000
+		grep -q 'FSCONFIG_SET_FD.*INJECTED' "$BATS_TEST_TMPDIR/trace"
+		[ "$status" = 0 ]
+		[ "${lines[*]}" = "0:0 0:0" ]
+		[ "$(stat -c %u:%g "$KEPT/upper/new")" = 0:0 ]
+	done
+	rm -rf "$KEPT"
+	run ! grep "$STORE" /proc/self/mountinfo
 }
 
 @test "a store at a path that fsconfig(2) does not take" {

@@ -254,9 +254,99 @@ stopped() {
 	fails 125 "--pids-limit" run --rm --pids-limit x pos:1 true
 	fails 125 'memory "lots"' run --rm --memory lots pos:1 true
 	fails 125 'cpus "many"' run --rm --cpus many pos:1 true
-	fails 125 "--network" run --rm --network mine pos:1 true
+	fails 125 'no network "mine"' run --rm --network mine pos:1 true
 	fails 125 "--publish" run --rm -p 80:80 pos:1 true
 	is_gone
+}
+
+needs_own_ids() {
+	timeout 20 "$TOTE" --root "$ROOT" run --rm --userns auto pos:1 true 3>&- </dev/null || skip "this kernel does not map the ids of $STORE"
+}
+
+own_range() { # TEXT: of uid_map
+	[[ $1 =~ ^\ *0\ +([0-9]+)\ +65536$ ]] && [ "${BASH_REMATCH[1]}" -ge $((1 << 31)) ]
+}
+
+# All ids of the host, as in the user namespace that we are in.
+host_range() {
+	[ "$(tr -s ' ' <<<"$1")" = "$(tr -s ' ' </proc/self/uid_map)" ]
+}
+
+@test "ids of its own where they can be had, else those of the host" {
+	needs_own_ids
+	in_image pos:1 cat /proc/self/uid_map
+	own_range "$output"
+	first=$output
+	in_image --userns auto pos:1 cat /proc/self/gid_map
+	own_range "$output"
+	[ "$output" != "$first" ]
+	for options in "--userns host" "--network host" "--cap-add SYS_TIME" "--cap-add all" "-v /dev/null:/etc/null" "-v /proc:/mnt"; do
+		in_image $options pos:1 cat /proc/self/uid_map
+		[ "$status" = 0 ]
+		host_range "$output"
+	done
+	in_image --cap-add NET_ADMIN --cap-add cap_sys_chroot pos:1 cat /proc/self/uid_map
+	own_range "$output"
+	in_image --network host --userns auto pos:1 cat /proc/self/uid_map
+	own_range "$output"
+	fails 125 "--volume: /proc: its file system does not map ids" run --rm --userns auto -v /proc:/mnt pos:1 true
+	fails 125 '--userns: expected host or auto, found "mine"' run --rm --userns mine pos:1 true
+	# The network is its own as well: it can set it up, and the host's is another one.
+	in_image --cap-add NET_ADMIN pos:1 ip address add 10.9.9.9/32 dev lo
+	[ "$status" = 0 ]
+	[ -z "$(ls "$STORE/ids")" ]
+}
+
+@test "all ranges of ids are taken" {
+	needs_own_ids
+	(cd "$STORE/ids" && python3 -c 'import os; [os.symlink("other", str(n)) for n in range(32700)]')
+	fails 125 "all 32700 ranges of ids are taken" run --rm --userns auto pos:1 true
+	in_image pos:1 cat /proc/self/uid_map
+	host_range "$output"
+	rm "$STORE/ids/4711"
+	in_image pos:1 cat /proc/self/uid_map
+	[ "$(awk '{print $2}' <<<"$output")" = $(((1 << 31) + 4711 * 65536)) ]
+	[ "$(ls "$STORE/ids" | wc -l)" = 32699 ]
+	rm -rf "$STORE/ids"
+}
+
+@test "with ids of its own: owners in volumes, on disk and of what is made" {
+	needs_own_ids
+	mkdir -m 700 host
+	echo x >host/theirs
+	chown 1000:1001 host/theirs
+	in_image -v "$PWD/host:/mnt" -v new:/declared pos:1 sh -c 'stat -c %u:%g /mnt/theirs /declared /declared/file
+		echo x >/mnt/new; cp /bin/busybox /mnt/set; chown 33:34 /mnt/new /declared/file; chmod 4755 /mnt/set; touch /declared/mine'
+	[ "${lines[*]}" = "1000:1001 33:33 33:33" ]
+	[ "$(cd host && stat -c %u:%g:%a theirs new set | tr '\n' ' ')" = "1000:1001:644 33:34:644 0:0:4755 " ]
+	[ "$(cd "$STORE/volumes/new" && stat -c %u:%g . file mine | tr '\n' ' ')" = "33:33 33:34 0:0 " ]
+	in_image --entrypoint /bin/sh full:1 -c 'stat -c %u:%g /declared /var/made /var/made/here; id -u; echo x >/declared/x && stat -c %u:%g /declared/x'
+	[ "${lines[*]}" = "33:33 0:0 0:0 33 33:34" ]
+	run tote run --name kept -u 7:8 -w /tmp/sub pos:1 sh -c 'echo x >/tmp/x; echo y >/dev/shm/y && stat -c %u:%g /dev/shm/y' 3>&- </dev/null
+	[ "$output" = 7:8 ]
+	[ "$(cd "$STORE"/containers/kept-*/upper && stat -c %u:%g . tmp/sub tmp/x | tr '\n' ' ')" = "0:0 0:0 7:8 " ]
+	[ "$(tote export kept | tar --numeric-owner -tvf - | awk '$6 == "tmp/x" {print $2}')" = 7/8 ]
+	tote delete kept
+}
+
+@test "standard streams can be opened again by name" {
+	[ "$(tote run --rm pos:1 sh -c 'echo out >/dev/stdout; echo err >/dev/stderr' 2>&1 3>&- </dev/null | cat | tr '\n' ' ')" = "out err " ]
+	[ "$(echo typed | tote run --rm -i pos:1 sh -c 'cat /dev/stdin' 3>&-)" = typed ]
+	tote run --rm pos:1 sh -c 'echo out >>/dev/stdout' >log 3>&- </dev/null
+	[ "$(cat log)" = out ]
+	chown 1000 log
+	code=0
+	tote run --rm pos:1 /no/such >>log 2>&1 3>&- </dev/null || code=$?
+	[ "$code" = 127 ]
+	[ "$(stat -c %u log)" = 1000 ]
+	: >log
+	tote run --rm pos:1 sh -c 'echo more >>/proc/self/fd/1; stat -L -c %u /proc/self/fd/1' >>log 3>&- </dev/null
+	[ "$(stat -c %u log)" = 1000 ]
+	[ "$(tr '\n' ' ' <log)" = "more 0 " ]
+	script -qec "$TOTE --root $ROOT run --rm pos:1 sh -c 'echo again >/dev/stdout; echo tty=\$?'; stat -L -c owner=%u /proc/self/fd/1" screen >/dev/null
+	grep -q again screen
+	grep -q tty=0 screen
+	grep -q "owner=$(id -u)" screen
 }
 
 @test "a terminal" {

@@ -244,8 +244,7 @@ absent() { # host|box NAME
 		[ "${#lines[@]}" = 1 ]
 		[[ $output == "tote-net: "*"$words"* ]]
 	done <<-END
-		|no command given
-		netdev|unknown command netdev
+		netdev|unknown command "netdev"
 		netdev-in eth7|give either --pid or --netns
 		netdev-in --pid 1 --netns /x eth7|give either --pid or --netns
 		netdev-in --pid|requires an argument
@@ -271,7 +270,7 @@ absent() { # host|box NAME
 @test "--help and --version" {
 	run "$NET" --help
 	[ "$status" = 0 ]
-	[[ $output == Usage:* ]]
+	[[ $output == "usage: tote network "* ]]
 	run "$NET" --version
 	[ "$status" = 0 ]
 	[[ $output == "tote-net version "* ]]

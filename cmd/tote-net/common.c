@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/tote-net/net.h"
+
+#include "lib/cleanup.h"
+#include "netns/names.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *given(const char *option, const char *variable, const char *otherwise)
+{
+	const char *value = option && *option ? option : getenv(variable);
+
+	return value && *value ? value : otherwise;
+}
+
+/* An ordinary user's, as `tote run` has it. */
+static const char *default_run_dir(void)
+{
+	const char *user = getenv("XDG_RUNTIME_DIR");
+	char *path;
+
+	if (!globals.rootless || !user || !*user)
+		return NET_RUN_DIR;
+	return asprintf(&path, "%s/tote-net", user) < 0 ? NET_RUN_DIR : path;
+}
+
+const char *place_conf_dir(const struct place_options *o)
+{
+	return given(o->conf_dir, "NETCONFPATH", CNI_CONF_DIR);
+}
+
+int place_open(const struct place_options *o, struct place *ret, struct err *err)
+{
+	ret->run_dir = absolute(given(o->run_dir, "TOTE_NET_DIR", default_run_dir()));
+	ret->conf_dir = place_conf_dir(o);
+	ret->plugin_path = given(NULL, "CNI_PATH", CNI_PLUGIN_PATH);
+	ret->run_fd = record_dir_open(ret->run_dir, err);
+	return ret->run_fd < 0 ? ret->run_fd : 0;
+}
+
+void place_close(struct place *p)
+{
+	cleanup_fd(&p->run_fd);
+}
+
+struct attach place_attach(const struct place *p, const char *container, const char *ifname,
+			   struct arena *a, struct err *err)
+{
+	return (struct attach){
+		.container = container,
+		.ifname = ifname,
+		.netns_fd = -1,
+		.plugin_path = p->plugin_path,
+		.run_dir = p->run_dir,
+		.run_fd = p->run_fd,
+		.arena = a,
+		.err = err,
+	};
+}
+
+void update_names(const struct place *p)
+{
+	struct err err;
+
+	if (names_update(p->run_fd, &err) < 0)
+		log_warning("%s", err.msg);
+}
+
+int check_id(const char *id, struct err *err)
+{
+	if (cni_name_ok(id))
+		return 0;
+	return err_set(err, EINVAL,
+		       "\"%s\" is no container's id: letters, digits, \"_\", \".\" and \"-\", "
+		       "with a letter or digit in front",
+		       id);
+}
+
+int check_format(const char *format, bool *ret_json, struct err *err)
+{
+	*ret_json = format && strcmp(format, "json") == 0;
+	if (format && !*ret_json && strcmp(format, "table") != 0)
+		return err_set(err, EINVAL, "--format: expected table or json, found \"%s\"",
+			       format);
+	return 0;
+}
+
+const char *conf_text(const struct json_value *conf, const char *key)
+{
+	const struct json_value *v = json_get(conf, key);
+
+	return v && v->kind == JSON_STRING ? v->text : "";
+}
+
+bool conf_true(const struct json_value *conf, const char *key)
+{
+	const struct json_value *v = json_get(conf, key);
+
+	return v && v->kind == JSON_BOOL && v->boolean;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/tote-net/net.h"
+
+#include "lib/cleanup.h"
+#include "netns/ns.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct down_options {
+	struct place_options place;
+	const char *netns, *config, *ifname;
+};
+
+static const struct option items[] = {
+	PLACE_OPTIONS,
+	{ "netns", 0, OPT_STRING, offsetof(struct down_options, netns), "PATH",
+	  "the container's network namespace, as far as it is still there" },
+	{ "config", 0, OPT_STRING, offsetof(struct down_options, config), "NAME",
+	  "the network (default: all it is on)" },
+	{ "ifname", 0, OPT_STRING, offsetof(struct down_options, ifname), "NAME",
+	  "the interface (default: all)" },
+};
+static const struct option_table table = { items, ARRAY_SIZE(items), false };
+
+static int detach(const struct place *p, const char *id, const char *ifname,
+		  const struct down_options *o, const struct cni_network *network, struct arena *a,
+		  struct err *err)
+{
+	struct attach at = place_attach(p, id, ifname, a, err);
+	struct err unused;
+	autofd netns = o->netns ? ns_open(o->netns, &unused) : -1;
+	int r;
+
+	at.netns_path = o->netns;
+	at.netns_fd = netns;
+	r = cni_del(&at, network);
+	attach_close(&at);
+	return r;
+}
+
+static bool is_meant(const struct record *r, const struct down_options *o)
+{
+	return (!o->config || strcmp(r->network.name, o->config) == 0) &&
+	       (!o->ifname || strcmp(r->ifname, o->ifname) == 0);
+}
+
+/* All that are known, in reverse order; the first error. */
+static int detach_known(const struct place *p, const char *id, const struct down_options *o,
+			struct arena *a, size_t *ret_count, struct err *err)
+{
+	struct records records;
+	int r = record_list(p->run_fd, id, a, &records, err);
+
+	*ret_count = 0;
+	for (size_t i = records.count; r >= 0 && i--;) {
+		const struct record *record = &records.items[i];
+		struct err failed;
+
+		if (!is_meant(record, o))
+			continue;
+		++*ret_count;
+		if (detach(p, id, record->ifname, o, NULL, a, &failed) < 0 && r == 0) {
+			*err = failed;
+			r = 1;
+		}
+	}
+	return r == 1 ? err->code : r;
+}
+
+/* Without a record the configuration says what there might be. */
+static int detach_unknown(const struct place *p, const char *id, const struct down_options *o,
+			  struct arena *a, struct err *err)
+{
+	struct cni_network network;
+	int r = cni_network_find(p->conf_dir, o->config, a, &network, err);
+
+	return r < 0 ? r
+		     : detach(p, id, o->ifname ? o->ifname : IFNAME_DEFAULT, o, &network, a, err);
+}
+
+static int run(char **args, size_t count, void *opts)
+{
+	const struct down_options *o = opts;
+	autoplace place = PLACE_INIT;
+	autoarena a = ARENA_INIT;
+	struct err err;
+	size_t found;
+	int r = check_id(args[0], &err);
+
+	(void)count;
+	if (r == 0)
+		r = place_open(&o->place, &place, &err);
+	if (r == 0)
+		r = detach_known(&place, args[0], o, &a, &found, &err);
+	if (r == 0 && !found && o->config)
+		r = detach_unknown(&place, args[0], o, &a, &err);
+	if (r < 0)
+		return fail(&err);
+	update_names(&place);
+	return 0;
+}
+
+const struct verb verb_down = { "down", "ID", "detach a container from networks", &table, 1,
+				1,	run,  sizeof(struct down_options),	  0 };

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netns/held.h"
+
+#include "lib/cleanup.h"
+#include "netns/ns.h"
+
+#include <errno.h>
+#include <string.h>
+
+int held_open(struct attach *at, struct held *h)
+{
+	struct err unused;
+	int r;
+
+	if (at->no_record)
+		return 0;
+	r = record_lock(at->run_fd, at->container, at->err);
+	if (r < 0)
+		return r;
+	h->lock = r;
+	r = record_load(at->run_fd, at->container, at->ifname, at->arena, &h->record, &unused);
+	h->found = r == 0;
+	return 0;
+}
+
+void held_close(struct attach *at, struct held *h)
+{
+	record_unlock(at->run_fd, at->container, h->lock);
+	h->lock = -1;
+}
+
+static bool same_namespace(const struct attach *at, const struct record *r)
+{
+	char id[NS_ID_SIZE];
+	struct err unused;
+
+	return r->netns_id && ns_id(at->netns_fd, id, &unused) == 0 && strcmp(id, r->netns_id) == 0;
+}
+
+static bool gathers(const struct attach *at, const struct record *r,
+		    const struct cni_network *network)
+{
+	return r->gathered && network->single && strcmp(r->network.name, network->name) == 0 &&
+	       same_namespace(at, r);
+}
+
+int held_is_stale(struct attach *at, const struct held *h, const struct cni_network *network)
+{
+	if (!h->found || gathers(at, &h->record, network))
+		return 0;
+	if (!h->record.done || !record_alive(&h->record) || !same_namespace(at, &h->record))
+		return 1;
+	return err_set(at->err, EEXIST,
+		       "%s of container %s is on network %s already: delete that first", at->ifname,
+		       at->container, h->record.network.name);
+}
+
+static bool is_type(const struct json_value *a, const struct json_value *b)
+{
+	return strcmp(json_get(a, "type")->text, json_get(b, "type")->text) == 0;
+}
+
+/* The plugins without those of new's type, and new (NULL: none) behind them. */
+static struct json_value *gather(const struct json_value *plugins, const struct json_value *without,
+				 const struct json_value *new, struct arena *a)
+{
+	struct json_value *all = arena_alloc(a, sizeof(*all));
+	struct json_value **end = &all->first;
+
+	all->kind = JSON_ARRAY;
+	for (const struct json_value *p = plugins ? plugins->first : NULL; p; p = p->next) {
+		if (is_type(p, without))
+			continue;
+		*end = arena_memdup(a, p, sizeof(*p));
+		end = &(*end)->next;
+		all->count++;
+	}
+	*end = NULL;
+	if (new) {
+		*end = arena_memdup(a, new, sizeof(*new));
+		(*end)->next = NULL;
+		all->count++;
+	}
+	return all;
+}
+
+static char *copy(struct arena *a, const char *text)
+{
+	return text && *text ? arena_strdup(a, text) : NULL;
+}
+
+/* A path that means the namespace in other processes as well; else NULL. */
+static char *lasting_path(struct arena *a, const char *path)
+{
+	static const char *const ours[] = { "/proc/self/", "/proc/thread-self/", "/dev/fd/" };
+
+	if (!path || path[0] != '/')
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		if (strncmp(path, ours[i], strlen(ours[i])) == 0)
+			return NULL;
+	return arena_strdup(a, path);
+}
+
+int held_begin(struct attach *at, struct held *h, const struct cni_network *network)
+{
+	const struct json_value *plugin = network->plugins->first;
+	struct record r = { .network = *network, .gathered = network->single };
+	char id[NS_ID_SIZE];
+	int rc;
+
+	if (h->lock < 0)
+		return 0;
+	rc = ns_id(at->netns_fd, id, at->err);
+	if (rc < 0)
+		return rc;
+	r.container = arena_strdup(at->arena, at->container);
+	r.ifname = arena_strdup(at->arena, at->ifname);
+	r.netns_path = lasting_path(at->arena, at->netns_path);
+	r.netns_id = arena_strdup(at->arena, id);
+	r.owner = copy(at->arena, at->owner);
+	r.args = copy(at->arena, at->args);
+	r.hostname = copy(at->arena, at->hostname);
+	if (r.gathered)
+		r.network.plugins = gather(h->found ? h->record.network.plugins : NULL, plugin,
+					   plugin, at->arena);
+	else
+		r.runtime = at->runtime;
+	if (at->has_result)
+		r.result = at->result;
+	h->record = r;
+	h->found = true;
+	return record_save(at->run_fd, &h->record, at->err);
+}
+
+int held_end(struct attach *at, struct held *h)
+{
+	if (h->lock < 0)
+		return 0;
+	h->record.result = at->result;
+	h->record.done = true;
+	return record_save(at->run_fd, &h->record, at->err);
+}
+
+int held_forget(struct attach *at, struct held *h, const struct cni_network *network)
+{
+	if (h->lock < 0 || (h->found && strcmp(h->record.network.name, network->name) != 0))
+		return 0;
+	if (h->found && h->record.gathered && network->single) {
+		h->record.network.plugins =
+			gather(h->record.network.plugins, network->plugins->first, NULL, at->arena);
+		if (h->record.network.plugins->count)
+			return record_save(at->run_fd, &h->record, at->err);
+	}
+	/* Without a record there may be what a killed writer of one left. */
+	h->found = false;
+	return record_remove(at->run_fd, at->container, at->ifname, at->err);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netns/link.h"
+
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* By index, or by name where the index is not known yet: a request may speak of an interface that
+ * one before it in the queue makes. */
+static struct nlmsghdr *change(struct rtnl *r, const struct link *link, unsigned int flags,
+			       unsigned int mask, const char *what)
+{
+	struct ifinfomsg info = {
+		.ifi_family = AF_UNSPEC,
+		.ifi_index = link->index,
+		.ifi_flags = flags,
+		.ifi_change = mask,
+	};
+	struct nlmsghdr *nlh =
+		rtnl_request(r, RTM_NEWLINK, 0, &info, sizeof(info), "%s %s", link->name, what);
+
+	if (!link->index)
+		mnl_attr_put_strz(nlh, IFLA_IFNAME, link->name);
+	return nlh;
+}
+
+void link_up(struct rtnl *r, const struct link *link)
+{
+	change(r, link, IFF_UP, IFF_UP, "up");
+}
+
+void link_down(struct rtnl *r, const struct link *link)
+{
+	change(r, link, 0, IFF_UP, "down");
+}
+
+void link_set_promisc(struct rtnl *r, const struct link *link, bool on)
+{
+	change(r, link, on ? IFF_PROMISC : 0, IFF_PROMISC, on ? "promiscuous" : "not promiscuous");
+}
+
+void link_set_mtu(struct rtnl *r, const struct link *link, uint32_t mtu)
+{
+	char what[24];
+
+	snprintf(what, sizeof(what), "mtu %u", mtu);
+	mnl_attr_put_u32(change(r, link, 0, 0, what), IFLA_MTU, mtu);
+}
+
+void link_set_mac(struct rtnl *r, const struct link *link, const uint8_t mac[LINK_MAC_SIZE])
+{
+	char text[LINK_MAC_TEXT_SIZE];
+
+	mnl_attr_put(change(r, link, 0, 0, link_mac_text(mac, text)), IFLA_ADDRESS, LINK_MAC_SIZE,
+		     mac);
+}
+
+void link_set_master(struct rtnl *r, const struct link *link, int master)
+{
+	mnl_attr_put_u32(change(r, link, 0, 0, master ? "into a bridge" : "out of its bridge"),
+			 IFLA_MASTER, (uint32_t)master);
+}
+
+void link_rename(struct rtnl *r, const struct link *link, const char *name)
+{
+	char what[IFNAMSIZ + 8];
+
+	snprintf(what, sizeof(what), "as %s", name);
+	mnl_attr_put_strz(change(r, link, 0, 0, what), IFLA_IFNAME, name);
+}
+
+static void put_bool_of_kind(struct nlmsghdr *nlh, uint16_t kind_type, uint16_t data_type,
+			     uint16_t type, bool on)
+{
+	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	struct nlattr *data;
+
+	mnl_attr_put_strz(nlh, kind_type, "bridge");
+	data = mnl_attr_nest_start(nlh, data_type);
+	mnl_attr_put_u8(nlh, type, on);
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, info);
+}
+
+void link_set_hairpin(struct rtnl *r, const struct link *link, bool on)
+{
+	put_bool_of_kind(change(r, link, 0, 0, on ? "hairpin" : "no hairpin"), IFLA_INFO_SLAVE_KIND,
+			 IFLA_INFO_SLAVE_DATA, IFLA_BRPORT_MODE, on);
+}
+
+void link_set_isolated(struct rtnl *r, const struct link *link, bool on)
+{
+	put_bool_of_kind(change(r, link, 0, 0, on ? "isolated" : "not isolated"),
+			 IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA, IFLA_BRPORT_ISOLATED, on);
+}
+
+void link_set_vlan_filtering(struct rtnl *r, const struct link *bridge, bool on)
+{
+	put_bool_of_kind(change(r, bridge, 0, 0, on ? "with VLANs" : "without VLANs"),
+			 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_BR_VLAN_FILTERING, on);
+}
+
+static void vlan(struct rtnl *r, uint16_t type, const struct link *link, uint16_t id,
+		 uint16_t flags)
+{
+	struct ifinfomsg info = { .ifi_family = AF_BRIDGE, .ifi_index = link->index };
+	struct bridge_vlan_info vlan_info = { .flags = flags, .vid = id };
+	struct nlmsghdr *nlh =
+		rtnl_request(r, type, 0, &info, sizeof(info), "VLAN %u on %s", id, link->name);
+	struct nlattr *spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+
+	if (strcmp(link->kind, "bridge") == 0)
+		mnl_attr_put_u16(nlh, IFLA_BRIDGE_FLAGS, BRIDGE_FLAGS_SELF);
+	mnl_attr_put(nlh, IFLA_BRIDGE_VLAN_INFO, sizeof(vlan_info), &vlan_info);
+	mnl_attr_nest_end(nlh, spec);
+}
+
+void link_vlan_add(struct rtnl *r, const struct link *link, uint16_t id, bool pvid_untagged)
+{
+	vlan(r, RTM_SETLINK, link, id,
+	     pvid_untagged ? BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED : 0);
+}
+
+void link_vlan_delete(struct rtnl *r, const struct link *link, uint16_t id)
+{
+	vlan(r, RTM_DELLINK, link, id, 0);
+}
+
+void link_move(struct rtnl *r, const struct link *link, int netns_fd, const char *new_name)
+{
+	struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = link->index };
+	struct nlmsghdr *nlh =
+		rtnl_request(r, RTM_NEWLINK, 0, &info, sizeof(info),
+			     "%s to another network namespace as %s", link->name, new_name);
+
+	mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)netns_fd);
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, new_name);
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "netns/nft_table.h"
+
+#include "lib/cleanup.h"
+#include "netns/rtnl.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+
+/* User data is a list of {type, length, value} with a byte each; a comment is of type 0 everywhere. */
+#define USERDATA_COMMENT 0
+#define COMMENT_MAX 128
+/* NFT_SET_CONCAT of newer headers (Linux 5.6). */
+#define SET_CONCAT 0x80
+
+size_t nft_part_size(enum nft_type part)
+{
+	static const uint8_t sizes[] = {
+		[NFT_TYPE_IP4] = 4,
+		[NFT_TYPE_IP6] = 16,
+		[NFT_TYPE_PROTOCOL] = 1,
+		[NFT_TYPE_PORT] = 2,
+	};
+
+	return sizes[part];
+}
+
+size_t nft_parts_size(const enum nft_type *parts)
+{
+	size_t size = 0;
+
+	for (; *parts; parts++)
+		size += (nft_part_size(*parts) + 3) & ~(size_t)3;
+	return size;
+}
+
+static uint32_t type_number(const enum nft_type *parts)
+{
+	uint32_t type = 0;
+
+	for (; *parts; parts++)
+		type = type << 6 | *parts;
+	return type;
+}
+
+static void put_u32(struct nlmsghdr *nlh, uint16_t type, uint32_t value)
+{
+	mnl_attr_put_u32(nlh, type, htonl(value));
+}
+
+void nft_put_comment(struct nlmsghdr *nlh, uint16_t type, const char *comment)
+{
+	size_t len = strlen(comment) + 1;
+	uint8_t data[2 + COMMENT_MAX];
+
+	if (len > COMMENT_MAX)
+		len = COMMENT_MAX;
+	data[0] = USERDATA_COMMENT;
+	data[1] = (uint8_t)len;
+	memcpy(data + 2, comment, len);
+	data[1 + len] = '\0';
+	mnl_attr_put(nlh, type, 2 + len, data);
+}
+
+const char *nft_comment(const struct nlattr *attr)
+{
+	size_t left = attr ? mnl_attr_get_payload_len(attr) : 0;
+	const uint8_t *data = attr ? mnl_attr_get_payload(attr) : NULL;
+
+	while (left >= 2 && data[1] <= left - 2) {
+		size_t len = data[1];
+
+		if (data[0] == USERDATA_COMMENT && len && !data[1 + len])
+			return (const char *)data + 2;
+		data += 2 + len;
+		left -= 2 + len;
+	}
+	return "";
+}
+
+static void put_data(struct nlmsghdr *nlh, const struct nft_attr *a)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, a->type);
+	struct nlattr *verdict;
+
+	switch (a->kind) {
+	case NFT_KIND_BYTES:
+		mnl_attr_put(nlh, NFTA_DATA_VALUE, a->len, a->text);
+		break;
+	case NFT_KIND_HOST32:
+		mnl_attr_put(nlh, NFTA_DATA_VALUE, sizeof(a->number), &a->number);
+		break;
+	default:
+		verdict = mnl_attr_nest_start(nlh, NFTA_DATA_VERDICT);
+		put_u32(nlh, NFTA_VERDICT_CODE, (uint32_t)a->number);
+		if (a->text)
+			mnl_attr_put_strz(nlh, NFTA_VERDICT_CHAIN, a->text);
+		mnl_attr_nest_end(nlh, verdict);
+	}
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static void put_expr(struct nlmsghdr *nlh, const struct nft_expr *e)
+{
+	struct nlattr *elem = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+	struct nlattr *data;
+
+	mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, e->name);
+	data = mnl_attr_nest_start(nlh, NFTA_EXPR_DATA);
+	for (const struct nft_attr *a = e->attrs; a->kind; a++) {
+		if (a->kind == NFT_KIND_U32)
+			put_u32(nlh, a->type, (uint32_t)a->number);
+		else if (a->kind == NFT_KIND_TEXT)
+			mnl_attr_put_strz(nlh, a->type, a->text);
+		else
+			put_data(nlh, a);
+	}
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, elem);
+}
+
+void nft_put_exprs(struct nlmsghdr *nlh, const struct nft_expr *exprs)
+{
+	struct nlattr *list = mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS);
+
+	for (; exprs->name; exprs++)
+		put_expr(nlh, exprs);
+	mnl_attr_nest_end(nlh, list);
+}
+
+static void make_table(struct nft *n, const struct nft_table *t, uint16_t flags)
+{
+	struct nlmsghdr *nlh = nft_change(n, NFT_MSG_NEWTABLE, NLM_F_CREATE | flags, NFPROTO_INET,
+					  "table inet %s", t->name);
+
+	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, t->name);
+	put_u32(nlh, NFTA_TABLE_FLAGS, 0);
+	nft_put_comment(nlh, NFTA_TABLE_USERDATA, t->comment);
+}
+
+/* The lengths of the parts: what the kernel tells ranges in one of them by. */
+static void put_description(struct nlmsghdr *nlh, const enum nft_type *parts)
+{
+	struct nlattr *desc = mnl_attr_nest_start(nlh, NFTA_SET_DESC);
+	struct nlattr *list = mnl_attr_nest_start(nlh, NFTA_SET_DESC_CONCAT);
+
+	for (; *parts; parts++) {
+		struct nlattr *elem = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+
+		put_u32(nlh, NFTA_SET_FIELD_LEN, (uint32_t)nft_part_size(*parts));
+		mnl_attr_nest_end(nlh, elem);
+	}
+	mnl_attr_nest_end(nlh, list);
+	mnl_attr_nest_end(nlh, desc);
+}
+
+static void make_set(struct nft *n, const struct nft_table *t, const struct nft_set *s, uint32_t id)
+{
+	struct nlmsghdr *nlh = nft_change(n, NFT_MSG_NEWSET, NLM_F_CREATE, NFPROTO_INET,
+					  "set %s of table inet %s", s->name, t->name);
+
+	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, t->name);
+	mnl_attr_put_strz(nlh, NFTA_SET_NAME, s->name);
+	put_u32(nlh, NFTA_SET_ID, id);
+	put_u32(nlh, NFTA_SET_FLAGS,
+		(s->data[0] ? NFT_SET_MAP : 0) | (s->ranges ? NFT_SET_INTERVAL | SET_CONCAT : 0));
+	put_u32(nlh, NFTA_SET_KEY_TYPE, type_number(s->key));
+	put_u32(nlh, NFTA_SET_KEY_LEN, (uint32_t)nft_parts_size(s->key));
+	if (s->data[0]) {
+		put_u32(nlh, NFTA_SET_DATA_TYPE, type_number(s->data));
+		put_u32(nlh, NFTA_SET_DATA_LEN, (uint32_t)nft_parts_size(s->data));
+	}
+	if (s->ranges)
+		put_description(nlh, s->key);
+}
+
+static void make_chain(struct nft *n, const struct nft_table *t, const struct nft_chain *c)
+{
+	struct nlmsghdr *nlh = nft_change(n, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFPROTO_INET,
+					  "chain %s of table inet %s", c->name, t->name);
+	struct nlattr *hook;
+
+	mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, t->name);
+	mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, c->name);
+	if (!c->type)
+		return;
+	mnl_attr_put_strz(nlh, NFTA_CHAIN_TYPE, c->type);
+	hook = mnl_attr_nest_start(nlh, NFTA_CHAIN_HOOK);
+	put_u32(nlh, NFTA_HOOK_HOOKNUM, c->hook);
+	put_u32(nlh, NFTA_HOOK_PRIORITY, (uint32_t)c->priority);
+	mnl_attr_nest_end(nlh, hook);
+	put_u32(nlh, NFTA_CHAIN_POLICY, NF_ACCEPT);
+}
+
+static void make_rule(struct nft *n, const struct nft_table *t, const struct nft_rule *r)
+{
+	struct nlmsghdr *nlh =
+		nft_change(n, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, NFPROTO_INET,
+			   "rule \"%s\" of table inet %s", r->comment, t->name);
+
+	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, t->name);
+	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, r->chain);
+	nft_put_exprs(nlh, r->exprs);
+	nft_put_comment(nlh, NFTA_RULE_USERDATA, r->comment);
+}
+
+static void make_contents(struct nft *n, const struct nft_table *t)
+{
+	for (size_t i = 0; i < t->set_count; i++)
+		make_set(n, t, &t->sets[i], (uint32_t)i + 1);
+	for (size_t i = 0; i < t->chain_count; i++)
+		make_chain(n, t, &t->chains[i]);
+}
+
+static void make_rules(struct nft *n, const struct nft_table *t)
+{
+	for (size_t i = 0; i < t->rule_count; i++)
+		make_rule(n, t, &t->rules[i]);
+}
+
+/* In a table that was just made, only the kernel's own parts can be missing. */
+static int explain(int rc, struct err *err)
+{
+	struct err cause;
+
+	if (rc != -ENOENT)
+		return rc;
+	cause = *err;
+	return err_set(
+		err, EOPNOTSUPP,
+		"%.300s; the kernel lacks a part of nf_tables that this needs (CONFIG_NFT_NAT, "
+		"_MASQ, _CT, _FIB_INET)",
+		cause.msg);
+}
+
+int nft_table_make(struct nft *n, const struct nft_table *t, struct err *err)
+{
+	nft_begin(n, 0);
+	make_table(n, t, NLM_F_EXCL);
+	make_contents(n, t);
+	make_rules(n, t);
+	return explain(nft_commit(n, err), err);
+}
+
+static void remove_table(struct nft *n, const struct nft_table *t)
+{
+	struct nlmsghdr *nlh =
+		nft_change(n, NFT_MSG_DELTABLE, 0, NFPROTO_INET, "table inet %s", t->name);
+
+	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, t->name);
+}
+
+int nft_table_mend(struct nft *n, const struct nft_table *t, bool keep, struct err *err)
+{
+	struct nlmsghdr *nlh;
+
+	nft_begin(n, 0);
+	make_table(n, t, 0);
+	if (!keep) {
+		/* Removed at a time when it is there for sure. */
+		remove_table(n, t);
+		make_table(n, t, 0);
+	}
+	make_contents(n, t);
+	if (keep) {
+		nlh = nft_change(n, NFT_MSG_DELRULE, 0, NFPROTO_INET, "rules of table inet %s",
+				 t->name);
+		mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, t->name);
+	}
+	make_rules(n, t);
+	return explain(nft_commit(n, err), err);
+}
+
+static int ask_table(struct nft *n, const struct nft_table *t, uint32_t *ret_flags, struct err *err)
+{
+	const struct nlattr *attrs[NFTA_TABLE_FLAGS + 1];
+	autobuf replies = BUF_INIT;
+	struct nlmsghdr *nlh = nft_question(n, NFT_MSG_GETTABLE, 0, NFPROTO_INET, t->name);
+	int rc;
+
+	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, t->name);
+	rc = nft_ask(n, &replies, err);
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	if (!replies.len)
+		return 0;
+	nft_attrs(rtnl_next(&replies, NULL), attrs, ARRAY_SIZE(attrs));
+	*ret_flags = nft_u32(attrs[NFTA_TABLE_FLAGS]);
+	return 1;
+}
+
+/* How many of the chain's rules there are in front of rule i. */
+static size_t place_of(const struct nft_table *t, size_t i)
+{
+	size_t place = 0;
+
+	for (size_t j = 0; j < i; j++)
+		place += strcmp(t->rules[j].chain, t->rules[i].chain) == 0;
+	return place;
+}
+
+static bool is_rule(const struct nlmsghdr *nlh, const struct nft_rule *r)
+{
+	const struct nlattr *attrs[NFTA_RULE_USERDATA + 1];
+
+	nft_attrs(nlh, attrs, ARRAY_SIZE(attrs));
+	return strcmp(nft_text(attrs[NFTA_RULE_CHAIN]), r->chain) == 0 &&
+	       strcmp(nft_comment(attrs[NFTA_RULE_USERDATA]), r->comment) == 0;
+}
+
+/* Rule i is there, with as many of its chain before it as there should be. */
+static bool has_rule(const struct buf *replies, const struct nft_table *t, size_t i)
+{
+	const struct nlattr *attrs[NFTA_RULE_USERDATA + 1];
+	const struct nlmsghdr *nlh = NULL;
+	size_t place = place_of(t, i);
+
+	while ((nlh = rtnl_next(replies, nlh))) {
+		nft_attrs(nlh, attrs, ARRAY_SIZE(attrs));
+		if (strcmp(nft_text(attrs[NFTA_RULE_CHAIN]), t->rules[i].chain) == 0 &&
+		    place-- == 0)
+			return is_rule(nlh, &t->rules[i]);
+	}
+	return false;
+}
+
+int nft_table_is_whole(struct nft *n, const struct nft_table *t, struct err *err)
+{
+	autobuf replies = BUF_INIT;
+	struct nlmsghdr *nlh;
+	uint32_t flags;
+	int rc;
+
+	rc = ask_table(n, t, &flags, err);
+	if (rc <= 0)
+		return rc;
+	if (flags & NFT_TABLE_F_DORMANT)
+		return 0;
+	nlh = nft_question(n, NFT_MSG_GETRULE, NLM_F_DUMP, NFPROTO_INET, t->name);
+	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, t->name);
+	rc = nft_ask(n, &replies, err);
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	if (rtnl_count(&replies) != t->rule_count)
+		return 0;
+	for (size_t i = 0; i < t->rule_count; i++)
+		if (!has_rule(&replies, t, i))
+			return 0;
+	return 1;
+}

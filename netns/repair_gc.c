@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/cleanup.h"
+#include "lib/file.h"
+#include "netns/cni.h"
+#include "netns/ipam_lease.h"
+#include "netns/port.h"
+#include "netns/repair.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int delete_held(const struct repair *rp, const struct record *r, struct arena *a,
+		       struct err *err)
+{
+	struct attach at = {
+		.container = r->container,
+		.ifname = r->ifname,
+		.netns_fd = -1,
+		.args = r->args,
+		.plugin_path = rp->plugin_path,
+		.run_dir = rp->run_dir,
+		.run_fd = rp->run_fd,
+		.owner = r->owner,
+		.no_record = true, /* its lock is ours */
+		.hostname = r->hostname,
+		.runtime = r->runtime,
+		.result = r->result,
+		.has_result = r->done || r->result.ips.count || r->result.interfaces.count,
+		.arena = a,
+		.err = err,
+	};
+	int rc = cni_del(&at, &r->network);
+
+	attach_close(&at);
+	return rc < 0 ? rc : record_remove(rp->run_fd, r->container, r->ifname, err);
+}
+
+/* The id may be a living container's by the time we have the lock. */
+static int delete_dead(const struct repair *rp, const struct record *r)
+{
+	struct err err = { 0 };
+	autoarena a = ARENA_INIT;
+	struct record now;
+	int rc = 0, lock = record_lock(rp->run_fd, r->container, &err);
+
+	if (lock < 0) {
+		rc = lock;
+	} else if (record_load(rp->run_fd, r->container, r->ifname, &a, &now, &err) == 0 &&
+		   !record_alive(&now)) {
+		rc = delete_held(rp, &now, &a, &err);
+		if (rc == 0)
+			repair_tell(rp, false, "container %s is gone: %s removed from network %s",
+				    now.container, now.ifname, now.network.name);
+	}
+	record_unlock(rp->run_fd, r->container, lock);
+	if (rc < 0)
+		repair_tell(rp, true, "container %s is gone, but %s stays on network %s: %s",
+			    r->container, r->ifname, r->network.name, err.msg);
+	return rc;
+}
+
+static int delete_all_dead(const struct repair *rp, struct err *err)
+{
+	struct records records;
+	autoarena a = ARENA_INIT;
+	int r = record_list(rp->run_fd, NULL, &a, &records, err), failed = 0;
+
+	if (r < 0)
+		return r;
+	for_each (record, &records)
+		if (!record_alive(record))
+			failed += delete_dead(rp, record) < 0;
+	return failed;
+}
+
+static bool keep_living(const struct lease *lease, const void *arg)
+{
+	(void)arg;
+	return lease_alive(lease);
+}
+
+static int free_leases(const struct repair *rp, const char *network, struct arena *a)
+{
+	struct err err;
+	struct attach at = {
+		.container = "",
+		.ifname = "",
+		.network = network,
+		.netns_fd = -1,
+		.run_dir = rp->run_dir,
+		.run_fd = rp->run_fd,
+		.arena = a,
+		.err = &err,
+	};
+	autoleases l = LEASES_INIT;
+	int r = leases_open(&at, NULL, false, &l);
+
+	if (r == 0)
+		r = leases_sweep(&l, &at, keep_living, NULL);
+	if (r > 0)
+		repair_tell(rp, false, "network %s: %d address%s free again", network, r,
+			    r == 1 ? "" : "es");
+	if (r < 0 && r != -ENOENT)
+		repair_tell(rp, true, "network %s: %s", network, err.msg);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int free_all_leases(const struct repair *rp, struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	struct strv networks;
+	int r = file_list(rp->run_fd, "leases", &a, &networks, err), failed = 0;
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	for_each (network, &networks)
+		failed += free_leases(rp, *network, &a) < 0;
+	return failed;
+}
+
+static bool has_owner(const struct records *records, const char *owner)
+{
+	for_each (r, records) {
+		struct attach at = { .network = r->network.name,
+				     .container = r->container,
+				     .ifname = r->ifname };
+		char key[ATTACH_KEY_SIZE];
+
+		attach_key(&at, key);
+		if (strcmp(key, owner) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Owners first: an attachment has its record before it has an element. */
+static int forget_ports(const struct repair *rp, struct err *err)
+{
+	struct records records;
+	autoarena a = ARENA_INIT;
+	struct strv owners;
+	int failed = 0, r = port_owners(&a, &owners, err);
+
+	if (r == 0)
+		r = record_list(rp->run_fd, NULL, &a, &records, err);
+	if (r < 0)
+		return r;
+	for_each (owner, &owners) {
+		if (has_owner(&records, *owner))
+			continue;
+		r = port_forget(*owner, err);
+		failed += r < 0;
+		repair_tell(rp, r < 0, "table inet tote: %s %s%s%s",
+			    r < 0 ? "cannot remove" : "removed", *owner,
+			    r < 0 ? ": " : ", which is nobody's", r < 0 ? err->msg : "");
+	}
+	return failed;
+}
+
+int repair_gc(const struct repair *rp, struct err *err)
+{
+	int (*const parts[])(const struct repair *rp, struct err *err) = {
+		delete_all_dead,
+		free_all_leases,
+		forget_ports,
+	};
+	int failed = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		int r = parts[i](rp, err);
+
+		if (r < 0)
+			return r;
+		failed += r;
+	}
+	return failed;
+}

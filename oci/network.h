@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Networks of a container that `tote run --network` starts: which namespace it has, and what
+ * tote-net sets up in it while the container's own process makes its mounts. `create` never does
+ * more than config.json says: its callers bring their own network.
+ */
+#ifndef OCI_NETWORK_H
+#define OCI_NETWORK_H
+
+#include "lib/deadline.h"
+#include "lib/proc.h"
+#include "oci/spec.h"
+#include "oci/state.h"
+
+enum network_mode {
+	NETWORK_AS_SPEC, /* as config.json has it */
+	NETWORK_HOST,	 /* the host's own */
+	NETWORK_PATH,	 /* somebody's namespace */
+	NETWORK_OWN,	 /* a new one that joins the networks named */
+};
+
+struct network_wish {
+	enum network_mode mode;
+	const char *path;      /* NETWORK_PATH */
+	struct strv names;     /* NETWORK_OWN: of configured networks; "" is the default one */
+	struct strv publish;   /* ports, as -p takes them */
+	const char *ip, *mac;  /* in the first network; NULL: as they come */
+	const char *hostname;  /* besides the id, what others find it by; NULL: none */
+	const char *run_dir;   /* where tote-net keeps what it knows: network_run_dir() */
+	const char *names_dir; /* its hosts and resolv.conf, removed with it; NULL: it has none */
+};
+
+/* What is under way; zeroed: nothing. */
+struct network_setup {
+	struct proc_helper helper;
+	int sock; /* the namespace is handed over here */
+	char program[512];
+};
+
+/* $TOTE_NET_DIR, else /run/tote-net, or tote-net in an ordinary user's $XDG_RUNTIME_DIR. In the
+ * arena. */
+const char *network_run_dir(bool rootless, struct arena *a);
+
+/* Changes the spec's namespaces. -EINVAL when they cannot be what is wished for. */
+int network_apply(const struct network_wish *wish, struct spec *spec, struct arena *a,
+		  struct err *err);
+
+/* Makes the files of names_dir, once the id is claimed. 0 when it has none. */
+int network_make_names(const struct network_wish *wish, const char *id, struct err *err);
+
+/*
+ * Starts tote-net, which reads what is configured while others work; owner is the container's
+ * directory, by which its records are known to live. 0 when there is nothing to do either.
+ */
+int network_begin(struct network_setup *n, const struct network_wish *wish, const char *id,
+		  const char *owner, struct err *err);
+/* Whether it waits for a namespace. */
+bool network_waits(const struct network_setup *n);
+/* The namespace is there (netns_fd stays the caller's); pid, or 0 while there is no process. */
+int network_hand_over(struct network_setup *n, int netns_fd, pid_t pid, struct err *err);
+/* Waits until all is set up. On failure nothing is left of it. */
+int network_end(struct network_setup *n, struct err *err);
+/* Gives up what was begun and not ended. */
+void network_abandon(struct network_setup *n);
+
+/* The way back, in two steps so that other work can be done between them. */
+int network_begin_removal(struct network_setup *n, const struct state *st, struct err *err);
+int network_end_removal(struct network_setup *n, const struct deadline *deadline, struct err *err);
+
+#endif

@@ -1,0 +1,238 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# `tote run --network`, in a network namespace of the test's own that stands for the host.
+
+bats_require_minimum_version 1.5.0
+load ../cli/helpers
+load net
+load traffic
+
+setup() {
+	net_setup
+	new_machine
+	make_bundle
+	SERVERS=()
+	export TOTE_STORE=$BATS_FILE_TMPDIR/store NETCONFPATH=$BATS_TEST_TMPDIR/net.d
+	mkdir "$NETCONFPATH"
+}
+
+teardown() {
+	clean_up
+	net_teardown
+}
+
+# On the namespace that stands for the host.
+tote() { host "$TOTE" --root "$ROOT" "$@"; }
+
+make_image() {
+	tar -C "$ROOTFS" -c . | "$TOTE" import -q - box:1 >/dev/null
+}
+
+# A network's file; the bridge is named as the network.
+network() { # NAME SUBNET
+	cat >"$NETCONFPATH/$1.conflist" <<-EOF
+	{"cniVersion": "1.0.0", "name": "$1", "plugins": [
+	 {"type": "bridge", "bridge": "$1", "isGateway": true, "ipMasq": true, "hairpinMode": true,
+	  "ipam": {"type": "host-local", "ranges": [[{"subnet": "$2"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+	 {"type": "portmap", "capabilities": {"portMappings": true}}]}
+	EOF
+}
+
+elements() { host nft list table inet tote 2>/dev/null | grep -c comment.*: || true; }
+
+nothing_left() {
+	[ "$(leases)" = 0 ]
+	[ -z "$(find "$TOTE_NET_DIR/attachments" "$TOTE_NET_DIR/names" -mindepth 1 2>/dev/null)" ]
+	[ -z "$(host nft -j list table inet tote 2>/dev/null | jq '.. | .elem? // empty')" ]
+	eventually no_veths
+	[ -z "$(ls "$ROOT")" ]
+}
+
+no_veths() { [ "$(veths)" = 1 ]; } # the machine's
+
+serve_in() { # ID TEXT: answers on port 80
+	tote run -d --name "$1" "${@:3}" box:1 sh -c "while :; do echo $2 | nc -l -p 80 >/dev/null; done" >/dev/null
+}
+
+read_from() { # PID ADDRESS PORT
+	at "$1" busybox nc -w 3 "$2" "$3" </dev/null
+}
+
+reads() { [ "$(read_from "$1" "$2" "$3")" = "$4" ]; }
+
+@test "a bundle: address, route out, and nothing left afterwards" {
+	network shop 10.90.0.0/24
+	command_is sh -c 'ip -o -4 addr show eth0; ip route; ping -c 1 -W 2 192.0.2.2'
+	config '.process.capabilities |= map_values(. + ["CAP_NET_RAW"])'
+	run tote run --network shop "$ID"
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output = *10.90.0.2/24* ]]
+	[[ $output = *"default via 10.90.0.1"* ]]
+	[[ $output = *"1 packets received"* ]]
+	nothing_left
+}
+
+@test "the network that is always there, and the first one of the directory" {
+	command_is ip -o -4 addr show eth0
+	run tote run --network bridge "$ID"
+	[[ $output = *10.87.0.2/16* ]]
+	run tote run -p 8080:80 "$ID"
+	[[ $output = *10.87.0.3/16* ]]
+	network shop 10.90.0.0/24
+	run tote run -p 8080:80 "$ID"
+	[[ $output = *10.90.0.2/24* ]]
+	nothing_left
+}
+
+@test "two networks, an address and a hardware address" {
+	network one 10.91.0.0/24
+	network two 10.92.0.0/24
+	command_is sh -c 'ip -o -4 addr; ip link show eth0'
+	for file in "$NETCONFPATH"/*; do
+		jq '.plugins[0].capabilities = {"ips": true, "mac": true}' "$file" >"$file.new" && mv "$file.new" "$file"
+	done
+	run tote run --network two --network one --ip 10.92.0.77 --mac-address 02:00:00:00:00:17 "$ID"
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output = *eth0*10.92.0.77/24*eth1*10.91.0.2/24* ]]
+	[[ $output = *02:00:00:00:00:17* ]]
+	nothing_left
+}
+
+@test "a published port: from another machine, from the host, from a neighbour, and its holder" {
+	make_image
+	network shop 10.90.0.0/24
+	serve_in web hello --network shop -p 8080:80
+	eventually reads "$MACHINE" 192.0.2.1 8080 hello
+	eventually reads "$HOST" 192.0.2.1 8080 hello
+	eventually reads "$HOST" 127.0.0.1 8080 hello
+	run tote run --rm --network shop box:1 sh -c 'nc -w 3 10.90.0.1 8080 </dev/null'
+	[ "$output" = hello ]
+	run tote run --rm --network shop -p 8080:80 box:1 true
+	[ "$status" = 125 ]
+	[[ $output = *8080* ]]
+	eventually reads "$MACHINE" 192.0.2.1 8080 hello
+	tote delete --force web
+	nothing_left
+}
+
+@test "containers on a network find each other by name as they come and go" {
+	make_image
+	network shop 10.90.0.0/24
+	network other 10.99.0.0/24
+	serve_in web hello --network shop --hostname till
+	serve_in far away --network other
+	run tote run --rm --name seen --network shop box:1 sh -c 'nc -w 3 till 80 </dev/null; nc -w 3 web 80 </dev/null; cat /etc/hosts'
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output = *hello*hello*127.0.0.1*localhost*seen*"10.90.0.2"*"till web"* ]]
+	[[ $output != *far* ]]
+	run tote exec web cat /etc/hosts
+	[[ $output != *seen* ]]
+	serve_in db data --network shop
+	run tote exec web cat /etc/hosts
+	[[ $output = *till*db* ]]
+	tote delete --force db
+	run tote exec web cat /etc/hosts
+	[[ $output != *db* ]]
+	tote delete --force web
+	tote delete --force far
+	nothing_left
+}
+
+@test "none, host, a path, another container's" {
+	make_image
+	network shop 10.90.0.0/24
+	run tote run --rm box:1 sh -c 'ls /sys/class/net; cat /etc/hosts'
+	[[ $output = lo*localhost* ]]
+	[[ $output != *eth0* ]]
+	run tote run --rm --network host box:1 ip link show lan0
+	[ "$status" = 0 ]
+	run tote run --rm --network "ns:/proc/$MACHINE/ns/net" box:1 ip addr show eth0
+	[[ $output = *192.0.2.2* ]]
+	serve_in web hello --network shop
+	run tote run --rm --network container:web box:1 sh -c 'nc -w 3 127.0.0.1 80 </dev/null; ip addr show eth0'
+	echo "$output"
+	[[ $output = *10.90.0.2* ]]
+	tote delete --force web
+	command_is ip link show lan0
+	run tote run --network host "$ID"
+	[ "$status" = 0 ]
+	command_is ls /sys/class/net
+	run tote run --network none "$ID"
+	[ "$output" = lo ]
+	nothing_left
+}
+
+@test "with the ids of the host and with its own" {
+	make_image
+	network shop 10.90.0.0/24
+	for how in host auto; do
+		run tote run --rm --userns "$how" --network shop box:1 sh -c 'ip -o -4 addr show eth0; cat /etc/hosts; cat /proc/sys/net/ipv4/ping_group_range'
+		echo "$output"
+		[ "$status" = 0 ]
+		[[ $output = *10.90.0.*localhost* ]]
+	done
+	nothing_left
+}
+
+@test "wrong input is refused before anything is made" {
+	network shop 10.90.0.0/24
+	local words
+	while read -r -a words; do
+		run -1 tote run "${words[@]}" "$ID"
+		echo "${words[*]}: $output"
+		[ "${#lines[@]}" = 1 ]
+	done <<-EOF
+	--network nosuch
+	--network none --network shop
+	--network shop --network host
+	--network none -p 80:80
+	--network host --ip 10.90.0.5
+	--network ns:relative
+	--network ns:/etc/passwd
+	--network container:nobody
+	--network shop -p 70000:80
+	--network shop -p 80
+	--network shop -p 8000-8002:80-81
+	--network shop -p 8080:80/icmp
+	--network shop --ip 10.1.2.3.4
+	--network shop --mac-address zz
+	EOF
+	nothing_left
+	config '.linux.namespaces |= map(if .type == "network" then .path = "/proc/1/ns/net" else . end)'
+	run -1 tote run --network shop "$ID"
+	[[ $output = *"somebody else's"* ]]
+}
+
+@test "a program that cannot be executed, and tote-net killed: nothing left" {
+	network shop 10.90.0.0/24
+	command_is /nonexistent
+	run -1 tote run --network shop "$ID"
+	nothing_left
+}
+
+@test "tote killed while the container runs: delete --force, or gc when the state is gone" {
+	network shop 10.90.0.0/24
+	command_is sleep 100
+	tote run -d --network shop "$ID"
+	tote delete --force "$ID"
+	nothing_left
+	tote run -d --network shop "$ID"
+	tote kill "$ID" KILL
+	rm -r "${ROOT:?}/$ID"
+	[ "$(leases)" = 1 ]
+	tote network gc
+	rmdir "$(cgroup2_mount)/tote-$ID" 2>/dev/null || true
+	nothing_left
+}
+
+@test "create leaves the network to its caller" {
+	network shop 10.90.0.0/24
+	run tote create --network shop "$ID"
+	[ "$status" != 0 ]
+	command_is ls /sys/class/net
+	tote create "$ID" 3>&-
+	[ ! -e "$TOTE_NET_DIR/attachments/$ID" ]
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/cleanup.h"
+#include "netns/firewall.h"
+#include "netns/port.h"
+#include "netns/port_holder.h"
+#include "netns/port_text.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+/* cmocka wants the headers above before its own. */
+#include <cmocka.h>
+
+static struct err err;
+
+/* What one container wants: its addresses as text, ports as `tote run -p` has them. */
+struct want {
+	struct ip_net nets[2];
+	struct port_map maps[2];
+	struct port_wish wish;
+};
+
+static const struct port_wish *want(struct want *w, const char *owner, const char *address,
+				    const char *ports)
+{
+	*w = (struct want){ .wish = { .owner = owner,
+				      .addresses = w->nets,
+				      .address_count = 1,
+				      .masquerade = true,
+				      .ports = { w->maps, ports ? 1 : 0 } } };
+	assert_int_equal(ip_net_parse(address, &w->nets[0]), 0);
+	if (ports)
+		assert_int_equal(port_parse(ports, &w->maps[0], &err), 0);
+	return &w->wish;
+}
+
+/* Each test has a network namespace of its own. */
+static void own_network(void)
+{
+	if (unshare(CLONE_NEWNET) == 0)
+		return;
+	print_message("# skip: cannot make a network namespace\n");
+	skip();
+}
+
+static void run(const char *command)
+{
+	assert_int_equal(system(command), 0);
+}
+
+static void adds_checks_and_removes(void **state)
+{
+	struct want w;
+	const struct port_wish *one = want(&w, "one", "10.88.0.5/16", "8080-8089:80-89/udp");
+
+	(void)state;
+	own_network();
+	assert_int_equal(port_check(one, &err), -ENOENT);
+	assert_int_equal(port_add(one, &err), 0);
+	assert_int_equal(port_check(one, &err), 0);
+	/* What is there already is fine, and stays. */
+	assert_int_equal(port_add(one, &err), 0);
+	assert_int_equal(port_check(one, &err), 0);
+	assert_int_equal(port_remove("two", &err), 0);
+	assert_int_equal(port_check(one, &err), 0);
+	assert_int_equal(port_remove("one", &err), 0);
+	assert_int_equal(port_check(one, &err), -ENOENT);
+	assert_int_equal(port_check(want(&w, "one", "10.88.0.5/16", NULL), &err), 0);
+	assert_int_equal(masquerade_remove("one", &err), 0);
+	assert_int_equal(port_check(want(&w, "one", "10.88.0.5/16", NULL), &err), -ENOENT);
+}
+
+static void names_whose_a_port_is(void **state)
+{
+	struct want one, two;
+
+	(void)state;
+	own_network();
+	assert_int_equal(port_add(want(&one, "one", "10.88.0.5/16", "8080-8089:80-89"), &err), 0);
+	assert_int_equal(port_add(want(&two, "two", "10.88.0.6/16", "8085:80"), &err), -EADDRINUSE);
+	assert_non_null(
+		strstr(err.msg, "port 8085/tcp of the host is published for another container"));
+	assert_non_null(strstr(err.msg, "key one "));
+	/* Nothing of it is left. */
+	assert_int_equal(port_check(want(&two, "two", "10.88.0.6/16", NULL), &err), -ENOENT);
+	assert_int_equal(port_add(want(&two, "two", "10.88.0.6/16", "192.0.2.1:8085:80"), &err),
+			 -EADDRINUSE);
+	assert_int_equal(port_add(want(&two, "two", "10.88.0.6/16", "8085:80/udp"), &err), 0);
+	assert_int_equal(port_add(want(&two, "three", "10.88.0.5/16", "9000:80"), &err),
+			 -EADDRINUSE);
+	assert_non_null(strstr(err.msg, "address 10.88.0.5 belongs to another container"));
+}
+
+static void refuses_what_makes_no_sense(void **state)
+{
+	struct want w;
+
+	(void)state;
+	own_network();
+	want(&w, "one", "10.88.0.5/16", "8080:80");
+	w.maps[1] = w.maps[0];
+	w.wish.ports.count = 2;
+	assert_int_equal(port_add(&w.wish, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "port 8080/tcp of the host is to be published twice"));
+	assert_int_equal(port_add(want(&w, "one", "10.88.0.5/16", "[2001:db8::1]:8080:80"), &err),
+			 -EINVAL);
+	assert_int_equal(port_add(want(&w, "one", "fd88::5/64", "[::1]:8080:80"), &err), -EINVAL);
+	want(&w, "one", "10.88.0.5/16", "8080:80");
+	w.maps[0].count = 60000;
+	assert_int_equal(port_add(&w.wish, &err), -EINVAL);
+}
+
+static void lists_owners_once(void **state)
+{
+	struct want w;
+	struct firewall_wish f = { .owner = "wall", .addresses = w.nets, .address_count = 1 };
+	autoarena a = ARENA_INIT;
+	struct strv owners;
+
+	(void)state;
+	own_network();
+	assert_int_equal(port_owners(&a, &owners, &err), 0);
+	assert_int_equal(owners.count, 0);
+	assert_int_equal(port_add(want(&w, "two", "10.88.0.6/16", "81:80"), &err), 0);
+	assert_int_equal(port_add(want(&w, "one", "10.88.0.5/16", "80:80"), &err), 0);
+	assert_int_equal(firewall_add(&f, &err), 0);
+	assert_int_equal(port_owners(&a, &owners, &err), 0);
+	assert_int_equal(owners.count, 3);
+	assert_string_equal(owners.items[0], "one");
+	assert_string_equal(owners.items[1], "two");
+	assert_string_equal(owners.items[2], "wall");
+	for (size_t i = 0; i < owners.count; i++)
+		assert_int_equal(port_forget(owners.items[i], &err), 0);
+	assert_int_equal(port_owners(&a, &owners, &err), 0);
+	assert_int_equal(owners.count, 0);
+}
+
+static void breaks_and_repairs(const char *command, bool kept)
+{
+	struct want w;
+	const struct port_wish *one = want(&w, "one", "10.88.0.5/16", "8080:80");
+
+	assert_int_equal(port_add(one, &err), 0);
+	assert_int_equal(port_is_whole(&err), 1);
+	assert_int_equal(port_repair(&err), 0);
+	run(command);
+	assert_int_equal(port_is_whole(&err), 0);
+	assert_int_equal(port_repair(&err), 1);
+	assert_int_equal(port_is_whole(&err), 1);
+	assert_int_equal(port_check(one, &err), kept ? 0 : -ENOENT);
+	assert_int_equal(port_add(one, &err), 0);
+	assert_int_equal(port_check(one, &err), 0);
+}
+
+static void own_network_with_nft(void)
+{
+	own_network();
+	if (system("command -v nft >/dev/null") == 0)
+		return;
+	print_message("# skip: needs nft\n");
+	skip();
+}
+
+static void repairs_after_a_flush_of_all(void **state)
+{
+	(void)state;
+	own_network_with_nft();
+	breaks_and_repairs("nft flush ruleset", false);
+}
+
+static void repairs_after_the_table_is_gone(void **state)
+{
+	(void)state;
+	own_network_with_nft();
+	breaks_and_repairs("nft delete table inet tote", false);
+}
+
+static void repairs_rules_and_keeps_elements(void **state)
+{
+	(void)state;
+	own_network_with_nft();
+	breaks_and_repairs("nft flush table inet tote", true);
+	assert_int_equal(port_forget("one", &err), 0);
+	breaks_and_repairs("nft insert rule inet tote ports accept", true);
+	assert_int_equal(port_forget("one", &err), 0);
+	breaks_and_repairs("nft add table inet tote '{ flags dormant; }'", true);
+}
+
+static void repairs_what_is_something_else(void **state)
+{
+	(void)state;
+	own_network_with_nft();
+	breaks_and_repairs(
+		"nft delete table inet tote && nft add table inet tote && "
+		"nft add set inet tote ports4 '{ type mark; }' && nft add chain inet tote guard",
+		false);
+}
+
+/* As a program that was killed right after the table was made, or one that came first, leaves it. */
+static void adds_to_an_empty_table(void **state)
+{
+	struct want w;
+
+	(void)state;
+	own_network();
+	assert_int_equal(port_repair(&err), 1);
+	assert_int_equal(port_add(want(&w, "one", "10.88.0.5/16", "8080:80"), &err), 0);
+}
+
+static void repairs_the_way_through_a_firewall(void **state)
+{
+	struct want w;
+	struct firewall_wish f = { .owner = "one", .addresses = w.nets, .address_count = 1 };
+
+	(void)state;
+	own_network_with_nft();
+	run("nft add table inet admin && "
+	    "nft add chain inet admin forward '{ type filter hook forward priority 0; policy drop; "
+	    "}'");
+	assert_int_equal(port_add(want(&w, "one", "10.88.0.5/16", "8080:80"), &err), 0);
+	assert_int_equal(firewall_add(&f, &err), 0);
+	assert_int_equal(firewall_check(&f, &err), 0);
+	run("nft list chain inet admin forward | grep -q 0x10000000");
+	run("nft flush chain inet admin forward");
+	assert_int_equal(firewall_check(&f, &err), -ENOENT);
+	assert_int_equal(port_is_whole(&err), 0);
+	assert_int_equal(port_repair(&err), 1);
+	assert_int_equal(port_is_whole(&err), 1);
+	run("nft flush chain inet tote_firewall forward");
+	assert_int_equal(port_is_whole(&err), 0);
+	assert_int_equal(port_repair(&err), 1);
+	assert_int_equal(firewall_check(&f, &err), 0);
+	assert_int_equal(firewall_remove("one", &err), 0);
+	run("! nft list chain inet admin forward | grep -q 0x10000000");
+	run("! nft list table inet tote_firewall | grep -q elements");
+}
+
+static void reads_what_listens(void **state)
+{
+	struct port_listener l;
+	struct ip expected;
+
+	(void)state;
+	assert_true(port_listener_parse(
+		"   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 "
+		"00000000     0        0 12345 1 ffff 100 0 0 10 0\n",
+		&l));
+	assert_int_equal(l.port, 8080);
+	assert_int_equal(l.state, 10);
+	assert_int_equal(l.inode, 12345);
+	assert_int_equal(ip_parse("127.0.0.1", &expected), 0);
+	assert_true(ip_equal(&l.ip, &expected));
+	assert_true(
+		port_listener_parse("  12: B80D0120000000000000000001000000:0050 "
+				    "00000000000000000000000000000000:0000 07 00000000:00000000 "
+				    "00:00000000 00000000  1000        0 7 2 ffff 0\n",
+				    &l));
+	assert_int_equal(ip_parse("2001:db8::1", &expected), 0);
+	assert_true(ip_equal(&l.ip, &expected));
+	assert_int_equal(l.inode, 7);
+	assert_false(port_listener_parse("  sl  local_address rem_address   st tx_queue", &l));
+	assert_false(port_listener_parse("", &l));
+	assert_false(port_listener_parse("0: 0100007F", &l));
+	assert_false(port_listener_parse("0: 0100007F:1F90 00000000:0000 0A 0 0 0", &l));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(adds_checks_and_removes),
+		cmocka_unit_test(names_whose_a_port_is),
+		cmocka_unit_test(refuses_what_makes_no_sense),
+		cmocka_unit_test(lists_owners_once),
+		cmocka_unit_test(repairs_after_a_flush_of_all),
+		cmocka_unit_test(repairs_after_the_table_is_gone),
+		cmocka_unit_test(repairs_rules_and_keeps_elements),
+		cmocka_unit_test(repairs_what_is_something_else),
+		cmocka_unit_test(adds_to_an_empty_table),
+		cmocka_unit_test(repairs_the_way_through_a_firewall),
+		cmocka_unit_test(reads_what_listens),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
