@@ -178,6 +178,8 @@ static bool has_lost(struct watch *w, const struct record *r, const struct link_
 	const struct json_value *conf = r->network.plugins->first;
 	const char *type = text_of(conf, "type");
 
+	if (!type)
+		return false;
 	if (strcmp(type, "bridge") == 0)
 		return bridge_lost(w, r, conf, links, a);
 	return (strcmp(type, "macvlan") == 0 || strcmp(type, "ipvlan") == 0) &&

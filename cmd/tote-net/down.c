@@ -72,7 +72,7 @@ static int detach_known(const struct place *p, const char *id, const struct down
 static int detach_unknown(const struct place *p, const char *id, const struct down_options *o,
 			  struct arena *a, struct err *err)
 {
-	struct cni_network network;
+	struct cni_network network = { NULL };
 	int r = cni_network_find(p->conf_dir, o->config, a, &network, err);
 
 	return r < 0 ? r

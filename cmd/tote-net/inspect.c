@@ -98,7 +98,7 @@ static int put(struct json_writer *w, const struct place *p, const struct cni_ne
 static int run(char **args, size_t count, void *opts)
 {
 	struct records records = { NULL, 0 };
-	struct cni_network network;
+	struct cni_network network = { NULL };
 	autoplace place = PLACE_INIT;
 	autoarena a = ARENA_INIT;
 	autobuf out = BUF_INIT;
@@ -111,7 +111,7 @@ static int run(char **args, size_t count, void *opts)
 		r = cni_network_find(place.conf_dir, args[0], &a, &network, &err);
 	if (r == 0)
 		r = record_list(place.run_fd, NULL, &a, &records, &err);
-	if (r < 0)
+	if (r < 0 || !network.plugins)
 		return fail(&err);
 	json_writer_init(&w, &out, true);
 	r = put(&w, &place, &network, &records, &a, &err);

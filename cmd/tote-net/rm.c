@@ -128,7 +128,7 @@ static int remove_file(const struct place *p, const struct cni_network *network,
 static int remove_one(const struct place *p, const char *name, bool force, struct arena *a,
 		      struct err *err)
 {
-	struct cni_network network;
+	struct cni_network network = { NULL };
 	int r = cni_network_find(p->conf_dir, name, a, &network, err);
 
 	if (r == -ENOENT && force)
