@@ -88,6 +88,8 @@ static int claim_asked(const struct leases *l, struct attach *at, const struct i
 		return err_set(at->err, EADDRINUSE,
 			       "%s on network %s is in use by container %s (%s)", ip_text(ip, text),
 			       at->network, lease.container, lease.ifname);
+	if (r < 0 && r != -ENOENT && r != -EBADMSG)
+		return err_code(at->err, r, "read the lease %s in %s", ip_text(ip, text), l->path);
 	return lease_drop(l, ip, at->err);
 }
 

@@ -127,6 +127,12 @@ static int parse(struct lease *lease, bool foreign)
 	return 0;
 }
 
+/* What is there is a link, a socket or a directory. */
+static bool not_a_file(int error)
+{
+	return error == ELOOP || error == ENXIO || error == EISDIR;
+}
+
 int lease_read(const struct leases *l, const struct ip *ip, struct lease *ret)
 {
 	char name[IP_TEXT_SIZE];
@@ -134,10 +140,10 @@ int lease_read(const struct leases *l, const struct ip *ip, struct lease *ret)
 	ssize_t n;
 
 	if (fd < 0)
-		return errno == ENOENT ? -ENOENT : -EBADMSG;
+		return not_a_file(errno) ? -EBADMSG : -errno;
 	n = read(fd, ret->data, sizeof(ret->data) - 1);
 	if (n < 0)
-		return -EBADMSG;
+		return not_a_file(errno) ? -EBADMSG : -errno;
 	ret->data[n] = '\0';
 	return parse(ret, l->foreign);
 }
@@ -198,14 +204,14 @@ static void link_name(const struct attach *at, unsigned int set, char ret[LINK_S
 }
 
 /* The address that a link leads to: 0, -ENOENT when there is no link, -EBADMSG when it leads to
- * none. */
+ * none, another -errno when that cannot be known. */
 static int read_link(int fd, const char *link, struct ip *ret)
 {
 	char text[IP_TEXT_SIZE];
 	ssize_t n = readlinkat(fd, link, text, sizeof(text) - 1);
 
 	if (n < 0)
-		return errno == ENOENT ? -ENOENT : -EBADMSG;
+		return errno == EINVAL ? -EBADMSG : -errno;
 	text[n] = '\0';
 	return ip_parse(text, ret) < 0 ? -EBADMSG : 0;
 }
@@ -215,13 +221,17 @@ int lease_own(const struct leases *l, const struct attach *at, unsigned int set,
 	char link[LINK_SIZE];
 	struct lease lease;
 	struct ip ip;
+	int r;
 
 	link_name(at, set, link);
-	if (read_link(l->fd, link, &ip) < 0 || lease_read(l, &ip, &lease) < 0 ||
-	    !lease_is_of(&lease, at))
+	r = read_link(l->fd, link, &ip);
+	if (r == 0)
+		r = lease_read(l, &ip, &lease);
+	if (r == -EBADMSG || (r == 0 && !lease_is_of(&lease, at)))
 		return -ENOENT;
-	*ret_ip = ip;
-	return 0;
+	if (r == 0)
+		*ret_ip = ip;
+	return r;
 }
 
 int lease_drop(const struct leases *l, const struct ip *ip, struct err *err)
@@ -238,19 +248,23 @@ static int make_link(const struct leases *l, struct attach *at, unsigned int set
 {
 	char link[LINK_SIZE], held[IP_TEXT_SIZE];
 	struct ip ip;
+	int r;
 
 	link_name(at, set, link);
 	if (symlinkat(name, l->fd, link) == 0)
 		return 0;
-	if (errno == EEXIST && lease_own(l, at, set, &ip) == 0)
+	if (errno != EEXIST)
+		return err_errno(at->err, "lease %s in %s", name, l->path);
+	r = lease_own(l, at, set, &ip);
+	if (r == 0)
 		return err_set(at->err, EEXIST,
 			       "container %s has %s on %s of network %s already: delete that first",
 			       at->container, ip_text(&ip, held), at->ifname, at->network);
-	if (errno == ENOENT || errno == EEXIST) {
-		unlinkat(l->fd, link, 0);
-		if (symlinkat(name, l->fd, link) == 0)
-			return 0;
-	}
+	if (r != -ENOENT)
+		return err_code(at->err, r, "read the lease that %s/%s is of", l->path, link);
+	unlinkat(l->fd, link, 0);
+	if (symlinkat(name, l->fd, link) == 0)
+		return 0;
 	return err_errno(at->err, "lease %s in %s", name, l->path);
 }
 
@@ -277,11 +291,24 @@ int lease_take(const struct leases *l, struct attach *at, unsigned int set, cons
 	return err_code(at->err, r, "lease %s in %s", name, l->path);
 }
 
-/* 0, or -ENOENT when there is no such link. */
+static int free_held(const struct leases *l, struct attach *at, const struct ip *ip)
+{
+	char name[IP_TEXT_SIZE];
+	struct lease lease;
+	int r = lease_read(l, ip, &lease);
+
+	if (r == -ENOENT || (r == 0 && !lease_is_of(&lease, at)))
+		return 0;
+	/* What is half written is nobody's, and ours as likely as not. */
+	if (r == 0 || r == -EBADMSG)
+		return lease_drop(l, ip, at->err);
+	return err_code(at->err, r, "read the lease %s in %s", ip_text(ip, name), l->path);
+}
+
+/* 0, or -ENOENT when there is no such link. By the link the next try finds what this one cannot free. */
 static int free_set(const struct leases *l, struct attach *at, unsigned int set)
 {
 	char link[LINK_SIZE];
-	struct lease lease;
 	struct ip ip;
 	int r;
 
@@ -289,13 +316,10 @@ static int free_set(const struct leases *l, struct attach *at, unsigned int set)
 	r = read_link(l->fd, link, &ip);
 	if (r == -ENOENT)
 		return r;
-	/* What is half written is nobody's, and ours as likely as not. */
-	r = r < 0 ? r : lease_read(l, &ip, &lease);
-	if ((r == 0 && lease_is_of(&lease, at)) || r == -EBADMSG)
-		r = lease_drop(l, &ip, at->err);
-	else
-		r = 0;
-	if (unlinkat(l->fd, link, 0) < 0 && r == 0)
+	if (r < 0 && r != -EBADMSG)
+		return err_code(at->err, r, "read %s/%s", l->path, link);
+	r = r == 0 ? free_held(l, at, &ip) : 0;
+	if (r == 0 && unlinkat(l->fd, link, 0) < 0)
 		r = err_errno(at->err, "free the addresses of container %s in %s", at->container,
 			      l->path);
 	return r;
@@ -318,12 +342,11 @@ int lease_free(const struct leases *l, struct attach *at, unsigned int first)
 		if (read_link(l->fd, link, &ip) == -ENOENT)
 			break;
 	}
-	/* From the last one back, so that there is never a gap. */
-	while (end-- > first) {
-		int failed = free_set(l, at, end);
-
-		if (failed < 0 && failed != -ENOENT)
-			r = failed;
+	/* From the last one back and none after a failure, so that there is never a gap. */
+	while (end-- > first && r == 0) {
+		r = free_set(l, at, end);
+		if (r == -ENOENT)
+			r = 0;
 	}
 	/* host-local makes no links. */
 	if (l->foreign && !first && r == 0)

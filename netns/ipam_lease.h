@@ -49,7 +49,7 @@ void leases_close(struct leases *l);
 
 /* Whether an address has a file, whatever is in it. */
 bool lease_exists(const struct leases *l, const struct ip *ip);
-/* 0; -ENOENT; -EBADMSG: it is nobody's. Never an error to tell. */
+/* 0; -ENOENT; -EBADMSG: it is nobody's; another -errno when that cannot be known. Sets no message. */
 int lease_read(const struct leases *l, const struct ip *ip, struct lease *ret);
 bool lease_alive(const struct lease *lease);
 bool lease_is_of(const struct lease *lease, const struct attach *at);
@@ -59,7 +59,7 @@ bool lease_is_of(const struct lease *lease, const struct attach *at);
 int lease_take(const struct leases *l, struct attach *at, unsigned int set, const struct ip *ip);
 /* Frees whatever holds the address. 0 or -errno. */
 int lease_drop(const struct leases *l, const struct ip *ip, struct err *err);
-/* The attachment's set-th address: 0, or -ENOENT when it has none. */
+/* The attachment's set-th address: 0, -ENOENT when it has none, or what lease_read() says. */
 int lease_own(const struct leases *l, const struct attach *at, unsigned int set, struct ip *ret_ip);
 /* Frees the attachment's addresses from the first-th on. 0 or -errno. */
 int lease_free(const struct leases *l, struct attach *at, unsigned int first);

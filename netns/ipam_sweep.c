@@ -47,6 +47,8 @@ static int sweep_lease(const struct leases *l, const char *name, void *arg)
 	r = lease_read(l, &ip, &lease);
 	if (r == -ENOENT || (r == 0 && s->keep(&lease, s->arg)))
 		return 0;
+	if (r < 0 && r != -EBADMSG)
+		return err_code(s->at->err, r, "read the lease %s in %s", name, l->path);
 	r = lease_drop(l, &ip, s->at->err);
 	s->freed += r == 0;
 	return r;
@@ -61,6 +63,7 @@ static int sweep_link(const struct leases *l, const char *name, void *arg)
 	struct lease lease;
 	struct ip ip;
 	ssize_t n;
+	int r;
 
 	if (name[0] != '.')
 		return 0;
@@ -68,7 +71,10 @@ static int sweep_link(const struct leases *l, const char *name, void *arg)
 	if (n < 0)
 		return 0;
 	text[n] = '\0';
-	if (ip_parse(text, &ip) == 0 && lease_read(l, &ip, &lease) == 0) {
+	r = ip_parse(text, &ip) == 0 ? lease_read(l, &ip, &lease) : -EBADMSG;
+	if (r < 0 && r != -ENOENT && r != -EBADMSG)
+		return err_code(s->at->err, r, "read the lease %s in %s", text, l->path);
+	if (r == 0) {
 		holder.container = lease.container;
 		holder.ifname = lease.ifname;
 		attach_key(&holder, key);

@@ -20,12 +20,16 @@ UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 BATS := $(wildcard tests/*/*.bats)
 # Those that take long run apart, so that `make check` shows the quick ones first.
 BATS_SLOW := $(wildcard tests/security/*.bats)
-BATS_VM := $(wildcard tests/cgroups/*.bats tests/systemd/*.bats)
-BATS_QUICK := $(filter-out $(BATS_SLOW) $(BATS_VM),$(BATS))
+BATS_VM := $(wildcard tests/cgroups/*.bats tests/systemd/*.bats) tests/netns/compare_vm.bats
 # One processor's work for a minute or two: beside another of that kind.
-BATS_LONG := tests/image/hostile.bats
+BATS_LONG := tests/image/hostile.bats tests/netns/compare.bats
+BATS_QUICK := $(filter-out $(BATS_SLOW) $(BATS_VM) $(BATS_LONG),$(BATS))
+# Networks are tested in namespaces of their own, and wait much: beside the tests of images.
+comma := ,
+BATS_PAIRED := $(filter tests/netns/% tests/image/%,$(BATS_QUICK))
+BATS_PAIRS := $(join $(filter tests/netns/%,$(BATS_PAIRED)),$(addprefix $(comma),$(filter tests/image/%,$(BATS_PAIRED))))
 # The two machines at the same time, as each keeps about one processor busy.
-VM_SUITES := tests/vm/selftest.sh tests/vm/check.sh,tests/vm/check-systemd.sh
+VM_SUITES := tests/vm/selftest.sh,tests/netns/compare.bats tests/vm/check.sh,tests/vm/check-systemd.sh
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
 SAN_BUILD := $(BUILD)/san
@@ -68,11 +72,11 @@ $(BUILD)/tote-shared: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard cmd/tote/*.c)) 
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lcap -lseccomp -lyajl -lm
 
-# Only clang has libFuzzer. Everything is compiled once for all fuzzers; what starts containers or opens sockets is left out.
+# Only clang has libFuzzer. Everything is compiled once for all fuzzers, and each takes of it what it needs: so nothing that starts
+# containers or opens sockets.
 FUZZ_SAN := -fsanitize=address,undefined
-FUZZ_NETNS := netns/conf.c netns/ip.c netns/result.c netns/result_write.c
-FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(filter-out $(filter-out $(FUZZ_NETNS),$(wildcard netns/*.c)) oci/spawn.c oci/launch.c oci/create.c oci/create_cgroup.c oci/exec.c, \
-	$(LIB_SRC))) $(BUILD)/fuzz/seccomp_builtin.o
+FUZZ_SRC := $(filter-out netns/%,$(LIB_SRC)) $(addprefix netns/,conf.c conf_dir.c ip.c result.c result_write.c)
+FUZZ_OBJ := $(FUZZ_SRC:%.c=$(BUILD)/fuzz/%.o) $(BUILD)/fuzz/seccomp_builtin.o
 FUZZ_CC = clang $(CPPFLAGS) $(if $(ISAL),-DTOTE_ISAL) -std=gnu11 -g -O1
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
@@ -83,7 +87,10 @@ $(BUILD)/fuzz/seccomp_builtin.o: $(BUILD)/gen/seccomp_builtin.c
 	$(call say,FUZZ)
 	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer-no-link -c -o $@ $<
 -include $(FUZZ_OBJ:.o=.d)
-$(FUZZ): $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
+$(BUILD)/fuzz/libfuzz.a: $(FUZZ_OBJ)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+$(FUZZ): $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libfuzz.a
 	@mkdir -p $(@D)
 	$(call say,TEST)
 	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $^ -lcap -lseccomp -lyajl -lm $(IMAGE_LIBS)
@@ -108,8 +115,8 @@ check: setup-check
 	@$(MAKE) --no-print-directory -j2 check-cross
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory -j2 BUILD=$(SAN_BUILD) SAN=address,undefined all unit
-	@tests/run $(UNIT) $(UNIT:$(BUILD)/%=$(SAN_BUILD)/%) $(filter-out $(BATS_LONG),$(BATS_QUICK)) \
-		$(BATS_LONG),tests/fuzz/fuzz.sh tests/sanitized.sh,tests/fault/sample.sh \
+	@tests/run $(UNIT) $(UNIT:$(BUILD)/%=$(SAN_BUILD)/%) $(filter-out $(BATS_PAIRED),$(BATS_QUICK)) $(BATS_PAIRS) \
+		tests/image/hostile.bats,tests/fuzz/fuzz.sh tests/sanitized.sh,tests/fault/sample.sh \
 		$(VM_SUITES) $(BATS_SLOW)
 
 # Only what runs in the virtual machine. One test file, or a shell in there: see tests/vm/run.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/exec.h"
 
+#include "cmd/tote/streams.h"
 #include "cmd/tote/tote.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
@@ -170,8 +171,19 @@ static int process_from_file(struct container *c, const struct exec_options *o,
 	return 0;
 }
 
+/* As run does with a container's own; a bundle's are its caller's business. */
+static void lend_streams(const struct container *c, const struct exec_options *o,
+			 const struct spec_process *p, struct lent_streams *ret)
+{
+	const struct spec_id_mappings *ids = &c->spec->linux_.uid_mappings;
+
+	if (c->st.store && ids->count && ids->items[0].container_id == 0 && !p->terminal &&
+	    !o->detach && geteuid() == 0)
+		streams_lend(ids->items[0].host_id, ret);
+}
+
 static int start(struct container *c, const struct exec_options *o, char **args, int *ret_pidfd,
-		 int *ret_terminal, struct err *err)
+		 int *ret_terminal, struct lent_streams *ret_lent, struct err *err)
 {
 	struct exec_opts opts = {
 		.console_socket = o->console_socket,
@@ -194,7 +206,10 @@ static int start(struct container *c, const struct exec_options *o, char **args,
 			       : process_from_options(c, o, args, &opts.process, err);
 	if (r == 0 && o->detach && opts.process->terminal && !o->console_socket)
 		r = err_set(err, EINVAL, "exec: a detached terminal needs --console-socket");
-	return r < 0 ? r : container_exec(c, &opts, ret_pidfd, ret_terminal, err);
+	if (r < 0)
+		return r;
+	lend_streams(c, o, opts.process, ret_lent);
+	return container_exec(c, &opts, ret_pidfd, ret_terminal, err);
 }
 
 static int run(char **args, size_t count, void *opts)
@@ -202,6 +217,7 @@ static int run(char **args, size_t count, void *opts)
 	struct exec_options *o = opts;
 	autocontainer c = CONTAINER_INIT;
 	autofd root = -1, pidfd = -1, terminal = -1;
+	struct lent_streams lent = { 0 };
 	struct err err;
 	int r;
 
@@ -212,10 +228,11 @@ static int run(char **args, size_t count, void *opts)
 	}
 	r = open_container(args[0], false, &c, &root, &err);
 	if (r == 0)
-		r = start(&c, o, args + 1, &pidfd, &terminal, &err);
+		r = start(&c, o, args + 1, &pidfd, &terminal, &lent, &err);
 	log_warnings(&c);
 	if (r == 0 && !o->detach)
 		r = attend(pidfd, take_fd(&terminal), &err);
+	streams_take_back(&lent);
 	if (r < 0) {
 		fail(&err);
 		return EXIT_EXEC_FAILED;

@@ -5,6 +5,7 @@
 
 #include "cmd/tote/make_options.h"
 #include "cmd/tote/run_network.h"
+#include "cmd/tote/streams.h"
 
 struct image_options {
 	bool interactive, tty, remove, read_only;
@@ -75,16 +76,6 @@ struct run_options {
 			     "image: auto (default): ids of its own; host"),                       \
 		IMAGE_OPTION("seccomp", 0, OPT_STRING, seccomp, "PROFILE",                         \
 			     "image: a profile's file, or unconfined")
-
-/* Standard streams that were given to the root of a user namespace. */
-struct lent_streams {
-	bool lent[3];
-	unsigned int owner[3];
-};
-
-/* id: of the host. Those that cannot be given to anybody else stay as they are. */
-void streams_lend(unsigned int id, struct lent_streams *ret);
-void streams_take_back(struct lent_streams *s);
 
 /* An image that is about to be run. */
 struct imaging;

@@ -347,6 +347,12 @@ host_range() {
 	grep -q again screen
 	grep -q tty=0 screen
 	grep -q "owner=$(id -u)" screen
+	tote run -d --name there pos:1 sleep 100 >/dev/null
+	[ "$(tote exec there sh -c 'echo out >/dev/stdout; echo err >/dev/stderr' 2>&1 3>&- </dev/null | cat | tr '\n' ' ')" = "out err " ]
+	chown 1000 log
+	tote exec there sh -c 'echo more >>/dev/stdout' >>log 3>&- </dev/null
+	[ "$(stat -c %u log)" = 1000 ]
+	tote delete --force there
 }
 
 @test "a terminal" {

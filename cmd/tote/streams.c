@@ -4,7 +4,9 @@
  * to an id of the host that a user namespace does not have: so they are lent to its root. A
  * terminal or a file has been somebody's before, and is given back at the end.
  */
-#include "cmd/tote/run_options.h"
+#include "cmd/tote/streams.h"
+
+#include "cmd/log.h"
 
 #include <errno.h>
 #include <sys/stat.h>
