@@ -41,6 +41,27 @@ static int open_signals(struct err *err)
 	return fd < 0 ? err_errno(err, "receive signals") : fd;
 }
 
+static void mask_endings(int how)
+{
+	static const int endings[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
+		sigaddset(&set, endings[i]);
+	sigprocmask(how, &set, NULL);
+}
+
+void relay_hold(void)
+{
+	mask_endings(SIG_BLOCK);
+}
+
+void relay_release(void)
+{
+	mask_endings(SIG_UNBLOCK);
+}
+
 static void copy_size(int terminal)
 {
 	struct winsize size;

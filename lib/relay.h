@@ -9,6 +9,13 @@
 
 #include "lib/err.h"
 
+/*
+ * What asks us to end (SIGHUP, SIGINT, SIGQUIT, SIGTERM) waits from now on for the process that is
+ * about to be made: one of these calls hands it on. relay_release() lets it come to us again.
+ */
+void relay_hold(void);
+void relay_release(void);
+
 /* 0, or -errno. */
 int relay_signals(int pidfd, struct err *err);
 

@@ -16,13 +16,25 @@
 
 #define CARRIER_MS 3000
 
-static void report_bridge(struct attach *at, const struct link *bridge)
+static void report_link(struct attach *at, const struct link *link)
 {
 	char mac[LINK_MAC_TEXT_SIZE];
 
-	cni_add_interface(&at->result, at->arena, bridge->name, link_mac_text(bridge->mac, mac),
-			  NULL)
-		->mtu = bridge->mtu;
+	cni_add_interface(&at->result, at->arena, link->name, link_mac_text(link->mac, mac), NULL)
+		->mtu = link->mtu;
+}
+
+/* The host's interface in a VLAN comes last. */
+static void report(struct attach *at, const struct link *bridge, const struct link *gateway,
+		   const struct pair *pair)
+{
+	bool in_vlan = gateway->index != bridge->index;
+
+	report_link(at, in_vlan ? bridge : gateway);
+	pair_report(at, pair);
+	inside_number(at);
+	if (in_vlan)
+		report_link(at, gateway);
 }
 
 static int configure(struct attach *at, const struct bridge_conf *conf, const struct pair *pair)
@@ -49,13 +61,15 @@ static int connect_container(struct attach *at, const struct bridge_conf *conf, 
 		.hairpin = conf->hairpin_mode,
 		.isolated = conf->port_isolation,
 	};
+	const struct link before = *bridge;
+	struct link gateway;
 	struct pair pair;
 	int rc = pair_add(at, &wish, &pair);
 
 	if (rc >= 0)
 		rc = bridge_port_vlan(at, conf, &pair.host);
 	if (rc >= 0)
-		rc = bridge_gateways(at, conf, bridge);
+		rc = bridge_gateways(at, conf, bridge, before.mac, &gateway);
 	if (rc >= 0)
 		rc = configure(at, conf, &pair);
 	if (rc >= 0 && conf->ip_masq && at->result.ips.count)
@@ -64,9 +78,7 @@ static int connect_container(struct attach *at, const struct bridge_conf *conf, 
 		rc = link_wait_running(at->host, &pair.host, CARRIER_MS, at->err);
 	if (rc < 0)
 		return rc;
-	report_bridge(at, bridge);
-	pair_report(at, &pair);
-	inside_number(at);
+	report(at, bridge, &gateway, &pair);
 	return 0;
 }
 

@@ -26,9 +26,11 @@ int bridge_ensure(struct attach *at, const struct bridge_conf *conf, struct link
 /*
  * What being a gateway means: addresses without a gateway get the first of their network, the host has
  * them all (on the bridge, or on the interface that stands for it in a VLAN) and forwards. With
- * isDefaultGateway the result gets default routes. Does nothing for a bridge that is none.
+ * isDefaultGateway the result gets default routes. Does nothing for a bridge that is none. mac: what the
+ * bridge had before the container's port was in it. ret_gateway: what has the addresses, else the bridge.
  */
-int bridge_gateways(struct attach *at, const struct bridge_conf *conf, const struct link *bridge);
+int bridge_gateways(struct attach *at, const struct bridge_conf *conf, const struct link *bridge,
+		    const uint8_t mac[LINK_MAC_SIZE], struct link *ret_gateway);
 
 /* Puts a port into the VLAN. It has to be in the bridge already. */
 int bridge_port_vlan(struct attach *at, const struct bridge_conf *conf, const struct link *port);

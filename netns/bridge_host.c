@@ -88,6 +88,11 @@ int bridge_ensure(struct attach *at, const struct bridge_conf *conf, struct link
 		link_set_promisc(host, ret_bridge, true);
 	if (conf->vlan && !ret_bridge->vlan_filtering)
 		link_set_vlan_filtering(host, ret_bridge, true);
+	rc = set_ipv6(at, ret_bridge->name, "accept_ra");
+	if (rc < 0) {
+		rtnl_forget(host);
+		return rc;
+	}
 	return rtnl_run(host, NULL, at->err);
 }
 
@@ -193,7 +198,8 @@ static int all_there(struct attach *at, const struct link *link)
 	return rc;
 }
 
-static int add_addresses(struct attach *at, const struct bridge_conf *conf, const struct link *link)
+static int add_addresses(struct attach *at, const struct bridge_conf *conf,
+			 const uint8_t mac[LINK_MAC_SIZE], struct link *link)
 {
 	struct addr_list list;
 	bool changes = false;
@@ -218,9 +224,12 @@ static int add_addresses(struct attach *at, const struct bridge_conf *conf, cons
 	}
 	if (!changes)
 		return 0;
-	/* As when it is made: one that is told its hardware address keeps it. */
-	if (strcmp(link->kind, "bridge") == 0)
-		link_set_mac(at->host, link, link->mac);
+	/* As when it is made: one that is told its hardware address keeps it. That is the one its
+	 * neighbours know, not that of the port which it got just now. */
+	if (strcmp(link->kind, "bridge") == 0) {
+		link_set_mac(at->host, link, mac);
+		memcpy(link->mac, mac, LINK_MAC_SIZE);
+	}
 	rc = rtnl_run(at->host, NULL, at->err);
 	first = *at->err;
 	/* Another container's ADD was faster. */
@@ -262,11 +271,12 @@ static void default_route(struct attach *at, const struct ip *gateway)
 	cni_add_route(&at->result, at->arena, &all)->gw = *gateway;
 }
 
-int bridge_gateways(struct attach *at, const struct bridge_conf *conf, const struct link *bridge)
+int bridge_gateways(struct attach *at, const struct bridge_conf *conf, const struct link *bridge,
+		    const uint8_t mac[LINK_MAC_SIZE], struct link *ret_gateway)
 {
-	struct link link = *bridge;
 	int rc = 0;
 
+	*ret_gateway = *bridge;
 	if (!conf->is_gateway)
 		return 0;
 	for_each (ip, &at->result.ips) {
@@ -280,8 +290,8 @@ int bridge_gateways(struct attach *at, const struct bridge_conf *conf, const str
 	if (!at->result.ips.count)
 		return 0;
 	if (conf->vlan)
-		rc = vlan_gateway(at, conf, bridge, &link);
+		rc = vlan_gateway(at, conf, bridge, ret_gateway);
 	if (rc >= 0)
-		rc = add_addresses(at, conf, &link);
+		rc = add_addresses(at, conf, mac, ret_gateway);
 	return rc < 0 ? rc : forward(at);
 }

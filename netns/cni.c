@@ -162,8 +162,10 @@ void cni_take_record(struct attach *at, const struct record *r)
 {
 	if (!at->args)
 		at->args = r->args;
-	if (!at->runtime)
+	if (!at->runtime) {
 		at->runtime = r->runtime;
+		at->runtime_known = !r->gathered;
+	}
 	if (!at->hostname)
 		at->hostname = r->hostname;
 	if (!at->has_result) {

@@ -68,11 +68,12 @@ static int open_foreign(struct nft *n, struct err *err)
 	return rc < 0 ? rc : 1;
 }
 
-/* 1 when somebody is admitted. */
+/* 1 when somebody is admitted: nobody is in the other sets alone. */
 static int is_used(struct nft *n, struct err *err)
 {
 	autoelems list = { BUF_INIT };
-	int rc = firewall_elems(n, &list, err);
+	int rc =
+		nft_elems_dump_all(n, &firewall_table, sets, FIREWALL_SET_INSIDE, NULL, &list, err);
 
 	return rc < 0 ? rc : nft_elems_count(&list) > 0;
 }

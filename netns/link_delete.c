@@ -139,6 +139,23 @@ int link_delete_found(struct rtnl *r, const struct link *link, struct err *err)
 	return rc == -ENODEV ? 0 : rc;
 }
 
+void link_delete_all(const struct buf *indices)
+{
+	const int *index = (const void *)indices->data;
+	struct err ignored;
+	struct rtnl r;
+
+	if (!indices->len || rtnl_open(&r, -1, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < indices->len / sizeof(*index); i++) {
+		const struct link link = { .index = index[i] };
+
+		link_delete_now(&r, &link);
+		rtnl_run(&r, NULL, &ignored);
+	}
+	rtnl_close(&r);
+}
+
 int link_delete(struct rtnl *r, const char *name, struct err *err)
 {
 	struct link link;

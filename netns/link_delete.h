@@ -18,4 +18,8 @@ int link_delete_found(struct rtnl *r, const struct link *link, struct err *err);
 /* Queues a plain removal by index, for which rtnl_run() waits. */
 void link_delete_now(struct rtnl *r, const struct link *link);
 
+/* Deletes host interfaces (their indices, ints) of the calling thread's network namespace, and waits for
+ * the end of it. What is gone already is fine. */
+void link_delete_all(const struct buf *indices);
+
 #endif

@@ -40,7 +40,10 @@ int names_write(int dir, const char *name, struct buf *text, struct err *err)
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(err, "open %s", name);
-	while (text->len < (size_t)st.st_size)
+	/* What is longer than any of ours somebody else wrote. */
+	if (st.st_size > (off_t)TEXT_MAX && ftruncate(fd, 0) < 0)
+		return err_errno(err, "shorten %s", name);
+	while (st.st_size <= (off_t)TEXT_MAX && text->len < (size_t)st.st_size)
 		buf_adds(text, "\n");
 	r = fd_write_full(fd, text->data, text->len);
 	if (r == 0 && text->len > len && ftruncate(fd, (off_t)len) < 0)
@@ -112,21 +115,37 @@ int names_make(int run_fd, const char *container, const char *hostname, struct e
 	if (dir < 0)
 		return dir;
 	buf_adds(&hosts, names_localhost);
-	if (hostname)
+	if (hostname && names_ok(hostname))
 		buf_addf(&hosts, "127.0.1.1\t%s\n", hostname);
 	host_resolv(&resolv);
 	r = names_write(dir, NAMES_HOSTS, &hosts, err);
 	return r < 0 ? r : names_write(dir, NAMES_RESOLV, &resolv, err);
 }
 
+bool names_ok(const char *word)
+{
+	for (const char *p = word; *p; p++)
+		if (*p <= ' ' || *p > '~' || *p == '#' || *p == ';')
+			return false;
+	return *word && strlen(word) <= NAMES_WORD_MAX;
+}
+
+/* Plugins and files say what they like: a word that would be more than one is left out. */
+static void add_word(struct buf *out, const char *key, const char *word)
+{
+	if (names_ok(word))
+		buf_addf(out, "%s %s\n", key, word);
+}
+
 static void add_list(struct buf *out, const char *key, const struct strv *words)
 {
-	if (words->count)
-		buf_adds(out, key);
+	autobuf line = BUF_INIT;
+
 	for_each (word, words)
-		buf_addf(out, " %s", *word);
-	if (words->count)
-		buf_adds(out, "\n");
+		if (names_ok(*word))
+			buf_addf(&line, " %s", *word);
+	if (line.len)
+		buf_addf(out, "%s%s\n", key, buf_str(&line));
 }
 
 int names_resolve(int run_fd, const char *container, const struct cni_dns *dns, struct err *err)
@@ -140,11 +159,11 @@ int names_resolve(int run_fd, const char *container, const struct cni_dns *dns, 
 	if (dir < 0)
 		return dir;
 	for_each (server, &dns->nameservers)
-		buf_addf(&text, "nameserver %s\n", *server);
+		add_word(&text, "nameserver", *server);
 	if (!dns->nameservers.count)
 		host_resolv(&text);
 	if (dns->domain)
-		buf_addf(&text, "domain %s\n", dns->domain);
+		add_word(&text, "domain", dns->domain);
 	add_list(&text, "search", &dns->search);
 	add_list(&text, "options", &dns->options);
 	return names_write(dir, NAMES_RESOLV, &text, err);

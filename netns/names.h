@@ -14,6 +14,11 @@
 #define NAMES_HOSTS "hosts"
 #define NAMES_RESOLV "resolv.conf"
 
+#define NAMES_WORD_MAX 255
+
+/* Whether it is one word of such a file: printable ASCII, no comment. */
+bool names_ok(const char *word);
+
 /* Makes the two files: hosts with localhost and, when there is one, the container's own name for
  * 127.0.1.1; resolv.conf as the host has it, without servers that only the host can reach. 0 or
  * -errno. */

@@ -14,12 +14,13 @@
 
 static void add_record(struct buf *out, const struct record *r)
 {
+	bool named = r->hostname && names_ok(r->hostname);
 	char text[IP_TEXT_SIZE];
 
 	for_each (ip, &r->result.ips) {
 		buf_addf(out, "%s\t%s", ip_text(&ip->address.ip, text),
-			 r->hostname ? r->hostname : r->container);
-		if (r->hostname && strcmp(r->hostname, r->container) != 0)
+			 named ? r->hostname : r->container);
+		if (named && strcmp(r->hostname, r->container) != 0)
 			buf_addf(out, " %s", r->container);
 		buf_adds(out, "\n");
 	}

@@ -6,6 +6,7 @@
 #include "lib/fd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,6 +25,13 @@
  */
 static const struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = "\0tote-nft" };
 #define ADDRESS_LEN (offsetof(struct sockaddr_un, sun_path) + sizeof("\0tote-nft") - 1)
+
+static bool stays;
+
+void nft_linger_here(void)
+{
+	stays = true;
+}
 
 static int open_socket(void)
 {
@@ -65,24 +73,33 @@ static void keep_only(int fd)
 		_exit(0);
 }
 
-static void keep_until_quiet(int fd)
+int nft_linger_begin(void)
+{
+	int sock = open_socket();
+
+	/* When it cannot have the address, another one has: then nothing arrives here. */
+	if (sock >= 0)
+		bind(sock, (const struct sockaddr *)&address, ADDRESS_LEN);
+	return sock;
+}
+
+void nft_linger_end(int sock)
 {
 	struct deadline end = deadline_in(LIFE_MS);
 	char byte;
-	int sock, kept;
+	int kept;
 
-	keep_only(fd);
-	sock = open_socket();
-	if (sock < 0)
-		_exit(0);
-	/* When it cannot have the address, another one has. */
-	if (bind(sock, (const struct sockaddr *)&address, ADDRESS_LEN) < 0)
-		end = deadline_in(QUIET_MS);
-	for (int n = 0; n < KEPT_MAX && !deadline_passed(&end); n++) {
+	for (int n = 0; sock >= 0 && n < KEPT_MAX && !deadline_passed(&end); n++) {
 		if (fd_wait_readable(sock, deadline_left(&end, QUIET_MS)) <= 0)
 			break;
 		fd_recv(sock, &byte, sizeof(byte), &kept);
 	}
+}
+
+static void keep_until_quiet(int fd)
+{
+	keep_only(fd);
+	nft_linger_end(nft_linger_begin());
 	_exit(0);
 }
 
@@ -108,6 +125,8 @@ static bool start_keeper(int fd)
 
 void nft_linger(int fd, bool start)
 {
-	if (!hand_over(fd) && start)
+	if (stays)
+		fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	else if (!hand_over(fd) && start)
 		start_keeper(fd);
 }

@@ -108,6 +108,10 @@ static int delete_end(struct attach *at, struct rtnl *r, const char *name)
 		return rc == -ENODEV ? 0 : rc;
 	if (strcmp(link.kind, "veth") != 0)
 		return 0;
+	if (at->later && r == at->host) {
+		buf_add(at->later, &link.index, sizeof(link.index));
+		return 1;
+	}
 	rc = link_delete_found(r, &link, at->err);
 	return rc < 0 ? rc : 1;
 }

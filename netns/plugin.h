@@ -37,8 +37,12 @@ struct attach {
 	/* What the plugins so far made: ADD; of the ADD at CHECK and DEL, when it is known. */
 	struct cni_result result;
 	bool has_result;
+	bool runtime_known; /* DEL: what "runtime" says is all that ADD was asked for */
 	/* Opened when first asked for, closed by attach_close(). */
 	struct rtnl *host, *inside;
+	/* DEL: host interfaces' indices (int) go here for the caller to delete them when nobody waits
+	 * any more; NULL: they are deleted at once. */
+	struct buf *later;
 	struct arena *arena; /* for all that result points to */
 	struct err *err;
 };

@@ -242,6 +242,9 @@ static int portmap_del(struct attach *at)
 {
 	char key[ATTACH_KEY_SIZE];
 
+	/* Most have none: a socket and six questions less, 0.15 ms. */
+	if (at->runtime_known && !(at->runtime && json_get(at->runtime, "portMappings")))
+		return 0;
 	attach_key(at, key);
 	return port_remove(key, at->err);
 }

@@ -7,6 +7,7 @@
 #include "lib/file.h"
 #include "netns/ns.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -39,12 +40,24 @@ static void file_name(const char *ifname, char ret_name[IFNAMSIZ])
 		ret_name[0] = ':';
 }
 
+bool record_id_ok(const char *container)
+{
+	size_t len = strlen(container);
+
+	if (!len || len > NAME_MAX || container[0] == '.')
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)container[i]) && !strchr("_+.-", container[i]))
+			return false;
+	return true;
+}
+
 static int open_container(int run_fd, const char *container, bool make, struct err *err)
 {
 	char path[PATH_MAX];
 	int fd;
 
-	if (!cni_name_ok(container))
+	if (!record_id_ok(container))
 		return err_set(err, EINVAL, "no name of a container");
 	container_path(container, path);
 	fd = fd_open(run_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -239,7 +252,7 @@ int record_load(int run_fd, const char *container, const char *ifname, struct ar
 	size_t len;
 	int r;
 
-	if (!cni_name_ok(container) || !link_name_ok(ifname))
+	if (!record_id_ok(container) || !link_name_ok(ifname))
 		return err_set(err, EINVAL, "no name of a container or of an interface");
 	file_name(ifname, name);
 	snprintf(path, sizeof(path), ATTACHMENTS "/%s/%s", container, name);
@@ -292,7 +305,7 @@ int record_list(int run_fd, const char *container, struct arena *a, struct recor
 	struct strv containers;
 	int r = 0;
 
-	if (container && !cni_name_ok(container))
+	if (container && !record_id_ok(container))
 		return err_set(err, EINVAL, "no name of a container");
 	if (container)
 		r = list_container(run_fd, container, a, &list, err);
@@ -313,7 +326,7 @@ int record_remove(int run_fd, const char *container, const char *ifname, struct 
 	char path[PATH_MAX], name[IFNAMSIZ];
 	int r = 0;
 
-	if (!cni_name_ok(container) || !link_name_ok(ifname))
+	if (!record_id_ok(container) || !link_name_ok(ifname))
 		return err_set(err, EINVAL, "no name of a container or of an interface");
 	file_name(ifname, name);
 	snprintf(path, sizeof(path), ATTACHMENTS "/%s/%s", container, name);
@@ -336,8 +349,9 @@ bool record_alive(const struct record *r)
 	struct err unused;
 	autofd fd = -1;
 
-	if (r->owner)
-		return !path_is_gone(r->owner);
+	if (r->owner && path_is_gone(r->owner))
+		return false;
+	/* An owner may be kept after its processes: then it has no use for an address. */
 	if (!r->netns_path)
 		return true;
 	fd = ns_open(r->netns_path, &unused);

@@ -38,6 +38,12 @@ struct records {
 	size_t count;
 };
 
+/*
+ * Whether a container can have that id: what CNI allows (cni_name_ok()), and what `tote run` does, too:
+ * "+", and "_", "+" or "-" in front. Never a path or a hidden file.
+ */
+bool record_id_ok(const char *container);
+
 /* Opens (makes) the run directory, 0700. A descriptor or -errno. */
 int record_dir_open(const char *path, struct err *err);
 /*

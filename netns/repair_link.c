@@ -36,6 +36,7 @@ static int ensure_bridge(struct repairing *w, struct bridge_conf *ret_conf, stru
 	struct attach *at = &w->at;
 	struct cni_result result = at->result;
 	size_t before, after;
+	struct link gateway;
 	struct rtnl *host;
 	struct err unused;
 	bool made;
@@ -49,7 +50,7 @@ static int ensure_bridge(struct repairing *w, struct bridge_conf *ret_conf, stru
 	made = link_find(host, ret_conf->bridge, ret_bridge, &unused) == -ENODEV;
 	r = bridge_ensure(at, ret_conf, ret_bridge);
 	if (r == 0 && ret_conf->is_gateway && at->result.ips.count)
-		r = bridge_gateways(at, ret_conf, ret_bridge);
+		r = bridge_gateways(at, ret_conf, ret_bridge, ret_bridge->mac, &gateway);
 	/* What it would add to a result is in there already. */
 	at->result = result;
 	if (r < 0)

@@ -29,6 +29,7 @@ struct job {
 	const char *path; /* the program's */
 	pid_t pid;
 	const struct port_list *ports;
+	const char *run_dir;
 	struct arena a;
 	struct err *err;
 };
@@ -130,12 +131,10 @@ static int start_keeper(const struct job *job, int program, int hold)
 	return pid < 0 ? err_errno(job->err, "wait for process %d", job->pid) : 0;
 }
 
-/* A file for a moment, where only the user can write. */
+/* A file for a moment, where nobody else can write. */
 static char *private_path(struct job *job, const char *kind)
 {
-	const char *run = getenv("XDG_RUNTIME_DIR");
-
-	return arena_printf(&job->a, "%s/tote-%s-%d", run && *run ? run : "/tmp", kind, job->pid);
+	return arena_printf(&job->a, "%s/%s-%d", job->run_dir, kind, job->pid);
 }
 
 /* What the program wrote to its pid file. A pidfd or -errno. */
@@ -316,9 +315,12 @@ static int slirp_up(struct job *job)
 	return r;
 }
 
-int usermode_up(const char *name, pid_t pid, const struct port_list *ports, struct err *err)
+int usermode_up(const char *name, pid_t pid, const struct port_list *ports, const char *run_dir,
+		struct err *err)
 {
-	struct job job = { .pid = pid, .ports = ports, .a = ARENA_INIT, .err = err };
+	struct job job = {
+		.pid = pid, .ports = ports, .run_dir = run_dir, .a = ARENA_INIT, .err = err
+	};
 	int r = -ENOENT;
 
 	/* They would say less of it. */

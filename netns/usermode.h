@@ -15,10 +15,11 @@
 bool usermode_name(const char *name);
 /*
  * Connects the network namespace of process pid. name: which program, NULL: the first that is on
- * PATH. It ends after the process does. Returns 0 once packets can flow; -ENOENT when there is
+ * PATH. run_dir: a directory of the caller's alone, for files of a moment. It ends after the process does. Returns 0 once packets can flow; -ENOENT when there is
  * no such program (the message says what to install), -EOPNOTSUPP for ports that it cannot publish,
  * another -errno.
  */
-int usermode_up(const char *name, pid_t pid, const struct port_list *ports, struct err *err);
+int usermode_up(const char *name, pid_t pid, const struct port_list *ports, const char *run_dir,
+		struct err *err);
 
 #endif

@@ -114,6 +114,8 @@ int container_cgroup(const struct container *c, struct cg_tree *ret_tree, struct
  * the deadline as well if there is one; then -EBUSY or -ETIMEDOUT says what is left. delete.c
  */
 int container_delete(struct container *c, bool force, struct err *err);
+/* Gives up addresses and ports of a stopped container that is kept. */
+int container_leave_network(struct container *c, struct err *err);
 /* What is left of a container whose create died before it wrote its state, or whose state cannot be
  * read. */
 int container_delete_remains(int root_fd, const char *id, struct err *err);

@@ -237,7 +237,7 @@ static int update_hook_state(struct making *mk, enum status status, struct err *
 	return r < 0 ? err_code(err, r, "write the state for hooks") : 0;
 }
 
-/* A namespace that was not made ahead. */
+/* The process is in it from its first instruction on, or from SYNC_HOST. */
 static int hand_over_network(struct making *mk, struct err *err)
 {
 	autofd netns = -1;
@@ -330,16 +330,16 @@ static int identify(struct making *mk, struct err *err)
 static int run_process(struct making *mk, struct err *err)
 {
 	bool slow = mk->plan.host_work || mk->plan.ready || mk->plan.terminal || mk->plan.listener;
-	int r = 0;
+	int r;
 
 	if (mk->opts->rootfs && mk->opts->rootfs->userns >= 0)
 		mk->launch.userns_fd = mk->opts->rootfs->userns;
 	mk->launch.netns_fd = spawn_ahead_end(mk->ahead);
-	if (mk->launch.netns_fd >= 0)
-		r = network_hand_over(&mk->network, mk->launch.netns_fd, 0, err);
-	if (r == 0)
-		r = launch_begin(&mk->launch, err);
+	r = launch_begin(&mk->launch, err);
 	mk->began = r == 0;
+	/* What tote-net notes of it must be found by others later: by the process. */
+	if (r == 0 && !mk->plan.host_work)
+		r = hand_over_network(mk, err);
 	if (r == 0)
 		r = create_settle_cgroup(mk, err);
 	if (r == 0)
@@ -352,8 +352,6 @@ static int run_process(struct making *mk, struct err *err)
 	 * state at once. */
 	if (r == 0 && slow)
 		r = state_save(mk->c->dir_fd, &mk->c->st, err);
-	if (r == 0 && !mk->plan.host_work)
-		r = hand_over_network(mk, err);
 	if (r == 0)
 		r = update_hook_state(mk, STATUS_CREATING, err);
 	if (r == 0)

@@ -170,6 +170,19 @@ int container_delete(struct container *c, bool force, struct err *err)
 	return r < 0 ? r : state_remove(c->root_fd, c->st.id, err);
 }
 
+int container_leave_network(struct container *c, struct err *err)
+{
+	struct network_setup network = { 0 };
+	int r = network_begin_removal(&network, &c->st, err);
+
+	if (r == 0)
+		r = network_end_removal(&network, &c->deadline, err);
+	if (r < 0)
+		return r;
+	c->st.network = NULL;
+	return state_save(c->dir_fd, &c->st, err);
+}
+
 int container_delete_remains(int root_fd, const char *id, struct err *err)
 {
 	autofd dir = root_fd < 0 ? -1 : state_open(root_fd, id, -1, err);

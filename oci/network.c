@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Plugins of others may have to wait for somebody's answer (DHCP). */
 #define SETUP_MS 60000
@@ -115,6 +116,7 @@ static void fill_up(struct arena *a, struct strv *argv, const struct network_wis
 		add_option(a, argv, "config", *name);
 	for_each (ports, &wish->publish)
 		add_option(a, argv, "publish", *ports);
+	argv->items[argv->count++] = (char *)"--"; /* an id may begin with "-" */
 	argv->items[argv->count++] = arena_strdup(a, id);
 }
 
@@ -150,7 +152,7 @@ int network_begin(struct network_setup *n, const struct network_wish *wish, cons
 
 bool network_waits(const struct network_setup *n)
 {
-	return n->helper.pid && n->sock >= 0;
+	return n->helper.pid && n->sock >= 0 && !n->handed;
 }
 
 int network_hand_over(struct network_setup *n, int netns_fd, pid_t pid, struct err *err)
@@ -161,12 +163,27 @@ int network_hand_over(struct network_setup *n, int netns_fd, pid_t pid, struct e
 	if (!network_waits(n))
 		return 0;
 	r = fd_send(n->sock, &number, sizeof(number), netns_fd);
-	close(n->sock);
-	n->sock = -1;
+	n->handed = r == 0;
 	/* One that is gone has said why. */
 	return r == -EPIPE || r == -ECONNRESET ? network_end(n, err)
 	       : r < 0 ? err_code(err, r, "hand the network namespace to tote-net")
 		       : 0;
+}
+
+/* Whether it has said that it is done. It is a process for a little longer. */
+static bool is_done(struct network_setup *n, int timeout_ms)
+{
+	char byte;
+
+	return n->sock >= 0 && fd_wait_readable(n->sock, timeout_ms) > 0 &&
+	       recv(n->sock, &byte, 1, MSG_DONTWAIT) == 1;
+}
+
+static void close_sock(struct network_setup *n)
+{
+	if (n->helper.pid && n->sock >= 0)
+		close(n->sock);
+	n->sock = -1;
 }
 
 /* What tote-net says is for people to read: its name before it says nothing to them. */
@@ -182,11 +199,9 @@ static int in_words(int r, struct err *err)
 
 int network_end(struct network_setup *n, struct err *err)
 {
-	if (!n->helper.pid)
+	if (!n->helper.pid || (n->handed && is_done(n, SETUP_MS)))
 		return 0;
-	if (n->sock >= 0)
-		close(n->sock);
-	n->sock = -1;
+	close_sock(n);
 	return in_words(proc_end(&n->helper, SETUP_MS, NULL, err), err);
 }
 
@@ -194,7 +209,9 @@ void network_abandon(struct network_setup *n)
 {
 	struct err ignored;
 
-	network_end(n, &ignored);
+	close_sock(n);
+	if (n->helper.pid)
+		proc_end(&n->helper, SETUP_MS, NULL, &ignored);
 }
 
 int network_begin_removal(struct network_setup *n, const struct state *st, struct err *err)
@@ -202,22 +219,45 @@ int network_begin_removal(struct network_setup *n, const struct state *st, struc
 	char *items[] = { (char *)"tote-net",
 			  (char *)"network",
 			  (char *)"down",
+			  (char *)"--answer",
 			  (char *)"--run-dir",
 			  st->network,
+			  (char *)"--",
 			  st->id,
 			  NULL };
 	struct strv argv = { items, ARRAY_SIZE(items) - 1 };
+	autofd theirs = -1;
+	int pair[2], r;
 
 	/* A reboot has taken it along, and the id may be somebody else's since. */
 	if (!st->network || proc_other_boot(&st->init))
 		return 0;
-	n->sock = -1;
-	return start(n, &argv, -1, err);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, "socketpair");
+	n->sock = pair[0];
+	theirs = pair[1];
+	r = start(n, &argv, theirs, err);
+	if (r < 0)
+		close(n->sock);
+	return r;
 }
 
 int network_end_removal(struct network_setup *n, const struct deadline *deadline, struct err *err)
 {
+	int r;
+
 	if (!n->helper.pid)
 		return 0;
-	return in_words(proc_end(&n->helper, deadline_left(deadline, REMOVAL_MS), NULL, err), err);
+	/* All is free then but for what the kernel does: who waits for the process's end as well waits
+	 * 10 ms and more. It is init's to reap, as we are about to end. */
+	if (is_done(n, deadline_left(deadline, REMOVAL_MS))) {
+		close_sock(n);
+		close(n->helper.out);
+		close(n->helper.said);
+		n->helper.pid = 0;
+		return 0;
+	}
+	close_sock(n);
+	r = proc_end(&n->helper, deadline_left(deadline, REMOVAL_MS), NULL, err);
+	return in_words(r, err);
 }

@@ -33,7 +33,8 @@ struct network_wish {
 /* What is under way; zeroed: nothing. */
 struct network_setup {
 	struct proc_helper helper;
-	int sock; /* the namespace is handed over here */
+	int sock; /* the namespace is handed over here, and it says that it is done */
+	bool handed;
 	char program[512];
 };
 

@@ -20,7 +20,7 @@ UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 BATS := $(wildcard tests/*/*.bats)
 # Those that take long run apart, so that `make check` shows the quick ones first.
 BATS_SLOW := $(wildcard tests/security/*.bats)
-BATS_VM := $(wildcard tests/cgroups/*.bats tests/systemd/*.bats) tests/netns/compare_vm.bats
+BATS_VM := $(wildcard tests/cgroups/*.bats tests/systemd/*.bats tests/netns/compare_vm*.bats)
 # One processor's work for a minute or two: beside another of that kind.
 BATS_LONG := tests/image/hostile.bats tests/netns/compare.bats
 BATS_QUICK := $(filter-out $(BATS_SLOW) $(BATS_VM) $(BATS_LONG),$(BATS))
@@ -29,7 +29,7 @@ comma := ,
 BATS_PAIRED := $(filter tests/netns/% tests/image/%,$(BATS_QUICK))
 BATS_PAIRS := $(join $(filter tests/netns/%,$(BATS_PAIRED)),$(addprefix $(comma),$(filter tests/image/%,$(BATS_PAIRED))))
 # The two machines at the same time, as each keeps about one processor busy.
-VM_SUITES := tests/vm/selftest.sh,tests/netns/compare.bats tests/vm/check.sh,tests/vm/check-systemd.sh
+VM_SUITES := tests/vm/selftest.sh,tests/netns/compare.bats tests/vm/check-net.sh tests/vm/check.sh,tests/vm/check-systemd.sh
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
 SAN_BUILD := $(BUILD)/san
@@ -122,7 +122,7 @@ check: setup-check
 # Only what runs in the virtual machine. One test file, or a shell in there: see tests/vm/run.
 check-vm: setup-check
 	@$(MAKE) --no-print-directory -j2 all unit fault-tool
-	@tests/run $(VM_SUITES)
+	@tests/run $(VM_SUITES) tests/vm/check-net-more.sh
 
 unit: $(UNIT) $(BUILD)/tests/image/hostile
 fault-tool: $(BUILD)/tests/fault/fault

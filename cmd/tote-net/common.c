@@ -70,11 +70,11 @@ void update_names(const struct place *p)
 
 int check_id(const char *id, struct err *err)
 {
-	if (cni_name_ok(id))
+	if (record_id_ok(id))
 		return 0;
 	return err_set(err, EINVAL,
-		       "\"%s\" is no container's id: letters, digits, \"_\", \".\" and \"-\", "
-		       "with a letter or digit in front",
+		       "\"%s\" is no container's id: only letters, digits and _ + - . are allowed, "
+		       "no . first",
 		       id);
 }
 

@@ -8,6 +8,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/proc.h"
+#include "lib/relay.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,16 +37,14 @@ static const struct option_table bundle_table = { bundle_items, ARRAY_SIZE(bundl
 /* The lock is free while the program runs, so that exec, kill and delete work from elsewhere. */
 static int finish(struct container *c, bool keep, struct err *err)
 {
-	int r = 0;
-
-	if (keep)
+	if (keep && !c->st.network)
 		return 0;
 	while (flock(c->dir_fd, LOCK_EX) < 0 && errno == EINTR)
 		;
 	/* Somebody else may have deleted it: then nothing is left to do. */
-	if (faccessat(c->dir_fd, STATE_FILE, F_OK, 0) == 0)
-		r = container_delete(c, true, err);
-	return r;
+	if (faccessat(c->dir_fd, STATE_FILE, F_OK, 0) < 0)
+		return 0;
+	return keep ? container_leave_network(c, err) : container_delete(c, true, err);
 }
 
 struct running {
@@ -73,6 +72,7 @@ static int remove_at_end(struct running *r, struct err *err)
 		return err_errno(err, "fork");
 	if (pid > 0)
 		return 0;
+	relay_release();
 	/* Whoever reads our stdout is not to wait for the container's end, nor a file system to
 	 * stay busy. */
 	setsid();
@@ -198,6 +198,8 @@ static int run(char **args, size_t count, void *opts)
 	struct err err;
 	int code, found = bundle ? -ENOENT : imaging_open(args[0], &im, &err);
 
+	/* Somebody who gives up while the container is being made must not leave half of one. */
+	relay_hold();
 	if (found == 0) {
 		code = run_image(im, args + 1, o, &running);
 	} else if (!bundle && !is_absent(found)) {

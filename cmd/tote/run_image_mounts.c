@@ -196,9 +196,9 @@ static void add_name_file(struct imaging *im, const char *source, const char *pa
 		return;
 	if (im->rootfs.read_only && faccessat(im->lookup, path + 1, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
-	*add_mount(im) = (struct convert_mount){ .source = source,
-						 .destination = path,
-						 .options = shared ? "ro" : NULL };
+	/* The host's own, or one that tote writes: nothing for a container to change or to fill. */
+	*add_mount(im) =
+		(struct convert_mount){ .source = source, .destination = path, .options = "ro" };
 }
 
 /* Those of a network of its own are made with the container. */

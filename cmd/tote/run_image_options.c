@@ -3,6 +3,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "netns/names.h"
 #include "oci/subids.h"
 
 #include <errno.h>
@@ -181,6 +182,8 @@ int imaging_choose(struct imaging *im, const char *id, char **args)
 	im->convert.cpus = o->cpus;
 	im->convert.cap_add = words((char **)o->cap_add.items, o->cap_add.count);
 	im->convert.cap_drop = words((char **)o->cap_drop.items, o->cap_drop.count);
+	if (o->hostname && !names_ok(o->hostname))
+		return err_set(im->err, EINVAL, "--hostname: \"%s\" is no host name", o->hostname);
 	r = collect_env(im);
 	if (r == 0)
 		r = choose_seccomp(im);

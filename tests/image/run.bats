@@ -255,7 +255,7 @@ stopped() {
 	fails 125 'memory "lots"' run --rm --memory lots pos:1 true
 	fails 125 'cpus "many"' run --rm --cpus many pos:1 true
 	fails 125 'no network "mine"' run --rm --network mine pos:1 true
-	fails 125 "--publish" run --rm -p 80:80 pos:1 true
+	fails 125 "--publish" run --rm --network none -p 80:80 pos:1 true
 	is_gone
 }
 

@@ -2,25 +2,11 @@
 # Networks made by tote-cni leave the kernel as those that Debian's CNI plugins make.
 # One test a row of compare.py's table; `tests/netns/compare.py ROW` runs one by hand.
 
-setup() {
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	unshare -nm true 2>/dev/null || skip "cannot make namespaces"
-	[ -x /usr/lib/cni/bridge ] || skip "Debian's containernetworking-plugins are not installed"
-	command -v tc >/dev/null || skip "tc is not installed"
-}
-
-row() {
-	run timeout -k 5 400 python3 "$BATS_TEST_DIRNAME/compare.py" "$1"
-	echo "$output"
-	[[ $output != "skip "* ]] || skip "${output#*: }"
-	[ "$status" = 0 ]
-	[ "$output" = "ok $1" ]
-}
+load compare
 
 @test "every row has its test" {
-	for row in $(python3 "$BATS_TEST_DIRNAME/compare.py" --list); do
-		grep -q "{ row $row; }" "$BATS_TEST_FILENAME" || { echo "$row has none"; return 1; }
-	done
+	python3 "$BATS_TEST_DIRNAME/compare.py" --list >"$BATS_TEST_TMPDIR/rows"
+	each_has_its_test "$BATS_TEST_FILENAME" <"$BATS_TEST_TMPDIR/rows"
 }
 
 @test "bridge-plain as Debian's plugins make it" { row bridge-plain; }

@@ -50,6 +50,8 @@ nothing_left() {
 
 no_veths() { [ "$(veths)" = 1 ]; } # the machine's
 
+has_ended() { [ "$(tote state "$1" | jq -r .status)" = stopped ]; }
+
 serve_in() { # ID TEXT: answers on port 80
 	tote run -d --name "$1" "${@:3}" box:1 sh -c "while :; do echo $2 | nc -l -p 80 >/dev/null; done" >/dev/null
 }
@@ -83,6 +85,18 @@ reads() { [ "$(read_from "$1" "$2" "$3")" = "$4" ]; }
 	run tote run -p 8080:80 "$ID"
 	[[ $output = *10.90.0.2/24* ]]
 	nothing_left
+}
+
+@test "every id that tote allows" {
+	network shop 10.90.0.0/24
+	command_is ip -o -4 addr show eth0
+	for id in _box -box +box.+; do
+		run tote run --network shop -- "$id"
+		echo "$id: $output"
+		[ "$status" = 0 ]
+		[[ $output = *10.90.0.* ]]
+		nothing_left
+	done
 }
 
 @test "two networks, an address and a hardware address" {
@@ -165,6 +179,65 @@ reads() { [ "$(read_from "$1" "$2" "$3")" = "$4" ]; }
 	nothing_left
 }
 
+@test "what was flushed or removed by hand is repaired for a running container" {
+	make_image
+	network shop 10.90.0.0/24
+	serve_in web hello --network shop -p 8080:80
+	eventually reads "$MACHINE" 192.0.2.1 8080 hello
+	host nft flush ruleset
+	run ! reads "$MACHINE" 192.0.2.1 8080 hello
+	tote network repair
+	eventually reads "$MACHINE" 192.0.2.1 8080 hello
+	host ip link del shop
+	tote network repair
+	eventually reads "$MACHINE" 192.0.2.1 8080 hello
+	tote network check web
+	tote delete --force web
+	nothing_left
+}
+
+@test "a container that has ended gives its ports to the next one" {
+	make_image
+	network shop 10.90.0.0/24
+	tote run --name kept --network shop -p 8080:80 box:1 true
+	[ "$(leases)" = 0 ]
+	serve_in web hello --network shop -p 8080:80
+	tote kill web KILL
+	eventually has_ended web
+	serve_in next hello --network shop -p 8080:80
+	eventually reads "$MACHINE" 192.0.2.1 8080 hello
+	for id in kept web next; do tote delete --force "$id"; done
+	nothing_left
+}
+
+@test "interrupted while it starts: nothing is left" {
+	make_image
+	network shop 10.90.0.0/24
+	local wait
+	for wait in 0.002 0.005 0.01 0.015 0.02 0.05; do
+		host env --default-signal=INT timeout -s INT -k 10 "$wait" "$TOTE" --root "$ROOT" run --rm --name gone --network shop -p 8080:80 box:1 \
+			sh -c 'trap "exit 3" INT; sleep 5' 3>&- || true
+	done
+	nothing_left
+}
+
+@test "names that would be more than one word are refused, hosts files cannot be changed from inside" {
+	make_image
+	network shop 10.90.0.0/24
+	for name in $'a\n10.0.0.1 evil' 'a b' 'a#b'; do
+		run -125 tote run --rm --hostname "$name" --network shop box:1 true
+		[[ $output = *"no host name"* ]]
+	done
+	jq '.plugins[0].dns = {"nameservers": ["1.1.1.1\nsearch evil", "9.9.9.9"], "domain": "a\nnameserver 6.6.6.6"}' \
+		"$NETCONFPATH/shop.conflist" >new && mv new "$NETCONFPATH/shop.conflist"
+	run tote run --rm --userns host --network shop box:1 sh -c 'cat /etc/resolv.conf; echo x >>/etc/hosts; truncate -s 1g /etc/hosts'
+	echo "$output"
+	[[ $output = *9.9.9.9*"Read-only"* ]]
+	[[ $output != *evil* ]]
+	[[ $output != *6.6.6.6* ]]
+	nothing_left
+}
+
 @test "with the ids of the host and with its own" {
 	make_image
 	network shop 10.90.0.0/24
@@ -226,6 +299,18 @@ reads() { [ "$(read_from "$1" "$2" "$3")" = "$4" ]; }
 	tote network gc
 	rmdir "$(cgroup2_mount)/tote-$ID" 2>/dev/null || true
 	nothing_left
+}
+
+@test "a namespace that somebody else holds: the interface goes with the container" {
+	network shop 10.90.0.0/24
+	command_is sleep 100
+	for round in 1 2 3; do
+		tote run -d --network shop "$ID"
+		exec {held}<"/proc/$(tote state "$ID" | jq .pid)/ns/net"
+		tote delete --force "$ID"
+		nothing_left
+		exec {held}<&-
+	done
 }
 
 @test "create leaves the network to its caller" {

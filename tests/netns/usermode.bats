@@ -58,7 +58,7 @@ carries() { # NAME PORT
 	grep -q 'scope global' "$BATS_TEST_TMPDIR/out"
 	grep -q localhost "$BATS_TEST_TMPDIR/out"
 	eventually ended "$1" "$2"
-	[ -z "$(find "$XDG_RUNTIME_DIR" -name 'tote-pasta*' -o -name 'tote-slirp*')" ]
+	[ -z "$(find "$XDG_RUNTIME_DIR" -name 'pasta*' -o -name 'slirp*')" ]
 }
 
 reads() { [ "$(host busybox nc -w 3 127.0.0.1 "$1" </dev/null)" = hello ]; }
