@@ -201,6 +201,7 @@ static int all_there(struct attach *at, const struct link *link)
 static int add_addresses(struct attach *at, const struct bridge_conf *conf,
 			 const uint8_t mac[LINK_MAC_SIZE], struct link *link)
 {
+	static const uint8_t none[LINK_MAC_SIZE];
 	struct addr_list list;
 	bool changes = false;
 	struct err first;
@@ -225,10 +226,13 @@ static int add_addresses(struct attach *at, const struct bridge_conf *conf,
 	if (!changes)
 		return 0;
 	/* As when it is made: one that is told its hardware address keeps it. That is the one its
-	 * neighbours know, not that of the port which it got just now. */
+	 * neighbours know, not that of the port which it got just now. One whose last port has left has
+	 * none. */
 	if (strcmp(link->kind, "bridge") == 0) {
-		link_set_mac(at->host, link, mac);
-		memcpy(link->mac, mac, LINK_MAC_SIZE);
+		if (memcmp(mac, none, LINK_MAC_SIZE) != 0)
+			memcpy(link->mac, mac, LINK_MAC_SIZE);
+		if (memcmp(link->mac, none, LINK_MAC_SIZE) != 0)
+			link_set_mac(at->host, link, link->mac);
 	}
 	rc = rtnl_run(at->host, NULL, at->err);
 	first = *at->err;

@@ -142,7 +142,7 @@ void cni_take_network(struct attach *at, const struct cni_network *network)
 	at->version = network->version;
 }
 
-static int add_list(struct attach *at, const struct cni_network *network,
+static int add_list(struct attach *at, const struct held *h, const struct cni_network *network,
 		    const struct json_value *offered)
 {
 	for (const struct json_value *p = network->plugins->first; p; p = p->next) {
@@ -151,7 +151,8 @@ static int add_list(struct attach *at, const struct cni_network *network,
 		if (add_one(at, cni_take_turn(at, p, offered)) == 0)
 			continue;
 		first = *at->err;
-		del_list(at, network->plugins, p, offered);
+		if (!h->added_before)
+			del_list(at, network->plugins, p, offered);
 		*at->err = first;
 		return first.code;
 	}
@@ -251,11 +252,11 @@ static int add_held(struct attach *at, struct held *h, const struct cni_network 
 		r = held_begin(at, h, network);
 	if (r < 0)
 		return r;
-	r = add_list(at, network, offered);
+	r = add_list(at, h, network, offered);
 	if (r == 0) {
 		r = held_end(at, h);
 		first = *at->err;
-		if (r < 0)
+		if (r < 0 && !h->added_before)
 			del_list(at, network->plugins, NULL, offered);
 	} else {
 		first = *at->err;
@@ -263,7 +264,10 @@ static int add_held(struct attach *at, struct held *h, const struct cni_network 
 	at->runtime = offered;
 	if (r == 0)
 		return 0;
-	held_forget(at, h, network);
+	if (h->added_before)
+		held_restore(at, h);
+	else
+		held_forget(at, h, network);
 	*at->err = first;
 	return r;
 }

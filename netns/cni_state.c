@@ -138,7 +138,7 @@ static int gc_list(struct attach *at, const struct cni_network *network,
 int cni_gc(struct attach *at, const struct cni_network *network, const struct cni_valid *valid,
 	   size_t count)
 {
-	struct records records = { NULL, 0 };
+	struct records records = { NULL };
 	struct cni_valid *all;
 	int r = 0;
 
@@ -149,11 +149,15 @@ int cni_gc(struct attach *at, const struct cni_network *network, const struct cn
 		r = record_list(at->run_fd, NULL, at->arena, &records, at->err);
 	if (r < 0)
 		return r;
-	all = arena_calloc(at->arena, count + records.count, sizeof(*all));
+	all = arena_calloc(at->arena, count + records.count + records.broken.count, sizeof(*all));
 	if (count)
 		memcpy(all, valid, count * sizeof(*all));
 	for_each (record, &records)
 		if (record->owner && record_alive(record))
 			all[count++] = (struct cni_valid){ record->container, record->ifname };
+	/* Whose they are cannot be told. */
+	for_each (broken, &records.broken)
+		if (broken->ifname)
+			all[count++] = (struct cni_valid){ broken->container, broken->ifname };
 	return gc_list(at, network, &records, all, count);
 }

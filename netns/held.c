@@ -44,20 +44,37 @@ static bool gathers(const struct attach *at, const struct record *r,
 	       same_namespace(at, r);
 }
 
+static bool is_type(const struct json_value *a, const struct json_value *b)
+{
+	return strcmp(json_get(a, "type")->text, json_get(b, "type")->text) == 0;
+}
+
+/* Until an ADD has ended well its plugin is the last in the record. */
+static bool is_whole_in(const struct record *r, const struct json_value *plugin)
+{
+	for (const struct json_value *p = r->network.plugins->first; p; p = p->next)
+		if (is_type(p, plugin))
+			return r->done || p->next;
+	return false;
+}
+
+/* What has no result before it is a chain's first plugin, which comes once; others may come again. */
+static bool comes_twice(const struct attach *at, const struct record *r,
+			const struct cni_network *network)
+{
+	return !at->has_result && is_whole_in(r, network->plugins->first);
+}
+
 int held_is_stale(struct attach *at, const struct held *h, const struct cni_network *network)
 {
-	if (!h->found || gathers(at, &h->record, network))
+	if (!h->found ||
+	    (gathers(at, &h->record, network) && !comes_twice(at, &h->record, network)))
 		return 0;
 	if (!h->record.done || !record_alive(&h->record) || !same_namespace(at, &h->record))
 		return 1;
 	return err_set(at->err, EEXIST,
 		       "%s of container %s is on network %s already: delete that first", at->ifname,
 		       at->container, h->record.network.name);
-}
-
-static bool is_type(const struct json_value *a, const struct json_value *b)
-{
-	return strcmp(json_get(a, "type")->text, json_get(b, "type")->text) == 0;
 }
 
 /* The plugins without those of new's type, and new (NULL: none) behind them. */
@@ -128,6 +145,8 @@ int held_begin(struct attach *at, struct held *h, const struct cni_network *netw
 		r.runtime = at->runtime;
 	if (at->has_result)
 		r.result = at->result;
+	h->added_before = r.gathered && h->found && is_whole_in(&h->record, plugin);
+	h->before = h->record;
 	h->record = r;
 	h->found = true;
 	return record_save(at->run_fd, &h->record, at->err);
@@ -139,6 +158,12 @@ int held_end(struct attach *at, struct held *h)
 		return 0;
 	h->record.result = at->result;
 	h->record.done = true;
+	return record_save(at->run_fd, &h->record, at->err);
+}
+
+int held_restore(struct attach *at, struct held *h)
+{
+	h->record = h->before;
 	return record_save(at->run_fd, &h->record, at->err);
 }
 

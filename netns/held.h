@@ -11,7 +11,10 @@
 struct held {
 	int lock;   /* -1: somebody else has it */
 	bool found; /* record is what was there */
-	struct record record;
+	/* The plugin to be added was there, whole: what fails now has not made it. `before` then is the
+	 * record that there was. */
+	bool added_before;
+	struct record record, before;
 };
 
 #define HELD_INIT                                                                                  \
@@ -34,6 +37,8 @@ int held_is_stale(struct attach *at, const struct held *h, const struct cni_netw
  * at->result. 0 or -errno. */
 int held_begin(struct attach *at, struct held *h, const struct cni_network *network);
 int held_end(struct attach *at, struct held *h);
+/* After an ADD that failed and made nothing (added_before): the record as it was. 0 or -errno. */
+int held_restore(struct attach *at, struct held *h);
 /* After a DEL, or an ADD that was undone: network's plugins are no longer in it. 0 or -errno. */
 int held_forget(struct attach *at, struct held *h, const struct cni_network *network);
 

@@ -215,7 +215,7 @@ static const char *data_dir(const struct attach *at)
 {
 	const struct json_value *conf = ipam_conf(at), *dir = json_get(conf, "dataDir");
 
-	return dir && dir->kind == JSON_STRING && dir->text[0] ? dir->text : NULL;
+	return dir && dir->kind == JSON_STRING && dir->text[0] == '/' ? dir->text : NULL;
 }
 
 static int del(struct attach *at)

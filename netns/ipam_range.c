@@ -167,10 +167,15 @@ int host_local_parse(const struct json_value *ipam, const struct json_value *run
 	struct runtime_ranges more = { 0 };
 	struct host_local h = { 0 };
 	struct ip_range_sets own;
+	char shown[CNI_SHOWN_SIZE];
 	int r = json_decode(ipam, &table, a, &h, err);
 
 	if (r < 0)
 		return err_prefix(err, "ipam"), r;
+	/* The next one may run in another directory. */
+	if (h.data_dir && *h.data_dir && *h.data_dir != '/')
+		return err_set(err, EINVAL, "ipam.dataDir: \"%s\" is not an absolute path",
+			       cni_shown(h.data_dir, shown));
 	if (runtime && json_decode(runtime, &runtime_table, a, &more, err) < 0)
 		return err_prefix(err, "runtimeConfig");
 	own = h.sets;

@@ -5,7 +5,6 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
-#include "lib/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -167,12 +166,4 @@ int names_resolve(int run_fd, const char *container, const struct cni_dns *dns, 
 	add_list(&text, "search", &dns->search);
 	add_list(&text, "options", &dns->options);
 	return names_write(dir, NAMES_RESOLV, &text, err);
-}
-
-int names_remove(int run_fd, const char *container, struct err *err)
-{
-	autofd dir = names_open_dir(run_fd, err);
-	int r = dir < 0 ? dir : tree_remove(dir, container);
-
-	return dir >= 0 && r < 0 ? err_code(err, r, "remove the hosts file of %s", container) : r;
 }

@@ -28,7 +28,5 @@ int names_make(int run_fd, const char *container, const char *hostname, struct e
 int names_resolve(int run_fd, const char *container, const struct cni_dns *dns, struct err *err);
 /* Brings the hosts files of all containers up to date with the records. */
 int names_update(int run_fd, struct err *err);
-/* Removes a container's two files. 0 also when there are none. */
-int names_remove(int run_fd, const char *container, struct err *err);
 
 #endif

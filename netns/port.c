@@ -32,11 +32,18 @@ static int check_host(const struct port_wish *w, struct err *err)
 	return 0;
 }
 
-static int say_taken(const struct nft_elem *e, const char *owner, struct err *err)
+static int say_taken(const struct port_wish *w, const struct nft_elem *e, const char *owner,
+		     struct err *err)
 {
+	const char *container = w->container_of ? w->container_of(w->container_arg, owner) : NULL;
 	struct ip ip = { .family = AF_INET };
 	char text[IP_TEXT_SIZE];
 
+	if (port_is_one(e) && container)
+		return err_set(err, EADDRINUSE,
+			       "port %u/%s of the host is published for container %s already",
+			       port_number_of(e), port_protocol_name(*port_service_of(e)),
+			       container);
 	if (port_is_one(e))
 		return err_set(err, EADDRINUSE,
 			       "port %u/%s of the host is published for another container already "
@@ -44,13 +51,17 @@ static int say_taken(const struct nft_elem *e, const char *owner, struct err *er
 			       port_number_of(e), port_protocol_name(*port_service_of(e)), owner);
 	ip.family = e->set->key[0] == NFT_TYPE_IP6 ? AF_INET6 : AF_INET;
 	memcpy(ip.bytes, e->key, ip_size(&ip));
+	if (container)
+		return err_set(err, EADDRINUSE, "address %s belongs to container %s already",
+			       ip_text(&ip, text), container);
 	return err_set(
 		err, EADDRINUSE,
 		"address %s belongs to another container already (key %s in table inet tote)",
 		ip_text(&ip, text), owner);
 }
 
-static int put_all(struct nft *n, const struct nft_elems *l, struct err *err)
+static int put_all(struct nft *n, const struct port_wish *w, const struct nft_elems *l,
+		   struct err *err)
 {
 	struct nft_elem taken;
 	int rc = nft_elems_claim(n, &port_table, l, &taken, err);
@@ -61,11 +72,12 @@ static int put_all(struct nft *n, const struct nft_elems *l, struct err *err)
 		return err_set(err, EINVAL, "port %u/%s of the host is to be published twice",
 			       port_number_of(&taken),
 			       port_protocol_name(*port_service_of(&taken)));
-	return say_taken(&taken, taken.owner, err);
+	return say_taken(w, &taken, taken.owner, err);
 }
 
 /* A port of one address, which another container may have on all of them. */
-static int check_everywhere(struct nft *n, const struct nft_elem *e, struct err *err)
+static int check_everywhere(struct nft *n, const struct port_wish *w, const struct nft_elem *e,
+			    struct err *err)
 {
 	struct nft_elem other = { .set = port_set_of(PORT_SET_PORTS, e->set->key[0] == NFT_TYPE_IP6
 									     ? AF_INET6
@@ -78,20 +90,20 @@ static int check_everywhere(struct nft *n, const struct nft_elem *e, struct err 
 	if (rc == -ENOENT)
 		return 0;
 	if (rc == 0 && strcmp(found.owner, e->owner) != 0)
-		rc = say_taken(e, found.owner, err);
+		rc = say_taken(w, e, found.owner, err);
 	return rc;
 }
 
 /* A port of all addresses, which another container may have on one of them. */
-static int check_one_by_one(const struct nft_elems *others, const struct nft_elem *e,
-			    struct err *err)
+static int check_one_by_one(const struct port_wish *w, const struct nft_elems *others,
+			    const struct nft_elem *e, struct err *err)
 {
 	for (size_t i = 0; i < nft_elems_count(others); i++) {
 		const struct nft_elem *other = nft_elems_at(others, i);
 
 		if (strcmp(other->owner, e->owner) != 0 &&
 		    memcmp(port_service_of(other), port_service_of(e), 8) == 0)
-			return say_taken(e, other->owner, err);
+			return say_taken(w, e, other->owner, err);
 	}
 	return 0;
 }
@@ -100,7 +112,8 @@ static int check_one_by_one(const struct nft_elems *others, const struct nft_ele
  * The maps cannot tell that one key covers another, so this looks once the ports are in: of two that
  * come at the same time, one at least sees the other.
  */
-static int check_overlap(struct nft *n, const struct nft_elems *l, struct err *err)
+static int check_overlap(struct nft *n, const struct port_wish *w, const struct nft_elems *l,
+			 struct err *err)
 {
 	static const struct nft_set *const at[] = { &port_sets[PORT_SET_PORTS_AT],
 						    &port_sets[PORT_SET_PORTS_AT + 1] };
@@ -114,7 +127,7 @@ static int check_overlap(struct nft *n, const struct nft_elems *l, struct err *e
 		if (!port_is_one(e))
 			continue;
 		if (e->set == at[0] || e->set == at[1]) {
-			rc = check_everywhere(n, e, err);
+			rc = check_everywhere(n, w, e, err);
 			continue;
 		}
 		if (!known)
@@ -122,7 +135,7 @@ static int check_overlap(struct nft *n, const struct nft_elems *l, struct err *e
 						err);
 		known = true;
 		if (rc == 0)
-			rc = check_one_by_one(&others, e, err);
+			rc = check_one_by_one(w, &others, e, err);
 	}
 	return rc;
 }
@@ -143,10 +156,10 @@ int port_add(const struct port_wish *wish, struct err *err)
 	rc = nft_open(&n, err);
 	if (rc < 0)
 		return rc;
-	rc = put_all(&n, &list, err);
+	rc = put_all(&n, wish, &list, err);
 	if (rc < 0)
 		return rc;
-	rc = check_overlap(&n, &list, err);
+	rc = check_overlap(&n, wish, &list, err);
 	if (rc < 0)
 		nft_elems_release(&n, &port_table, &list, &ignored);
 	port_flows_end(&n, &list);

@@ -50,10 +50,15 @@ struct port_wish {
 	struct port_list ports;
 	enum port_source source;
 	bool masquerade;
+	/* For the message when another owner has a port: the container it is, or NULL when that is not
+	 * known. NULL: nobody knows. */
+	const char *(*container_of)(void *arg, const char *owner);
+	void *container_arg;
 };
 
-/* Adding what the owner has already is fine. 0; -EADDRINUSE when a port is published or listened on already (the message names the holder: a
- * container's key as far as the table knows, or a process with its pid and name), another -errno. */
+/* Adding what the owner has already is fine. 0; -EADDRINUSE when a port is published or listened on
+ * already (the message names the holder: a container, else its key, or a process with its pid and
+ * name), another -errno. */
 int port_add(const struct port_wish *wish, struct err *err);
 /* Removes all ports, or the masquerading, of an owner; 0 also when there is nothing. */
 int port_remove(const char *owner, struct err *err);

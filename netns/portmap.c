@@ -14,6 +14,7 @@
 #include "netns/ns.h"
 #include "netns/plugin.h"
 #include "netns/port.h"
+#include "netns/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -218,6 +219,20 @@ static int prepare_way(struct attach *at, const struct port_wish *w)
 	return rc < 0 || !v4 ? rc : allow_localhost(at, &link);
 }
 
+/* Asked only when a port is taken. */
+static const char *container_of_key(void *arg, const char *key)
+{
+	const struct attach *at = arg;
+	const struct record *holder;
+	struct records records;
+	struct err unused;
+
+	if (record_list(at->run_fd, NULL, at->arena, &records, &unused) < 0)
+		return NULL;
+	holder = record_of_key(&records, key);
+	return holder ? holder->container : NULL;
+}
+
 static int portmap_add(struct attach *at)
 {
 	char key[ATTACH_KEY_SIZE];
@@ -235,6 +250,8 @@ static int portmap_add(struct attach *at)
 			"the plugin that makes the interface");
 	if (wish.source != PORT_SOURCE_KEPT)
 		rc = prepare_way(at, &wish);
+	wish.container_of = container_of_key;
+	wish.container_arg = at;
 	return rc < 0 ? rc : port_add(&wish, at->err);
 }
 

@@ -5,7 +5,9 @@
 #include "lib/deadline.h"
 #include "lib/fd.h"
 #include "lib/file.h"
+#include "lib/tree.h"
 #include "netns/ns.h"
+#include "netns/record_private.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -16,7 +18,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ATTACHMENTS "attachments"
 #define LOCK_LIMIT_MS 100000
 /* Of the results that are stored; it has everything. */
 #define STORED_VERSION "1.1.0"
@@ -52,6 +53,16 @@ bool record_id_ok(const char *container)
 	return true;
 }
 
+/* -ENOENT only when somebody removed the upper one in between. */
+static int make_container(int run_fd, const char *path)
+{
+	if (mkdirat(run_fd, path, 0700) == 0 || errno == EEXIST)
+		return 0;
+	if (errno != ENOENT || (mkdirat(run_fd, ATTACHMENTS, 0700) < 0 && errno != EEXIST))
+		return -errno;
+	return mkdirat(run_fd, path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
 static int open_container(int run_fd, const char *container, bool make, struct err *err)
 {
 	char path[PATH_MAX];
@@ -62,10 +73,11 @@ static int open_container(int run_fd, const char *container, bool make, struct e
 	container_path(container, path);
 	fd = fd_open(run_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT && make) {
-		if (mkdirat(run_fd, path, 0700) < 0 && errno == ENOENT) {
-			(void)!mkdirat(run_fd, ATTACHMENTS, 0700);
-			(void)!mkdirat(run_fd, path, 0700);
-		}
+		int r = make_container(run_fd, path);
+
+		if (r < 0)
+			return err_code(err, r, "make the directory of the attachments of %s",
+					container);
 		fd = fd_open(run_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	}
 	return fd < 0 ? err_errno(err, "open the attachments of %s", container) : fd;
@@ -273,54 +285,6 @@ int record_load(int run_fd, const char *container, const char *ifname, struct ar
 	return 0;
 }
 
-static int list_container(int run_fd, const char *container, struct arena *a, struct records *list,
-			  struct err *err)
-{
-	struct strv names;
-	struct record *items;
-	char path[PATH_MAX];
-	int r;
-
-	container_path(container, path);
-	r = file_list(run_fd, path, a, &names, err);
-	if (r < 0)
-		return r;
-	items = arena_calloc(a, list->count + names.count, sizeof(*items));
-	if (list->count)
-		memcpy(items, list->items, list->count * sizeof(*items));
-	list->items = items;
-	for_each (name, &names) {
-		if ((*name)[0] == ':')
-			(*name)[0] = '.';
-		if (record_load(run_fd, container, *name, a, &items[list->count], err) == 0)
-			list->count++;
-	}
-	return 0;
-}
-
-int record_list(int run_fd, const char *container, struct arena *a, struct records *ret,
-		struct err *err)
-{
-	struct records list = { NULL, 0 };
-	struct strv containers;
-	int r = 0;
-
-	if (container && !record_id_ok(container))
-		return err_set(err, EINVAL, "no name of a container");
-	if (container)
-		r = list_container(run_fd, container, a, &list, err);
-	else
-		r = file_list(run_fd, ATTACHMENTS, a, &containers, err);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	/* A container may go meanwhile. */
-	if (!container && r == 0)
-		for_each (name, &containers)
-			list_container(run_fd, *name, a, &list, err);
-	*ret = list;
-	return 0;
-}
-
 int record_remove(int run_fd, const char *container, const char *ifname, struct err *err)
 {
 	char path[PATH_MAX], name[IFNAMSIZ];
@@ -335,6 +299,55 @@ int record_remove(int run_fd, const char *container, const char *ifname, struct 
 	/* A killed writer's. */
 	snprintf(path, sizeof(path), ATTACHMENTS "/%s/.%s.tmp", container, name);
 	(void)!unlinkat(run_fd, path, 0);
+	return r;
+}
+
+/* 1 when there is none; half written ones are hidden. */
+static int has_no_record(int run_fd, const char *path, struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	struct strv names;
+	int r = file_list(run_fd, path, &a, &names, err);
+
+	return r < 0 ? r : !names.count;
+}
+
+static int prune_one(int run_fd, const char *container, struct err *err)
+{
+	char path[PATH_MAX];
+	int r, lock;
+
+	container_path(container, path);
+	r = has_no_record(run_fd, path, err);
+	if (r <= 0)
+		return r == -ENOENT ? 0 : r;
+	lock = record_lock(run_fd, container, err);
+	if (lock < 0)
+		return lock;
+	r = has_no_record(run_fd, path, err);
+	if (r > 0) {
+		r = tree_remove(run_fd, path);
+		if (r < 0)
+			err_code(err, r, "remove %s", path);
+	}
+	record_unlock(run_fd, container, lock);
+	return r == -ENOENT ? 0 : r;
+}
+
+int record_prune(int run_fd, const char *container, struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	struct strv containers;
+	int r;
+
+	if (container)
+		return prune_one(run_fd, container, err);
+	r = file_list(run_fd, ATTACHMENTS, &a, &containers, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	for_each (name, &containers)
+		if (r == 0 && record_id_ok(*name))
+			r = prune_one(run_fd, *name, err);
 	return r;
 }
 

@@ -33,9 +33,17 @@ struct record {
 	bool done; /* ADD ended well: result is set */
 };
 
+/* What nobody can tell any more: on which network it is, and whose ports and leases are its. */
+struct record_broken {
+	char *container;
+	char *ifname; /* the name of the file, whatever it is; NULL: all of the container */
+	char *why;    /* names the file */
+};
+
 struct records {
 	struct record *items;
 	size_t count;
+	LIST(struct record_broken) broken;
 };
 
 /*
@@ -59,11 +67,18 @@ int record_save(int run_fd, const struct record *r, struct err *err);
 /* -ENOENT when there is none; one that cannot be read (a full disk) is -EBADMSG. */
 int record_load(int run_fd, const char *container, const char *ifname, struct arena *a,
 		struct record *ret, struct err *err);
-/* All, those of one container (NULL: any) by name; unreadable ones are left out. */
+/* All, those of one container (NULL: any) by name; unreadable ones are in `broken`. */
 int record_list(int run_fd, const char *container, struct arena *a, struct records *ret,
 		struct err *err);
+/* The one whose attach_key() is that: an owner's name in nf_tables. NULL when it is none's. */
+const struct record *record_of_key(const struct records *records, const char *key);
 /* 0 also when there is none. */
 int record_remove(int run_fd, const char *container, const char *ifname, struct err *err);
+/*
+ * Removes the directory of a container (NULL: of each) in which nothing is recorded: what is there when
+ * a process is killed before it could record what it is about to make. 0 or -errno.
+ */
+int record_prune(int run_fd, const char *container, struct err *err);
 /* Whether what it was made for is still there: the owner's directory, else the namespace. What cannot
  * be looked at counts as there. */
 bool record_alive(const struct record *r);

@@ -118,19 +118,13 @@ static int free_all_leases(const struct repair *rp, struct err *err)
 	return failed;
 }
 
-static bool has_owner(const struct records *records, const char *owner)
+/* Whose elements these are is not known while one of them cannot be read: all of them stay. */
+static int tell_broken(const struct repair *rp, const struct records *records)
 {
-	for_each (r, records) {
-		struct attach at = { .network = r->network.name,
-				     .container = r->container,
-				     .ifname = r->ifname };
-		char key[ATTACH_KEY_SIZE];
-
-		attach_key(&at, key);
-		if (strcmp(key, owner) == 0)
-			return true;
-	}
-	return false;
+	for_each (broken, &records->broken)
+		repair_tell(rp, true, "container %s: %s; delete it with tote network down --config",
+			    broken->container, broken->why);
+	return (int)records->broken.count;
 }
 
 /* Owners first: an attachment has its record before it has an element. */
@@ -145,8 +139,10 @@ static int forget_ports(const struct repair *rp, struct err *err)
 		r = record_list(rp->run_fd, NULL, &a, &records, err);
 	if (r < 0)
 		return r;
+	if (records.broken.count)
+		return tell_broken(rp, &records);
 	for_each (owner, &owners) {
-		if (has_owner(&records, *owner))
+		if (record_of_key(&records, *owner))
 			continue;
 		r = port_forget(*owner, err);
 		failed += r < 0;
@@ -157,12 +153,18 @@ static int forget_ports(const struct repair *rp, struct err *err)
 	return failed;
 }
 
+static int prune(const struct repair *rp, struct err *err)
+{
+	return record_prune(rp->run_fd, NULL, err);
+}
+
 int repair_gc(const struct repair *rp, struct err *err)
 {
 	int (*const parts[])(const struct repair *rp, struct err *err) = {
 		delete_all_dead,
 		free_all_leases,
 		forget_ports,
+		prune,
 	};
 	int failed = 0;
 

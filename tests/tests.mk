@@ -28,8 +28,10 @@ BATS_QUICK := $(filter-out $(BATS_SLOW) $(BATS_VM) $(BATS_LONG),$(BATS))
 comma := ,
 BATS_PAIRED := $(filter tests/netns/% tests/image/%,$(BATS_QUICK))
 BATS_PAIRS := $(join $(filter tests/netns/%,$(BATS_PAIRED)),$(addprefix $(comma),$(filter tests/image/%,$(BATS_PAIRED))))
-# The two machines at the same time, as each keeps about one processor busy.
-VM_SUITES := tests/vm/selftest.sh,tests/netns/compare.bats tests/vm/check-net.sh tests/vm/check.sh,tests/vm/check-systemd.sh
+# What runs in a virtual machine keeps about one processor busy: two at the same time, or something else beside it.
+VM_SUITES := tests/vm/selftest.sh tests/vm/check-net.sh tests/vm/check.sh,tests/vm/check-systemd.sh
+VM_PAIRS := tests/vm/selftest.sh,tests/netns/compare.bats tests/vm/check-net.sh,tests/security/exec_attack.bats \
+	tests/vm/check.sh,tests/vm/check-systemd.sh
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
 SAN_BUILD := $(BUILD)/san
@@ -117,7 +119,7 @@ check: setup-check
 	@$(MAKE) --no-print-directory -j2 BUILD=$(SAN_BUILD) SAN=address,undefined all unit
 	@tests/run $(UNIT) $(UNIT:$(BUILD)/%=$(SAN_BUILD)/%) $(filter-out $(BATS_PAIRED),$(BATS_QUICK)) $(BATS_PAIRS) \
 		tests/image/hostile.bats,tests/fuzz/fuzz.sh tests/sanitized.sh,tests/fault/sample.sh \
-		$(VM_SUITES) $(BATS_SLOW)
+		$(VM_PAIRS) $(filter-out tests/security/exec_attack.bats,$(BATS_SLOW))
 
 # Only what runs in the virtual machine. One test file, or a shell in there: see tests/vm/run.
 check-vm: setup-check
@@ -131,6 +133,7 @@ fuzz-tools: $(FUZZ)
 # Every system call of every command, not a sample.
 sweep: all fault-tool
 	STEP=1 tests/fault/sweep.sh
+	STEP=1 TIMEOUT=7200 tests/run tests/netns/crash.bats tests/netns/loop.bats tests/netns/run_crash.bats
 
 fuzz: setup-check fuzz-tools
 	FUZZ_SECONDS=$(if $(filter 10,$(FUZZ_SECONDS)),600,$(FUZZ_SECONDS)) sh tests/fuzz/fuzz.sh

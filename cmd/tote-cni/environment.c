@@ -71,6 +71,6 @@ int request_read_environment(struct request *q, const struct command *commands, 
 		r = err_set(q->err, CNI_ERROR(CNI_BAD_ENVIRONMENT),
 			    "CNI_IFNAME: \"%s\" is no interface's name: 1 to 15 bytes, no \"/\", "
 			    "\":\" or white space, not \".\" or \"..\"",
-			    q->ifname);
+			    cni_shown(q->ifname, shown));
 	return r;
 }

@@ -69,7 +69,11 @@ static int run(char **args, size_t count, void *opts)
 		if (check(&place, record, &a, &err) < 0)
 			code = fail(&err);
 	}
-	if (!found) {
+	for_each (broken, &records.broken) {
+		err_set(&err, EBADMSG, "container %s: %s", broken->container, broken->why);
+		code = fail(&err);
+	}
+	if (!found && !records.broken.count) {
 		err_set(&err, ENOENT, "container %s is on %s%s", args[0],
 			o->config ? "no network " : "no network", o->config ? o->config : "");
 		code = fail(&err);

@@ -68,6 +68,13 @@ void update_names(const struct place *p)
 		log_warning("%s", err.msg);
 }
 
+void warn_broken(const struct records *records)
+{
+	for_each (broken, &records->broken)
+		log_warning("container %s: %s; delete it with tote network down --config",
+			    broken->container, broken->why);
+}
+
 int check_id(const char *id, struct err *err)
 {
 	if (record_id_ok(id))

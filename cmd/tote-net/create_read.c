@@ -72,6 +72,38 @@ static int read_driver(const struct create_options *o, struct create_wish *wish,
 	return 0;
 }
 
+/* What no network of containers can have (RFC 6890, RFC 4291). */
+static const struct {
+	const char *net, *what;
+} unusable[] = {
+	{ "0.0.0.0/8", "\"this network\"" }, { "127.0.0.0/8", "loopback" },
+	{ "169.254.0.0/16", "link-local" },  { "224.0.0.0/4", "multicast" },
+	{ "255.255.255.0/24", "broadcast" }, { "::/127", "loopback" },
+	{ "fe80::/10", "link-local" },	     { "ff00::/8", "multicast" },
+};
+
+static const char *why_unusable(const struct ip_net *net, const char *text)
+{
+	struct ip_net other;
+
+	/* It is read as IPv4. */
+	if (net->ip.family == AF_INET && strchr(text, ':'))
+		return "IPv4 within IPv6";
+	for (size_t i = 0; i < ARRAY_SIZE(unusable); i++)
+		if (ip_net_parse(unusable[i].net, &other) == 0 && ip_net_overlap(&other, net))
+			return unusable[i].what;
+	return NULL;
+}
+
+/* IPv6 has no broadcast address. */
+static bool is_edge(const struct ip_net *net, const struct ip *ip)
+{
+	struct ip_net base = ip_net_base(net);
+	struct ip last = ip_net_last(net);
+
+	return ip_equal(&base.ip, ip) || (ip->family == AF_INET && ip_equal(&last, ip));
+}
+
 static int read_subnets(const struct create_options *o, struct arena *a, struct create_wish *wish,
 			struct err *err)
 {
@@ -80,6 +112,7 @@ static int read_subnets(const struct create_options *o, struct arena *a, struct 
 		const char *text = o->subnets.items[i];
 		struct create_subnet *subnet = &wish->subnets.items[i];
 		char base_text[IP_TEXT_SIZE];
+		const char *unusable_as;
 		struct ip_net base;
 
 		if (ip_net_parse(text, &subnet->net) < 0)
@@ -92,6 +125,10 @@ static int read_subnets(const struct create_options *o, struct arena *a, struct 
 				       "--subnet: %s is an address within a subnet: did you mean "
 				       "%s?",
 				       text, ip_net_text(&base, base_text));
+		unusable_as = why_unusable(&base, text);
+		if (unusable_as)
+			return err_set(err, EINVAL, "--subnet: %s is %s, not for containers", text,
+				       unusable_as);
 		if (subnet->net.prefix_len > ip_size(&base.ip) * 8 - 2)
 			return err_set(err, EINVAL,
 				       "--subnet: %s has no room for a gateway and a container",
@@ -120,6 +157,7 @@ static int read_gateways(const struct create_options *o, struct create_wish *wis
 {
 	for (size_t i = 0; i < o->gateways.count; i++) {
 		struct create_subnet *subnet;
+		char text[IP_TEXT_SIZE];
 		struct ip ip;
 
 		if (ip_parse(o->gateways.items[i], &ip) < 0)
@@ -129,9 +167,31 @@ static int read_gateways(const struct create_options *o, struct create_wish *wis
 		if (!subnet)
 			return err_set(err, EINVAL, "--gateway: %s is in no --subnet",
 				       o->gateways.items[i]);
+		if (is_edge(&subnet->net, &ip))
+			return err_set(err, EINVAL,
+				       "--gateway: %s is the first or last address of %s, which no "
+				       "host can have",
+				       o->gateways.items[i], ip_net_text(&subnet->net, text));
 		subnet->gateway = ip;
 	}
 	return 0;
+}
+
+/* Three at most are not, so it does not have to go far. */
+static bool has_usable(const struct create_subnet *subnet, const struct ip *first,
+		       const struct ip *last)
+{
+	struct ip gateway = subnet->gateway, ip = *first;
+
+	if (!gateway.family) {
+		gateway = ip_net_base(&subnet->net).ip;
+		ip_next(&gateway);
+	}
+	do {
+		if (!is_edge(&subnet->net, &ip) && !ip_equal(&ip, &gateway))
+			return true;
+	} while (!ip_equal(&ip, last) && ip_next(&ip));
+	return false;
 }
 
 static int read_ranges(const struct create_options *o, struct create_wish *wish, struct err *err)
@@ -151,6 +211,11 @@ static int read_ranges(const struct create_options *o, struct create_wish *wish,
 		subnet = subnet_of(wish, &net.ip);
 		if (!subnet || !ip_net_has(&subnet->net, &last))
 			return err_set(err, EINVAL, "--ip-range: %s is within no --subnet",
+				       o->ranges.items[i]);
+		if (!has_usable(subnet, &net.ip, &last))
+			return err_set(err, EINVAL,
+				       "--ip-range: %s has no address for a container: the first, "
+				       "the last and the gateway's are not given out",
 				       o->ranges.items[i]);
 		subnet->start = net.ip;
 		subnet->end = last;
@@ -175,15 +240,29 @@ static int read_route(const char *text, struct arena *a, struct cni_route *ret, 
 	return 0;
 }
 
+/* Link-local ones of IPv6 are on every link. Behind a --parent without --subnet nothing is known. */
+static bool is_reachable(const struct create_wish *wish, const struct ip *gw)
+{
+	return (gw->family == AF_INET6 && gw->bytes[0] == 0xfe && (gw->bytes[1] & 0xc0) == 0x80) ||
+	       (wish->parent && !wish->subnets.count) || subnet_of(wish, gw);
+}
+
 static int read_routes(const struct create_options *o, struct arena *a, struct create_wish *wish,
 		       struct err *err)
 {
 	int r = 0;
 
 	wish->routes.items = arena_calloc(a, o->routes.count, sizeof(*wish->routes.items));
-	for (size_t i = 0; i < o->routes.count && r == 0; i++)
-		r = read_route(o->routes.items[i], a, &wish->routes.items[wish->routes.count++],
-			       err);
+	for (size_t i = 0; i < o->routes.count && r == 0; i++) {
+		struct cni_route *route = &wish->routes.items[wish->routes.count++];
+
+		r = read_route(o->routes.items[i], a, route, err);
+		if (r == 0 && route->gw.family && !is_reachable(wish, &route->gw))
+			r = err_set(err, EINVAL,
+				    "--route %s: the gateway is in no --subnet, and cannot be "
+				    "reached",
+				    o->routes.items[i]);
+	}
 	return r;
 }
 

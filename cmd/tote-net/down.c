@@ -58,6 +58,32 @@ static bool is_meant(const struct record *r, const struct down_options *o)
 	       (!o->ifname || strcmp(r->ifname, o->ifname) == 0);
 }
 
+/* On which network it was is not to be found out: the configuration has to be named. */
+static int detach_broken(const struct place *p, const char *id, const struct records *records,
+			 const struct down *d, struct arena *a, size_t *ret_count, struct err *err)
+{
+	const struct down_options *o = d->o;
+	struct cni_network network = { NULL };
+	int r = 0;
+
+	for_each (broken, &records->broken) {
+		const char *ifname = broken->ifname;
+
+		if (r < 0 || (o->ifname && ifname && strcmp(ifname, o->ifname) != 0))
+			continue;
+		if (!o->config || !ifname || !link_name_ok(ifname))
+			return err_set(err, EBADMSG,
+				       "%s: what it was attached to is not known; name the network "
+				       "with --config",
+				       broken->why);
+		r = cni_network_find(p->conf_dir, o->config, a, &network, err);
+		if (r == 0)
+			r = detach(p, id, ifname, d, &network, a, err);
+		++*ret_count;
+	}
+	return r;
+}
+
 /* All that are known, in reverse order; the first error. */
 static int detach_known(const struct place *p, const char *id, const struct down *d,
 			struct arena *a, size_t *ret_count, struct err *err)
@@ -66,6 +92,8 @@ static int detach_known(const struct place *p, const char *id, const struct down
 	int r = record_list(p->run_fd, id, a, &records, err);
 
 	*ret_count = 0;
+	if (r == 0)
+		r = detach_broken(p, id, &records, d, a, ret_count, err);
 	for (size_t i = records.count; r >= 0 && i--;) {
 		const struct record *record = &records.items[i];
 		struct err failed;
@@ -131,6 +159,8 @@ static int run(char **args, size_t count, void *opts)
 		r = place_open(&o->place, &place, &err);
 	if (r == 0)
 		r = detach_known(&place, args[0], &d, &a, &found, &err);
+	if (r == 0 && !found)
+		r = record_prune(place.run_fd, args[0], &err);
 	if (r == 0 && !found && o->config)
 		r = detach_unknown(&place, args[0], &d, &a, &err);
 	if (r < 0)

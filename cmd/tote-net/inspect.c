@@ -49,7 +49,7 @@ static const char *data_dir(const struct cni_network *network)
 	for (const struct json_value *p = network->plugins->first; p; p = p->next) {
 		const struct json_value *ipam = json_get(p, "ipam");
 
-		if (ipam && ipam->kind == JSON_OBJECT && *conf_text(ipam, "dataDir"))
+		if (ipam && ipam->kind == JSON_OBJECT && *conf_text(ipam, "dataDir") == '/')
 			return conf_text(ipam, "dataDir");
 	}
 	return NULL;
@@ -113,6 +113,7 @@ static int run(char **args, size_t count, void *opts)
 		r = record_list(place.run_fd, NULL, &a, &records, &err);
 	if (r < 0 || !network.plugins)
 		return fail(&err);
+	warn_broken(&records);
 	json_writer_init(&w, &out, true);
 	r = put(&w, &place, &network, &records, &a, &err);
 	json_writer_done(&w);

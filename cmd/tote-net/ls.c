@@ -154,6 +154,7 @@ static int run(char **args, size_t count, void *opts)
 		return fail(&err);
 	for_each (broken, &networks.broken)
 		log_warning("%s/%s", place.conf_dir, *broken);
+	warn_broken(&records);
 	print(&networks, &records, o, json, &a);
 	return 0;
 }

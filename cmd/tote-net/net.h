@@ -49,6 +49,9 @@ struct attach place_attach(const struct place *p, const char *container, const c
 /* Lets other containers' hosts files know; a failure is a warning. */
 void update_names(const struct place *p);
 
+/* A warning for each record that cannot be read. */
+void warn_broken(const struct records *records);
+
 /* "eth0", where nothing else is said. */
 #define IFNAME_DEFAULT "eth0"
 

@@ -19,7 +19,7 @@ struct rm_options {
 static const struct option items[] = {
 	PLACE_OPTIONS,
 	{ "force", 'f', OPT_FLAG, offsetof(struct rm_options, force), NULL,
-	  "detach containers first; a network that is not there is no error" },
+	  "detach containers first; a network that is not there, or built in, is no error" },
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
@@ -47,6 +47,13 @@ static int release(const struct place *p, const char *name, bool force, struct a
 				       "network %s is in use by container %s (%s): delete that, or "
 				       "use --force",
 				       name, record->container, record->ifname);
+	/* It may be on this one. */
+	for_each (broken, &records.broken)
+		if (!force)
+			return err_set(err, EBUSY,
+				       "network %s may be in use by container %s: %s; use --force",
+				       name, broken->container, broken->why);
+	warn_broken(&records);
 	for_each (record, &records)
 		if (r == 0 && strcmp(record->network.name, name) == 0)
 			r = detach(p, record, a, err);
@@ -125,13 +132,14 @@ static int remove_file(const struct place *p, const struct cni_network *network,
 	return 0;
 }
 
+/* 1 when it was there, 0 when --force makes up for that it cannot be removed. */
 static int remove_one(const struct place *p, const char *name, bool force, struct arena *a,
 		      struct err *err)
 {
 	struct cni_network network = { NULL };
 	int r = cni_network_find(p->conf_dir, name, a, &network, err);
 
-	if (r == -ENOENT && force)
+	if (force && (r == -ENOENT || (r == 0 && !network.file)))
 		return 0;
 	if (r == 0 && !network.file)
 		r = err_set(err, EINVAL, "network %s is built in and cannot be removed", name);
@@ -141,7 +149,9 @@ static int remove_one(const struct place *p, const char *name, bool force, struc
 		r = remove_bridge(p, &network, a, err);
 	if (r == 0)
 		r = remove_leases(p, name, a, err);
-	return r < 0 ? r : remove_file(p, &network, err);
+	if (r == 0)
+		r = remove_file(p, &network, err);
+	return r < 0 ? r : 1;
 }
 
 static int run(char **args, size_t count, void *opts)
@@ -155,9 +165,11 @@ static int run(char **args, size_t count, void *opts)
 	if (place_open(&o->place, &place, &err) < 0)
 		return fail(&err);
 	for (size_t i = 0; i < count; i++) {
-		if (remove_one(&place, args[i], o->force, &a, &err) < 0)
+		int r = remove_one(&place, args[i], o->force, &a, &err);
+
+		if (r < 0)
 			code = fail(&err);
-		else
+		else if (r > 0)
 			printf("%s\n", args[i]);
 	}
 	if (o->force)

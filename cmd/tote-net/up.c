@@ -39,7 +39,8 @@ static const struct option items[] = {
 	UP_OPTION("publish", 'p', OPT_LIST, publish, "PORTS",
 		  "[HOSTIP:]HOST:CONTAINER[/tcp|udp|sctp], also with ranges"),
 	UP_OPTION("ip", 0, OPT_LIST, ips, "ADDRESS", "the address it is to have"),
-	UP_OPTION("mac", 0, OPT_STRING, mac, "ADDRESS", "the hardware address"),
+	UP_OPTION("mac-address", 0, OPT_STRING, mac, "ADDRESS", "the hardware address"),
+	UP_OPTION("mac", 0, OPT_STRING, mac, "ADDRESS", "the same"),
 	UP_OPTION("hostname", 0, OPT_STRING, hostname, "NAME", "what others find it by"),
 	UP_OPTION("owner", 0, OPT_STRING, owner, "DIR",
 		  "a directory that is there as long as the container is"),
@@ -59,6 +60,21 @@ struct up {
 	struct buf results; /* a line for each network */
 	struct arena *arena;
 };
+
+/* Who gets the second network without having asked for one should know what is wrong with the first. */
+static void warn_passed_over(const struct up *up, const struct cni_network *chosen)
+{
+	struct cni_networks networks;
+	struct err unused;
+
+	if (!chosen->file ||
+	    cni_networks_load(up->place.conf_dir, up->arena, &networks, &unused) < 0)
+		return;
+	for_each (broken, &networks.broken)
+		if (strcmp(*broken, chosen->file) < 0)
+			log_warning("%s/%s: network %s is used instead", up->place.conf_dir,
+				    *broken, chosen->name);
+}
 
 static int find_networks(struct up *up, struct err *err)
 {
@@ -81,6 +97,8 @@ static int find_networks(struct up *up, struct err *err)
 		else if (name ? !usermode_name(name) : !globals.rootless)
 			r = cni_network_find(up->place.conf_dir, name, up->arena, &up->networks[i],
 					     err);
+		if (r == 0 && !name && up->networks[i].name)
+			warn_passed_over(up, &up->networks[i]);
 	}
 	return r;
 }
@@ -300,9 +318,10 @@ static int check_options(struct up *up, struct err *err)
 		return err_set(err, EINVAL,
 			       "--ifname: \"%s\" is not a name for a network interface", o->ifname);
 	if (o->mac && link_mac_parse(o->mac, mac) < 0)
-		return err_set(err, EINVAL,
-			       "--mac: \"%s\" is not a hardware address such as 02:42:0a:58:00:05",
-			       o->mac);
+		return err_set(
+			err, EINVAL,
+			"--mac-address: \"%s\" is not a hardware address such as 02:42:0a:58:00:05",
+			o->mac);
 	if (o->hostname && !names_ok(o->hostname))
 		return err_set(err, EINVAL, "--hostname: \"%s\" is no host name", o->hostname);
 	for (size_t i = 0; i < o->ips.count; i++)

@@ -420,6 +420,53 @@ need_veth() {
 	nothing_left
 }
 
+@test "a plugin that refuses a second ADD keeps what its first one made" {
+	need_veth
+	one=$(jq -c '. + {cniVersion: "1.0.0", name: "shop"}' <<<"$BRIDGE")
+	cni ADD "$one"
+	[ "$status" = 0 ]
+	before=$(box ip -o addr show eth0) veth=$(host ip -o link show type veth)
+	tune='{"cniVersion":"1.0.0","name":"shop","type":"tuning","sysctl":{"net.ipv4.conf.eth0.arp_filter":"1"}}'
+	tune=$(jq -c --argjson r "$output" '.prevResult = $r' <<<"$tune")
+	cni ADD "$tune"
+	[ "$status" = 0 ]
+	record=$(cat run/attachments/box1/eth0)
+	leases=$(ls run/leases/shop)
+	cni ADD "$one"
+	fails 103 "eth0 of container box1 is on network shop already"
+	# What comes later in a chain may come again; when it fails the first one counts.
+	cni ADD "$(jq -c '.sysctl = {"net.ipv4.conf.eth0.nosuch":"1"}' <<<"$tune")"
+	[ "$status" = 1 ]
+	[ "$(cat run/attachments/box1/eth0)" = "$record" ]
+	cni ADD "$tune"
+	[ "$status" = 0 ]
+	[ "$(box ip -o addr show eth0)" = "$before" ]
+	[ "$(host ip -o link show type veth)" = "$veth" ]
+	[ "$(ls run/leases/shop)" = "$leases" ]
+	cni DEL "$tune"
+	silent
+	cni DEL "$one"
+	silent
+	nothing_left
+}
+
+@test "a run directory that is full is told as it is" {
+	mkdir small
+	mount -t tmpfs -o nr_inodes=2,mode=700 tote-test small
+	TOTE_NET_DIR=$PWD/small
+	cni ADD "$LO"
+	umount small
+	[ "$status" = 1 ]
+	[[ $(jq -r .msg <<<"$output") == *"make the directory of the attachments of box1: No space left on device"* ]]
+}
+
+@test "a relative dataDir is refused" {
+	cni ADD "$(list "$(jq -c '.ipam.dataDir = "leases"' <<<"$BRIDGE")")"
+	fails 7 'ipam.dataDir: "leases" is not an absolute path'
+	[ ! -e leases ]
+	nothing_left
+}
+
 @test "killed in the middle: DEL removes what there is" {
 	need_veth
 	plugin slow '[ $CNI_COMMAND != ADD ] || { touch '$PWD'/begun; exec sleep 30; }'

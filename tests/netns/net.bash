@@ -29,7 +29,7 @@ net_teardown() {
 
 new_namespace() { # VARIABLE: takes the id of a process that keeps it
 	local pid i
-	unshare --net sleep 300 3>&- &
+	unshare --net sleep "${NET_SECONDS:-300}" 3>&- &
 	pid=$!
 	NAMESPACES+=($pid)
 	for i in $(seq 100); do

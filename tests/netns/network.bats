@@ -161,6 +161,18 @@ make_nic() { # NAME: with another machine behind it
 		n --subnet 10.1.2.0/24 --gateway x|"x" is not an IP address
 		n --subnet 10.1.2.0/24 --ip-range 10.1.0.0/16|10.1.0.0/16 is within no --subnet
 		n --subnet 10.1.2.0/24 --ip-range 10.1.2.1|not a part of a subnet
+		n --subnet 127.1.0.0/16|127.1.0.0/16 is loopback
+		n --subnet 224.1.0.0/16|is multicast
+		n --subnet 169.254.0.0/16|is link-local
+		n --subnet 255.255.255.0/24|is broadcast
+		n --subnet fe80::/64|is link-local
+		n --subnet ff02::/64|is multicast
+		n --subnet ::ffff:10.1.0.0/112|is IPv4 within IPv6
+		n --subnet 10.1.2.0/24 --gateway 10.1.2.0|10.1.2.0 is the first or last address of 10.1.2.0/24
+		n --subnet 10.1.2.0/24 --gateway 10.1.2.255|10.1.2.255 is the first or last address of 10.1.2.0/24
+		n --subnet 10.1.2.0/24 --ip-range 10.1.2.0/31|10.1.2.0/31 has no address for a container
+		n --subnet 10.1.2.0/24 --gateway 10.1.2.254 --ip-range 10.1.2.254/31|has no address for a container
+		n --subnet 10.1.2.0/24 --route 10.9.0.0/16=10.1.3.1|the gateway is in no --subnet
 		n --route 10.0.0.1|not a destination
 		n --route 10.0.0.0/8=fd00::1|do not mix
 		n --dns shop.example|not an IP address
@@ -273,6 +285,7 @@ make_nic() { # NAME: with another machine behind it
 		--pid $A --ip 10.1 box1|"10.1" is not an IP address
 		--pid $A --ip 10.1.1.1 box1|in no range of network shop
 		--pid $A --mac zz box1|is not a hardware address
+		--pid $A --mac-address zz box1|--mac-address: "zz" is not a hardware address
 		--pid $A --ifname a/b box1|is not a name
 		--pid $A a/b|"a/b" is no container's id
 	END
@@ -351,7 +364,7 @@ make_nic() { # NAME: with another machine behind it
 	[ ! -e "$TOTE_NET_DIR/leases/shop" ]
 	[ -z "$(ls -A "$NETCONFPATH")" ]
 	fails 'no network "shop"' net rm shop
-	net rm --force shop
+	[ "$(net rm --force shop bridge)" = "" ]
 	fails "is built in" net rm bridge
 }
 
@@ -379,6 +392,48 @@ make_nic() { # NAME: with another machine behind it
 	[ "$status" = 0 ]
 	[[ $output == *"the bridge tote-shop stays: others use it"* ]]
 	has_link tote-shop
+}
+
+@test "a record that cannot be read is told, and nothing of its container's goes" {
+	net create shop --subnet 10.88.7.0/24
+	up box1 "$A" shop -p 8080:80
+	before=$(ruleset)
+	cp "$TOTE_NET_DIR/attachments/box1/eth0" "$BATS_TEST_TMPDIR/eth0"
+	echo garbage >"$TOTE_NET_DIR/attachments/box1/eth0"
+	for verb in ls "inspect shop"; do
+		run --separate-stderr net $verb
+		[ "$status" = 0 ]
+		[[ $stderr == *"container box1: attachments/box1/eth0: "*"invalid JSON"* ]]
+	done
+	for verb in repair gc; do
+		fails "attachments/box1/eth0: " net $verb
+	done
+	fails "attachments/box1/eth0: " net check box1
+	fails "network shop may be in use by container box1" net rm shop
+	[ "$(ruleset)" = "$before" ]
+	[ "$(leases)" = 1 ]
+	fails "name the network with --config" net down box1
+	reaches A 10.88.7.1
+	[ "$(records)" = 1 ]
+	net down --config shop box1
+	[ "$(links)" = "lo tote-shop" ]
+	[ "$(records)" = 0 ]
+	[ "$(leases)" = 0 ]
+	[ "$(host nft list table inet tote | grep -c 8080)" = 0 ]
+	net gc
+}
+
+@test "a file that is passed over for the default network is told" {
+	net create shop --subnet 10.88.7.0/24
+	echo '{' >"$NETCONFPATH/00-first.conflist"
+	echo '{' >"$NETCONFPATH/zz-last.conflist"
+	run --separate-stderr net up --pid "$A" box1
+	[ "$status" = 0 ]
+	[[ $stderr == *"00-first.conflist: "*": network shop is used instead"* ]]
+	[[ $stderr != *zz-last* ]]
+	run --separate-stderr net up --pid "$B" --config shop box2
+	[ "$status" = 0 ]
+	[ -z "$stderr" ]
 }
 
 @test "gc removes what dead containers left, and nothing else" {

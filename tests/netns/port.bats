@@ -110,17 +110,17 @@ time.sleep(60)' >"$BATS_TEST_TMPDIR/ready" 3>&- &
 	new_namespace TWO
 	run cni ADD two "$TWO"
 	[ "$status" = 1 ]
-	[[ $output == *"port 8080/tcp of the host is published for another container"* ]]
+	[[ $output == *"port 8080/tcp of the host is published for container one already"* ]]
 	[ "$(containers)" = 1 ]
 	ports '[{"hostPort":8080,"containerPort":80,"hostIP":"192.0.2.7"}]'
 	run cni ADD two "$TWO"
 	[ "$status" = 1 ]
-	[[ $output == *"port 8080/tcp of the host is published for another container"* ]]
+	[[ $output == *"port 8080/tcp of the host is published for container one already"* ]]
 	cni DEL one "$ONE"
 	cni ADD two "$TWO"
 	ports '[{"hostPort":8080,"containerPort":80}]'
 	run cni ADD one "$ONE"
-	[[ $output == *"port 8080/tcp of the host is published for another container"* ]]
+	[[ $output == *"port 8080/tcp of the host is published for container two already"* ]]
 	cni DEL two "$TWO"
 	cni ADD one "$ONE"
 }

@@ -56,6 +56,9 @@ serve_in() { # ID TEXT: answers on port 80
 	tote run -d --name "$1" "${@:3}" box:1 sh -c "while :; do echo $2 | nc -l -p 80 >/dev/null; done" >/dev/null
 }
 
+# For a shell in a container: between two clients the server listens anew.
+READ='read_from() { for i in 1 2 3 4 5 6 7 8 9; do nc -w 3 $1 $2 </dev/null 2>/dev/null && return; sleep 0.1; done; }'
+
 read_from() { # PID ADDRESS PORT
 	at "$1" busybox nc -w 3 "$2" "$3" </dev/null
 }
@@ -121,7 +124,7 @@ reads() { [ "$(read_from "$1" "$2" "$3")" = "$4" ]; }
 	eventually reads "$MACHINE" 192.0.2.1 8080 hello
 	eventually reads "$HOST" 192.0.2.1 8080 hello
 	eventually reads "$HOST" 127.0.0.1 8080 hello
-	run tote run --rm --network shop box:1 sh -c 'nc -w 3 10.90.0.1 8080 </dev/null'
+	run tote run --rm --network shop box:1 sh -c "$READ; read_from 10.90.0.1 8080"
 	[ "$output" = hello ]
 	run tote run --rm --network shop -p 8080:80 box:1 true
 	[ "$status" = 125 ]
@@ -137,7 +140,7 @@ reads() { [ "$(read_from "$1" "$2" "$3")" = "$4" ]; }
 	network other 10.99.0.0/24
 	serve_in web hello --network shop --hostname till
 	serve_in far away --network other
-	run tote run --rm --name seen --network shop box:1 sh -c 'nc -w 3 till 80 </dev/null; nc -w 3 web 80 </dev/null; cat /etc/hosts'
+	run tote run --rm --name seen --network shop box:1 sh -c "$READ; read_from till 80; read_from web 80; cat /etc/hosts"
 	echo "$output"
 	[ "$status" = 0 ]
 	[[ $output = *hello*hello*127.0.0.1*localhost*seen*"10.90.0.2"*"till web"* ]]

@@ -156,6 +156,23 @@ static void names(void **state)
 	assert_false(cni_name_ok("\xc3\xa9"));
 }
 
+static void ids(void **state)
+{
+	static const char *const good[] = { "a", "9.a_b-c", "_a", "-a", "+a", "a+.b" };
+	static const char *const bad[] = { "", ".", "..", ".a", "a/b", "a b", "a\n", "\xc3\xa9" };
+	char longest[257];
+
+	(void)state;
+	memset(longest, 'a', sizeof(longest));
+	longest[256] = '\0';
+	assert_false(record_id_ok(longest));
+	assert_true(record_id_ok(longest + 1));
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		assert_true(record_id_ok(good[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(record_id_ok(bad[i]));
+}
+
 static char dir_path[] = "/tmp/test_conf.XXXXXX";
 static int dir = -1;
 
@@ -313,6 +330,10 @@ static void records_come_back(void **state)
 	assert_int_equal(record_list(dir, NULL, &a, &all, &err), 0);
 	assert_int_equal(all.count, 3);
 	assert_string_equal(all.items[0].container, "till");
+	assert_int_equal(all.broken.count, 1);
+	assert_string_equal(all.broken.items[0].container, "till");
+	assert_string_equal(all.broken.items[0].ifname, "eth9");
+	assert_non_null(strstr(all.broken.items[0].why, "attachments/till/eth9: "));
 	assert_int_equal(record_list(dir, "web", &a, &all, &err), 0);
 	assert_int_equal(all.count, 2);
 	assert_string_equal(all.items[0].ifname, ".eth1");
@@ -359,7 +380,10 @@ static void owners_and_namespaces_live(void **state)
 	assert_true(record_alive(&r));
 	r.netns_id = arena_strdup(&a, "1:1");
 	assert_false(record_alive(&r));
+	/* Kept after its processes. */
 	r.owner = dir_path;
+	assert_false(record_alive(&r));
+	r.netns_id = NULL;
 	assert_true(record_alive(&r));
 	r.owner = arena_strdup(&a, "/nonexistent/web");
 	assert_false(record_alive(&r));
@@ -397,6 +421,7 @@ int main(void)
 		cmocka_unit_test(lists_and_single_plugins),
 		cmocka_unit_test(bad_networks),
 		cmocka_unit_test(names),
+		cmocka_unit_test(ids),
 		cmocka_unit_test_setup_teardown(files_are_taken_in_lexical_order, make_dir,
 						remove_dir),
 		cmocka_unit_test_setup_teardown(bridge_needs_no_file, make_dir, remove_dir),
