@@ -111,7 +111,7 @@ static void fill_up(struct arena *a, struct strv *argv, const struct network_wis
 	add_option(a, argv, "hostname", wish->hostname);
 	add_option(a, argv, "run-dir", wish->run_dir);
 	add_option(a, argv, "ip", wish->ip);
-	add_option(a, argv, "mac", wish->mac);
+	add_option(a, argv, "mac-address", wish->mac);
 	for_each (name, &wish->names)
 		add_option(a, argv, "config", *name);
 	for_each (ports, &wish->publish)

@@ -40,7 +40,6 @@ static const struct option items[] = {
 		  "[HOSTIP:]HOST:CONTAINER[/tcp|udp|sctp], also with ranges"),
 	UP_OPTION("ip", 0, OPT_LIST, ips, "ADDRESS", "the address it is to have"),
 	UP_OPTION("mac-address", 0, OPT_STRING, mac, "ADDRESS", "the hardware address"),
-	UP_OPTION("mac", 0, OPT_STRING, mac, "ADDRESS", "the same"),
 	UP_OPTION("hostname", 0, OPT_STRING, hostname, "NAME", "what others find it by"),
 	UP_OPTION("owner", 0, OPT_STRING, owner, "DIR",
 		  "a directory that is there as long as the container is"),
