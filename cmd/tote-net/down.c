@@ -149,7 +149,7 @@ static int run(char **args, size_t count, void *opts)
 	autoplace place = PLACE_INIT;
 	autoarena a = ARENA_INIT;
 	struct err err;
-	size_t found;
+	size_t found = 0;
 	int r = check_id(args[0], &err);
 
 	(void)count;
