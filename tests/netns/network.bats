@@ -256,7 +256,7 @@ make_nic() { # NAME: with another machine behind it
 
 @test "up gives the address, hardware address and ports that are asked for" {
 	net create shop --subnet 10.88.7.0/24
-	up box1 "$A" shop --ip 10.88.7.77 --mac 02:42:0a:58:07:4d --ifname net1 -p 8080:80 -p 127.0.0.1:5000-5001:50-51/udp
+	up box1 "$A" shop --ip 10.88.7.77 --mac-address 02:42:0a:58:07:4d --ifname net1 -p 8080:80 -p 127.0.0.1:5000-5001:50-51/udp
 	in_a ip -j addr show net1 | jq -e '.[0].address == "02:42:0a:58:07:4d" and
 		any(.[0].addr_info[]; .local == "10.88.7.77" and .prefixlen == 24)'
 	in_a sh -c 'echo hello | busybox nc -l -p 80' 3>&- &
@@ -284,7 +284,7 @@ make_nic() { # NAME: with another machine behind it
 		--pid $A -p 80:80 -p 80:81 box1|are the same on the host
 		--pid $A --ip 10.1 box1|"10.1" is not an IP address
 		--pid $A --ip 10.1.1.1 box1|in no range of network shop
-		--pid $A --mac zz box1|is not a hardware address
+		--pid $A --mac-address zz box1|is not a hardware address
 		--pid $A --mac-address zz box1|--mac-address: "zz" is not a hardware address
 		--pid $A --ifname a/b box1|is not a name
 		--pid $A a/b|"a/b" is no container's id
@@ -491,7 +491,7 @@ make_nic() { # NAME: with another machine behind it
 
 @test "repair makes an interface again, with its addresses" {
 	net create shop --subnet 10.88.7.0/24
-	up box1 "$A" shop --mac 02:42:0a:58:07:4d -p 8080:80
+	up box1 "$A" shop --mac-address 02:42:0a:58:07:4d -p 8080:80
 	in_a ip link del eth0
 	net repair
 	in_a ip -j addr show eth0 | jq -e '.[0].address == "02:42:0a:58:07:4d" and .[0].addr_info[0].local == "10.88.7.2"'
