@@ -43,7 +43,7 @@ const struct cni_network *repair_turn(struct repairing *w, const struct json_val
 	return &w->one;
 }
 
-static struct attach attach_of(const struct repair *rp, const struct record *r, struct arena *a,
+struct attach repair_attach_of(const struct repair *rp, const struct record *r, struct arena *a,
 			       struct err *err)
 {
 	return (struct attach){
@@ -168,7 +168,7 @@ int repair_attachment(const struct repair *rp, const struct record *r)
 	if (lock >= 0 && record_load(rp->run_fd, r->container, r->ifname, &a, &now, &err) == 0 &&
 	    now.done && record_alive(&now)) {
 		w.r = &now;
-		w.at = attach_of(rp, &now, &a, &err);
+		w.at = repair_attach_of(rp, &now, &a, &err);
 		rc = open_netns(&w.at, &now);
 		if (rc == 0)
 			rc = repair_parts(&w);

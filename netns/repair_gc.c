@@ -4,7 +4,7 @@
 #include "netns/cni.h"
 #include "netns/ipam_lease.h"
 #include "netns/port.h"
-#include "netns/repair.h"
+#include "netns/repair_private.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,24 +12,11 @@
 static int delete_held(const struct repair *rp, const struct record *r, struct arena *a,
 		       struct err *err)
 {
-	struct attach at = {
-		.container = r->container,
-		.ifname = r->ifname,
-		.netns_fd = -1,
-		.args = r->args,
-		.plugin_path = rp->plugin_path,
-		.run_dir = rp->run_dir,
-		.run_fd = rp->run_fd,
-		.owner = r->owner,
-		.no_record = true, /* its lock is ours */
-		.hostname = r->hostname,
-		.runtime = r->runtime,
-		.result = r->result,
-		.has_result = r->done || r->result.ips.count || r->result.interfaces.count,
-		.arena = a,
-		.err = err,
-	};
-	int rc = cni_del(&at, &r->network);
+	struct attach at = repair_attach_of(rp, r, a, err);
+	int rc;
+
+	at.netns_path = NULL;
+	rc = cni_del(&at, &r->network);
 
 	attach_close(&at);
 	return rc < 0 ? rc : record_remove(rp->run_fd, r->container, r->ifname, err);

@@ -25,4 +25,8 @@ int repair_remake(struct repairing *w);
 /* Makes a plugin the network of one. */
 const struct cni_network *repair_turn(struct repairing *w, const struct json_value *plugin);
 
+/* What a record says of an attachment, with its lock held by the caller; without a namespace. */
+struct attach repair_attach_of(const struct repair *rp, const struct record *r, struct arena *a,
+			       struct err *err);
+
 #endif

@@ -26,7 +26,7 @@ const char *network_run_dir(bool rootless, struct arena *a)
 		return given;
 	if (rootless && user && *user)
 		return arena_printf(a, "%s/tote-net", user);
-	return "/run/tote-net";
+	return NET_RUN_DIR;
 }
 
 static struct spec_namespace *find_network(struct spec *spec)
@@ -120,13 +120,22 @@ static void fill_up(struct arena *a, struct strv *argv, const struct network_wis
 	argv->items[argv->count++] = arena_strdup(a, id);
 }
 
-static int start(struct network_setup *n, struct strv *argv, int in_fd, struct err *err)
+/* With a socket to it as its stdin. */
+static int start(struct network_setup *n, const struct strv *argv, struct err *err)
 {
-	int r = proc_sibling("tote-net", n->program, sizeof(n->program));
+	autofd theirs = -1;
+	int pair[2], r = proc_sibling("tote-net", n->program, sizeof(n->program));
 
 	if (r < 0)
 		return err_code(err, r, "find tote-net");
-	return proc_start(n->program, argv->items, NULL, in_fd, false, &n->helper, err);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, "socketpair");
+	n->sock = pair[0];
+	theirs = pair[1];
+	r = proc_start(n->program, argv->items, NULL, theirs, false, &n->helper, err);
+	if (r < 0)
+		close(n->sock);
+	return r;
 }
 
 int network_begin(struct network_setup *n, const struct network_wish *wish, const char *id,
@@ -134,20 +143,11 @@ int network_begin(struct network_setup *n, const struct network_wish *wish, cons
 {
 	autoarena a = ARENA_INIT;
 	struct strv argv = { 0 };
-	autofd theirs = -1;
-	int pair[2], r;
 
 	if (!wish || !wish->names.count)
 		return 0;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(err, "socketpair");
-	n->sock = pair[0];
-	theirs = pair[1];
 	fill_up(&a, &argv, wish, id, owner);
-	r = start(n, &argv, theirs, err);
-	if (r < 0)
-		close(n->sock);
-	return r;
+	return start(n, &argv, err);
 }
 
 bool network_waits(const struct network_setup *n)
@@ -226,20 +226,11 @@ int network_begin_removal(struct network_setup *n, const struct state *st, struc
 			  st->id,
 			  NULL };
 	struct strv argv = { items, ARRAY_SIZE(items) - 1 };
-	autofd theirs = -1;
-	int pair[2], r;
 
 	/* A reboot has taken it along, and the id may be somebody else's since. */
 	if (!st->network || proc_other_boot(&st->init))
 		return 0;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(err, "socketpair");
-	n->sock = pair[0];
-	theirs = pair[1];
-	r = start(n, &argv, theirs, err);
-	if (r < 0)
-		close(n->sock);
-	return r;
+	return start(n, &argv, err);
 }
 
 int network_end_removal(struct network_setup *n, const struct deadline *deadline, struct err *err)

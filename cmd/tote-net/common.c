@@ -3,6 +3,7 @@
 
 #include "lib/cleanup.h"
 #include "netns/names.h"
+#include "oci/network.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,17 +16,6 @@ static const char *given(const char *option, const char *variable, const char *o
 	return value && *value ? value : otherwise;
 }
 
-/* An ordinary user's, as `tote run` has it. */
-static const char *default_run_dir(void)
-{
-	const char *user = getenv("XDG_RUNTIME_DIR");
-	char *path;
-
-	if (!globals.rootless || !user || !*user)
-		return NET_RUN_DIR;
-	return asprintf(&path, "%s/tote-net", user) < 0 ? NET_RUN_DIR : path;
-}
-
 const char *place_conf_dir(const struct place_options *o)
 {
 	return given(o->conf_dir, "NETCONFPATH", CNI_CONF_DIR);
@@ -33,7 +23,10 @@ const char *place_conf_dir(const struct place_options *o)
 
 int place_open(const struct place_options *o, struct place *ret, struct err *err)
 {
-	ret->run_dir = absolute(given(o->run_dir, "TOTE_NET_DIR", default_run_dir()));
+	autoarena a = ARENA_INIT;
+
+	ret->run_dir = absolute(o->run_dir && *o->run_dir ? o->run_dir
+							  : network_run_dir(globals.rootless, &a));
 	ret->conf_dir = place_conf_dir(o);
 	ret->plugin_path = given(NULL, "CNI_PATH", CNI_PLUGIN_PATH);
 	ret->run_fd = record_dir_open(ret->run_dir, err);
