@@ -69,6 +69,9 @@ static int tell(struct scan *scan, const struct tar_frame *f, uint64_t offset)
 		return 0;
 	if (!name[0] || found.name_len > NAME_MAX_LEN || target.len > NAME_MAX_LEN)
 		return 0;
+	/* tar writes a file that was named to it twice as a link to itself. */
+	if (strcmp(buf_str(&target), name) == 0)
+		return 0;
 	found.target_len = (uint32_t)target.len;
 	buf_add(&message, &found, sizeof(found));
 	buf_add(&message, name, found.name_len);

@@ -68,7 +68,9 @@ loads() { # SOURCE NAMES
 	tar -C docker -cf last.tar --sort=name .
 	(cd docker && tar -cf ../first.tar manifest.json "$IMAGE_ID.json" 0*)
 	gzip -k last.tar
-	for source in last.tar first.tar last.tar.gz; do
+	# Members named twice to tar: the second is a link to itself.
+	(cd docker && tar -cf ../twice.tar manifest.json "$IMAGE_ID.json" "$IMAGE_ID.json" 0* 0*)
+	for source in last.tar first.tar last.tar.gz twice.tar; do
 		loads "$source" registry.example/pos:1.2
 		cat "$source" | loads - registry.example/pos:1.2
 	done
