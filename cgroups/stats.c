@@ -4,6 +4,7 @@
 #include "cgroups/stats_private.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
+#include "lib/file.h"
 #include "lib/number.h"
 
 #include <errno.h>
@@ -32,8 +33,9 @@ static const struct {
 	{ "memory.peak", AT(memory.peak), STATS_MORE, CG_MEMORY },
 	{ "memory.max", AT(memory.max), STATS_MEMORY, CG_MEMORY },
 	{ "memory.low", AT(memory.low), STATS_REST, CG_MEMORY },
-	{ "memory.swap.current", AT(memory.swap_current), STATS_MEMORY, CG_MEMORY },
 	{ "memory.swap.max", AT(memory.swap_max), STATS_MORE, CG_MEMORY },
+	/* Behind the limit: see swaps_nothing(). */
+	{ "memory.swap.current", AT(memory.swap_current), STATS_MEMORY, CG_MEMORY },
 	{ "pids.current", AT(pids_current), STATS_TASKS, CG_PIDS },
 	{ "pids.max", AT(pids_max), STATS_MORE, CG_PIDS },
 };
@@ -114,15 +116,28 @@ static ssize_t read_whole(struct stats_reader *rd, int fd)
 	}
 }
 
-int stats_text(struct stats_reader *rd, const char *file)
+static ssize_t open_and_read(struct stats_reader *rd, const char *file)
 {
 	autofd fd = fd_open(rd->fd, file, O_RDONLY);
-	ssize_t n;
 
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	n = fd < 0 ? -errno : read_whole(rd, fd);
-	if (n == -EOPNOTSUPP)
+	return fd < 0 ? -errno : read_whole(rd, fd);
+}
+
+/* Once more. Nothing when it was not left open, or is of a group that was removed since. */
+static ssize_t read_again(struct stats_reader *rd, const char *file)
+{
+	bool open = rd->memo->cpu_stat > 0 && strcmp(file, "cpu.stat") == 0;
+
+	return open ? pread(rd->memo->cpu_stat, rd->text, rd->size - 1, 0) : 0;
+}
+
+int stats_text(struct stats_reader *rd, const char *file)
+{
+	ssize_t n = read_again(rd, file);
+
+	if (n <= 0)
+		n = open_and_read(rd, file);
+	if (n == -ENOENT || n == -EOPNOTSUPP)
 		return 0;
 	if (n < 0)
 		return err_code(rd->err, (int)n, "read %s", file);
@@ -265,6 +280,27 @@ static struct opt_u64 *field_at(struct cg_stats *stats, size_t offset)
 	return (struct opt_u64 *)((char *)stats + offset);
 }
 
+/* No device to swap to, said once for all groups; a heading is always there. */
+static bool host_swapless(struct stats_memo *memo)
+{
+	char text[1024];
+
+	if (!memo->swap_known) {
+		memo->swapless = file_peek(AT_FDCWD, "/proc/swaps", text, sizeof(text)) > 0 &&
+				 !strchr(text, '\n');
+		memo->swap_known = true;
+	}
+	return memo->swapless;
+}
+
+/* That the limit is there tells that the use of swap is counted. */
+static bool swaps_nothing(const struct stats_reader *rd, const struct cg_stats *stats,
+			  size_t offset)
+{
+	return offset == AT(memory.swap_current) && stats->memory.swap_max.set &&
+	       host_swapless(rd->memo);
+}
+
 static int read_singles(struct stats_reader *rd, struct selection *s, struct cg_stats *stats)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(single_files); i++) {
@@ -272,6 +308,10 @@ static int read_singles(struct stats_reader *rd, struct selection *s, struct cg_
 
 		if (!selected(s, single_files[i].what, single_files[i].controller))
 			continue;
+		if (swaps_nothing(rd, stats, single_files[i].offset)) {
+			stats->memory.swap_current = (struct opt_u64){ true, 0 };
+			continue;
+		}
 		r = stats_single(rd, single_files[i].file, field_at(stats, single_files[i].offset));
 		if (r < 0)
 			return r;
@@ -353,7 +393,8 @@ int stats_read_some(const struct cg *cg, unsigned int what, struct stats_memo *m
 		    struct arena *a, struct cg_stats *ret_stats, struct err *err)
 {
 	struct selection s = { .what = what, .controllers = ~0U };
-	struct stats_memo none = { 0 };
+	/* For a single group, asking for swap is not cheaper than reading what is used of it. */
+	struct stats_memo none = { .swap_known = true };
 	char text[TEXT_SIZE];
 	struct stats_reader rd = { .fd = cg->fd,
 				   .text = text,
@@ -392,19 +433,24 @@ int stats_read(const struct cg *cg, struct arena *a, struct cg_stats *ret_stats,
 	return stats_read_some(cg, STATS_ALL, NULL, a, ret_stats, err);
 }
 
-struct opt_u64 stats_cpu_usage(const struct cg_tree *tree, const char *path)
+struct opt_u64 stats_cpu_usage(const struct cg_tree *tree, const char *path, int *ret_file)
 {
 	const char *below = path + strspn(path, "/");
 	char file[PATH_MAX + sizeof("/cpu.stat")], text[512];
 	struct opt_u64 usage = { 0 };
-	autoarena a = ARENA_INIT;
-	struct err ignored;
-	struct stats_reader rd = {
-		.fd = tree->fd, .text = text, .size = sizeof(text), .a = &a, .err = &ignored
-	};
+	const char *value;
+	autofd fd = -1;
+	ssize_t n;
 
 	snprintf(file, sizeof(file), "%s%scpu.stat", below, *below ? "/" : "");
-	stats_keyed(&rd, file, "usage_usec", &usage);
+	fd = fd_open(tree->fd, file, O_RDONLY);
+	n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	value = find_key(text, "usage_usec");
+	if (value)
+		stats_number(value, &usage);
+	if (ret_file)
+		*ret_file = fd > 0 ? take_fd(&fd) : 0;
 	return usage;
 }
 

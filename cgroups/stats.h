@@ -114,6 +114,9 @@ struct stats_memo {
 	/* Of hugetlb, each behind a space, with a "-" if the host has none of them: " 2MB -1GB";
 	 * "": not known yet. */
 	char page_sizes[256];
+	bool swap_known, swapless; /* nothing on the host can be swapped out */
+	/* cpu.stat of the next group, as stats_cpu_usage() left it open; 0: it did not. */
+	int cpu_stat;
 };
 
 /*
@@ -126,8 +129,9 @@ int stats_read_some(const struct cg *cg, unsigned int what, struct stats_memo *m
 		    struct arena *a, struct cg_stats *ret_stats, struct err *err);
 
 /* The CPU time that a group has used, microseconds, read by its path without opening the group:
- * half of what a share of CPU time takes. Not set when there is no such group. */
-struct opt_u64 stats_cpu_usage(const struct cg_tree *tree, const char *path);
+ * half of what a share of CPU time takes. Not set when there is no such group. ret_file: NULL, or
+ * where to leave the open file for the other half, 0 when there is none. */
+struct opt_u64 stats_cpu_usage(const struct cg_tree *tree, const char *path, int *ret_file);
 
 /* The named counter of memory.stat ("file", "anon"); not set when there is none. */
 struct opt_u64 stats_memory(const struct cg_stats *stats, const char *name);

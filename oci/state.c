@@ -170,13 +170,14 @@ int state_open(int root_fd, const char *id, int lock_ms, struct err *err)
 	}
 }
 
-int state_load(int dir_fd, struct arena *a, struct state *ret_state, struct err *err)
+static int load(int dir_fd, const char *path, struct arena *a, struct state *ret_state,
+		struct err *err)
 {
 	struct state_file f = { 0 };
 	struct json_value *root;
 	char *text;
 	size_t len;
-	int r = file_read(dir_fd, STATE_FILE, JSON_MAX_SIZE, a, &text, &len, err);
+	int r = file_read(dir_fd, path, JSON_MAX_SIZE, a, &text, &len, err);
 
 	if (r == 0)
 		r = json_parse(text, len, a, &root, err);
@@ -190,6 +191,26 @@ int state_load(int dir_fd, struct arena *a, struct state *ret_state, struct err 
 		snprintf(f.st.init.boot_id, sizeof(f.st.init.boot_id), "%s", f.boot_id);
 	*ret_state = f.st;
 	return 0;
+}
+
+int state_load(int dir_fd, struct arena *a, struct state *ret_state, struct err *err)
+{
+	return load(dir_fd, STATE_FILE, a, ret_state, err);
+}
+
+int state_peek(int root_fd, const char *id, struct arena *a, struct state *ret_state,
+	       struct err *err)
+{
+	char path[NAME_MAX + sizeof("/" STATE_FILE)];
+	int r = state_check_id(id, err);
+
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "%s/" STATE_FILE, id);
+	r = root_fd < 0 ? -ENOENT : load(root_fd, path, a, ret_state, err);
+	if (r == -ENOENT)
+		return err_set(err, ENOENT, "container \"%s\": container does not exist", id);
+	return r < 0 ? err_prefix(err, "container \"%s\"", id) : 0;
 }
 
 static void write_annotations(const struct state *st, struct json_writer *w)

@@ -67,6 +67,10 @@ int state_open(int root_fd, const char *id, int lock_ms, struct err *err);
 
 /* Reads state.json. -ENOENT when create died before it wrote one. */
 int state_load(int dir_fd, struct arena *a, struct state *ret_state, struct err *err);
+/* The same by the container's name, without opening its directory: for who reads many. root_fd may
+ * be -1, below which there is none. */
+int state_peek(int root_fd, const char *id, struct arena *a, struct state *ret_state,
+	       struct err *err);
 
 /* Writes state.json in one step. */
 int state_save(int dir_fd, const struct state *st, struct err *err);

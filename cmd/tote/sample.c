@@ -3,6 +3,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/deadline.h"
+#include "lib/fd.h"
 #include "lib/file.h"
 #include "lib/number.h"
 
@@ -10,9 +11,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NET_DEV_MAX ((size_t)1 << 20)
+/* What is shorter the kernel has handed out in one piece. */
+#define NET_DEV_WHOLE 2048
 
 /* Where the 16 columns of /proc/PID/net/dev go; 0: nowhere, as the name has that place. */
 #define AT(field) offsetof(struct sample_interface, field)
@@ -55,19 +59,11 @@ static void parse_net_dev(char *text, struct arena *a, struct sample_net *out)
 			parse_interface(line, &out->interfaces.items[out->interfaces.count]);
 }
 
-/* The name is had for half of what a stat(2) costs. */
-static struct sample_netns netns_at(const char *path)
-{
-	struct sample_netns ns = { 0 };
-
-	if (readlink(path, ns.name, sizeof(ns.name) - 1) < 0)
-		ns.name[0] = '\0';
-	return ns;
-}
-
 struct sample_netns sample_own_netns(void)
 {
-	return netns_at("/proc/self/ns/net");
+	struct stat st;
+
+	return (struct sample_netns){ stat("/proc/self/net/dev", &st) < 0 ? 0 : st.st_ino };
 }
 
 void sample_host_open(struct sample_host *ret_host)
@@ -84,34 +80,35 @@ void sample_host_close(struct sample_host *host)
 	cg_tree_close(&host->tree);
 }
 
-/* Most fit into the buffer at hand. */
-static int read_net_dev(pid_t pid, struct arena *a, char **ret_text)
+/* The file is open at its start. Most fit into the buffer at hand. */
+static int read_net_dev(int fd, struct arena *a, char **ret_text)
 {
-	char path[64], text[4096];
+	char text[4096];
 	struct err ignored;
-	ssize_t n;
+	ssize_t n = read(fd, text, sizeof(text));
 
-	snprintf(path, sizeof(path), "/proc/%d/net/dev", pid);
-	n = file_peek(AT_FDCWD, path, text, sizeof(text));
-	if (n >= (ssize_t)sizeof(text) - 2)
-		return file_read(AT_FDCWD, path, NET_DEV_MAX, a, ret_text, NULL, &ignored);
-	if (n >= 0)
+	if (n > 0 && n < NET_DEV_WHOLE) {
 		*ret_text = arena_strndup(a, text, (size_t)n);
-	return n < 0 ? (int)n : 0;
+		return 0;
+	}
+	return lseek(fd, 0, SEEK_SET) < 0
+		       ? -errno
+		       : file_read_fd(fd, "net/dev", NET_DEV_MAX, a, ret_text, NULL, &ignored);
 }
 
 void sample_read_net(const struct sample_netns *ours, pid_t pid, struct arena *a,
 		     struct sample_net *ret_net)
 {
 	char path[64], *text;
-	struct sample_netns ns;
+	autofd fd = -1;
+	struct stat st;
 
 	*ret_net = (struct sample_net){ 0 };
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	ns = netns_at(path);
-	if (!ours->name[0] || !ns.name[0] || strcmp(ours->name, ns.name) == 0)
+	snprintf(path, sizeof(path), "/proc/%d/net/dev", pid);
+	fd = fd_open(AT_FDCWD, path, O_RDONLY);
+	if (!ours->net_dev || fd < 0 || fstat(fd, &st) < 0 || st.st_ino == ours->net_dev)
 		return;
-	if (read_net_dev(pid, a, &text) < 0)
+	if (read_net_dev(fd, a, &text) < 0)
 		return;
 	ret_net->own = true;
 	parse_net_dev(text, a, ret_net);
@@ -126,11 +123,12 @@ static struct sample begin(const struct state *st)
 				.taken = deadline_now() };
 }
 
-void sample_read_cpu(const struct sample_host *host, const struct state *st, struct sample *ret)
+void sample_read_cpu(const struct sample_host *host, const struct state *st, struct sample *ret,
+		     int *ret_file)
 {
 	*ret = begin(st);
 	if (host->groups && st->cgroup_path)
-		ret->stats.cpu.usage = stats_cpu_usage(host->groups, st->cgroup_path);
+		ret->stats.cpu.usage = stats_cpu_usage(host->groups, st->cgroup_path, ret_file);
 }
 
 /* The group stays open for further questions. */

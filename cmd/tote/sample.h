@@ -32,9 +32,10 @@ struct sample {
 	struct sample_net net;
 };
 
-/* A network namespace as namespaces(7) names it, "net:[4026531840]"; "" could not be looked at. */
+/* A network namespace, told by the inode of its net/dev: each has its own. Who reads that
+ * file has it for an fstat(2), while the name of ns/net has to be looked for. 0: could not be looked at. */
 struct sample_netns {
-	char name[32];
+	ino_t net_dev;
 };
 
 /* Where to look: the same for all containers. */
@@ -63,8 +64,10 @@ void sample_read_net(const struct sample_netns *ours, pid_t pid, struct arena *a
 int sample_read_group(struct sample_host *host, const struct state *st, unsigned int what,
 		      struct arena *a, struct sample *ret, struct err *err);
 
-/* The same for the CPU time that was used, and nothing else: what a share of it is counted from. */
-void sample_read_cpu(const struct sample_host *host, const struct state *st, struct sample *ret);
+/* The same for the CPU time that was used, and nothing else: what a share of it is counted from.
+ * ret_file as of stats_cpu_usage(). */
+void sample_read_cpu(const struct sample_host *host, const struct state *st, struct sample *ret,
+		     int *ret_file);
 
 /* Reads everything there is; all strings live in the arena. */
 int sample_take(struct sample_host *host, const struct container *c, struct arena *a,

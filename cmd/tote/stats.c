@@ -19,6 +19,8 @@
 #define DEFAULT_INTERVAL_MS 2000
 /* Long enough for a CPU share that means something, short enough to wait for. */
 #define FIRST_MS 200
+/* So many files stay open between two looks: fewer than descriptors, wherever few are allowed. */
+#define KEPT_MAX 200
 
 /* What the columns and members need. */
 #define TABLE_STATS (STATS_CPU | STATS_MEMORY | STATS_TASKS | STATS_IO | STATS_PRESSURE)
@@ -46,6 +48,7 @@ struct seen {
 	struct state st; /* the strings that are needed live in the round's arena */
 	ino_t ino;
 	struct timespec written;
+	int cpu_stat; /* left open by the first look; 0: none */
 };
 
 /* One look at all containers. */
@@ -107,24 +110,27 @@ static bool same_file(const struct seen *a, const struct seen *b)
 	       a->written.tv_nsec == b->written.tv_nsec;
 }
 
-static int load(const struct stats_view *v, const char *id, const struct round *before,
+static int load(struct stats_view *v, const char *id, const struct round *before,
 		struct round *round, struct seen *ret, struct err *err)
 {
 	const struct seen *old = find(before, id, round->all.count);
-	autocontainer c = CONTAINER_INIT;
+	autoarena a = ARENA_INIT;
+	struct state st;
 	int r;
 
+	v->host.memo.cpu_stat = 0;
 	/* The stamp is taken before the file is read. What one answer takes is too short for news:
 	 * whether init is alive is asked in any case. */
 	if (v->follow)
 		stamp(v, id, ret);
 	if (old && (!v->follow || same_file(old, ret))) {
 		keep_state(&old->st, &round->arena, &ret->st);
+		v->host.memo.cpu_stat = old->cpu_stat;
 		return 0;
 	}
-	r = container_open(v->root, id, false, &c, err);
+	r = state_peek(v->root, id, &a, &st, err);
 	if (r == 0)
-		keep_state(&c.st, &round->arena, &ret->st);
+		keep_state(&st, &round->arena, &ret->st);
 	return r;
 }
 
@@ -139,11 +145,13 @@ static bool started(const struct stats_view *v, const struct seen *s)
 }
 
 /* For the share of CPU time that comes next. 1 when there is a sample. */
-static int first_look(const struct stats_view *v, struct seen *s, struct err *err)
+static int first_look(const struct stats_view *v, const struct round *round, struct seen *s,
+		      struct err *err)
 {
 	if (v->named && !proc_alive(&s->st.init))
 		return err_set(err, ESRCH, "container %s: container not running", s->st.id);
-	sample_read_cpu(&v->host, &s->st, &s->sample);
+	sample_read_cpu(&v->host, &s->st, &s->sample,
+			round->all.count < KEPT_MAX ? &s->cpu_stat : NULL);
 	return 1;
 }
 
@@ -177,7 +185,8 @@ static int add_all(struct stats_view *v, const struct strv *ids, const struct ro
 		r = load(v, ids->items[i], before, round, s, err);
 
 		if (r == 0)
-			r = before->all.items ? look(v, round, s, err) : first_look(v, s, err);
+			r = before->all.items ? look(v, round, s, err)
+					      : first_look(v, round, s, err);
 		if (r > 0)
 			round->all.count++;
 		else if (r < 0 && !before->all.items && v->named)
@@ -188,6 +197,15 @@ static int add_all(struct stats_view *v, const struct strv *ids, const struct ro
 	return 0;
 }
 
+static void round_done(struct round *round)
+{
+	for_each (s, &round->all)
+		if (s->cpu_stat)
+			close(s->cpu_stat);
+	arena_done(&round->arena);
+	*round = (struct round){ 0 };
+}
+
 /* before: nothing in it for the first round. */
 static int take_round(struct stats_view *v, const struct round *before, struct round *round,
 		      struct err *err)
@@ -195,8 +213,7 @@ static int take_round(struct stats_view *v, const struct round *before, struct r
 	struct strv ids = { v->named, 0 };
 	int r = 0;
 
-	arena_done(&round->arena);
-	*round = (struct round){ 0 };
+	round_done(round);
 	v->host.memo = (struct stats_memo){ 0 };
 	/* The directory may be made any time. */
 	if (v->root < 0)
@@ -283,8 +300,8 @@ static int show(struct stats_view *v, struct err *err)
 			r = print(v, &rows, n == 1, err);
 		}
 	}
-	arena_done(&rounds[0].arena);
-	arena_done(&rounds[1].arena);
+	round_done(&rounds[0]);
+	round_done(&rounds[1]);
 	return r;
 }
 

@@ -403,12 +403,61 @@ static void test_cpu_usage(void **state)
 	struct cg_tree own = { .fd = f->cg.fd };
 
 	put(f, "cpu.stat", "user_usec 1\nusage_usec 4711\n");
-	assert_int_equal(stats_cpu_usage(&tree, strrchr(f->dir, '/')).value, 4711);
-	assert_int_equal(stats_cpu_usage(&own, "/").value, 4711);
-	assert_false(stats_cpu_usage(&tree, "/no/such/group").set);
+	assert_int_equal(stats_cpu_usage(&tree, strrchr(f->dir, '/'), NULL).value, 4711);
+	assert_int_equal(stats_cpu_usage(&own, "/", NULL).value, 4711);
+	assert_false(stats_cpu_usage(&tree, "/no/such/group", NULL).set);
 	put(f, "cpu.stat", "user_usec 1\n");
-	assert_false(stats_cpu_usage(&own, "/").set);
+	assert_false(stats_cpu_usage(&own, "/", NULL).set);
 	close(tree.fd);
+}
+
+/* What was left open is read again; when it cannot be, the file is looked for by its name. */
+static void test_cpu_twice(void **state)
+{
+	struct fake *f = *state;
+	struct cg_tree own = { .fd = f->cg.fd };
+	struct stats_memo memo = { 0 };
+	struct cg_stats s;
+	struct err err = { 0 };
+
+	assert_false(stats_cpu_usage(&own, "/", &memo.cpu_stat).set);
+	assert_int_equal(memo.cpu_stat, 0);
+	put(f, "cgroup.procs", "");
+	put(f, "cpu.stat", "usage_usec 1\n");
+	assert_int_equal(stats_cpu_usage(&own, "/", &memo.cpu_stat).value, 1);
+	assert_true(memo.cpu_stat > 0);
+	assert_int_equal(unlinkat(f->cg.fd, "cpu.stat", 0), 0);
+	put(f, "cpu.stat", "usage_usec 2\n");
+	assert_int_equal(stats_read_some(&f->cg, STATS_CPU, &memo, &f->arena, &s, &err), 0);
+	assert_int_equal(s.cpu.usage.value, 1);
+	close(memo.cpu_stat);
+	memo.cpu_stat = f->cg.fd; /* EISDIR */
+	assert_int_equal(stats_read_some(&f->cg, STATS_CPU, &memo, &f->arena, &s, &err), 0);
+	assert_int_equal(s.cpu.usage.value, 2);
+}
+
+/* Without swap nothing of it is used, where its use is counted at all. */
+static void test_swapless(void **state)
+{
+	struct fake *f = *state;
+	struct stats_memo memo = { .swap_known = true, .swapless = true };
+	struct cg_stats s;
+	struct err err = { 0 };
+
+	put(f, "cgroup.procs", "");
+	put(f, "memory.current", "1\n");
+	put(f, "memory.swap.current", "5\n");
+	assert_int_equal(stats_read_some(&f->cg, STATS_MEMORY, &memo, &f->arena, &s, &err), 0);
+	assert_int_equal(s.memory.swap_current.value, 5);
+	put(f, "memory.swap.max", "max\n");
+	for (size_t i = 0; i < 2; i++) {
+		memo.swapless = i;
+		assert_int_equal(stats_read_some(&f->cg, STATS_MEMORY | STATS_MORE, &memo,
+						 &f->arena, &s, &err),
+				 0);
+		assert_true(s.memory.swap_current.set);
+		assert_int_equal(s.memory.swap_current.value, i ? 0 : 5);
+	}
 }
 
 /* Files longer than the buffer they are read to; the last line lacks its end. */
@@ -471,11 +520,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_fake, remove_fake)
 	const struct CMUnitTest tests[] = {
-		TEST(test_cpu),	    TEST(test_memory),	     TEST(test_pids_and_io),
-		TEST(test_rare),    TEST(test_reserved),     TEST(test_no_pages),
-		TEST(test_missing), TEST(test_some),	     TEST(test_long),
-		TEST(test_lengths), TEST(test_gone),	     TEST(test_cpu_usage),
-		TEST(test_memo),    TEST(test_memo_of_none),
+		TEST(test_cpu),	     TEST(test_memory),	      TEST(test_pids_and_io),
+		TEST(test_rare),     TEST(test_reserved),     TEST(test_no_pages),
+		TEST(test_missing),  TEST(test_some),	      TEST(test_long),
+		TEST(test_lengths),  TEST(test_gone),	      TEST(test_cpu_usage),
+		TEST(test_memo),     TEST(test_memo_of_none), TEST(test_cpu_twice),
+		TEST(test_swapless),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
