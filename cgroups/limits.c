@@ -180,9 +180,13 @@ static void put_weight(struct list *l, const struct cg_cpu *c)
 {
 	if (c->idle.set && !c->idle.value)
 		put_idle(l, c);
+	/*
+	 * containerd writes 1024 into every configuration. That is what a group weighs when nothing
+	 * is said, but only if the controller is on at all: so it is asked for where there is one.
+	 */
 	if (c->shares.set && c->shares.value)
-		addf(l, "cpu.shares", 0, "cpu.weight", "%" PRIu64,
-		     weight_from_shares(c->shares.value));
+		addf(l, "cpu.shares", c->shares.value == 1024 ? CG_WRITE_USUAL : 0, "cpu.weight",
+		     "%" PRIu64, weight_from_shares(c->shares.value));
 	if (c->idle.set && c->idle.value)
 		put_idle(l, c);
 }
@@ -406,7 +410,8 @@ int limits_translate(const struct cg_limits *limits, struct arena *a, struct cg_
 	return r;
 }
 
-unsigned int limits_controllers(const struct cg_writes *writes)
+/* Of the writes that have none of the flags. */
+static unsigned int controllers_without(const struct cg_writes *writes, unsigned int flags)
 {
 	unsigned int mask = 0;
 
@@ -414,10 +419,24 @@ unsigned int limits_controllers(const struct cg_writes *writes)
 		const struct cg_write *w = &writes->items[i];
 		int c = cg_controller_of(w->file);
 
-		if (c >= 0 && !(w->flags & CG_WRITE_OPTIONAL))
+		if (c >= 0 && !(w->flags & flags))
 			mask |= 1u << c;
 	}
 	return mask;
+}
+
+unsigned int limits_controllers(const struct cg_writes *writes)
+{
+	return controllers_without(writes, CG_WRITE_OPTIONAL);
+}
+
+static unsigned int controllers_to_enable(const struct cg *cg, const struct cg_writes *writes)
+{
+	unsigned int mask = limits_controllers(writes);
+	unsigned int needed = controllers_without(writes, CG_WRITE_OPTIONAL | CG_WRITE_USUAL);
+	const struct cg_tree tree = { .fd = cg->root };
+
+	return mask == needed ? mask : needed | (mask & cg_available(&tree));
 }
 
 /* The first field that needs one of the controllers. */
@@ -435,7 +454,7 @@ static const char *field_needing(const struct cg_writes *writes, unsigned int ma
 
 static int enable_controllers(const struct cg *cg, const struct cg_writes *writes, struct err *err)
 {
-	unsigned int mask = limits_controllers(writes);
+	unsigned int mask = controllers_to_enable(cg, writes);
 	int r = mask ? cg_enable(cg, mask, err) : 0;
 
 	if (r < 0) {
@@ -486,7 +505,7 @@ static int write_one(const struct cg *cg, const struct cg_write *w, struct err *
 
 	if (r == 0)
 		return 1;
-	if (r == -ENOENT && w->flags & CG_WRITE_OPTIONAL)
+	if (r == -ENOENT && w->flags & (CG_WRITE_OPTIONAL | CG_WRITE_USUAL))
 		return 0;
 	if (r == -ENOENT)
 		return err_set(err, EOPNOTSUPP,

@@ -102,6 +102,7 @@ enum {
 	CG_WRITE_OPTIONAL = 1,	  /* the file may be missing: what it would say is the default */
 	CG_WRITE_ALTERNATIVE = 2, /* skipped when the write before it found its file */
 	CG_WRITE_KEEP_QUOTA = 4,  /* the value is a period: the quota in the file goes before it */
+	CG_WRITE_USUAL = 8,	  /* what a group has anyway where the v2 tree lacks the controller */
 };
 
 /* One file of a group to write. */
@@ -124,7 +125,7 @@ struct cg_writes {
 int limits_translate(const struct cg_limits *limits, struct arena *a, struct cg_writes *ret_writes,
 		     struct err *err);
 
-/* The controllers that the writes need, as a mask of 1 << enum cg_controller. */
+/* The controllers that the writes are for, if not optional, as a mask of 1 << enum cg_controller. */
 unsigned int limits_controllers(const struct cg_writes *writes);
 
 /*

@@ -84,7 +84,10 @@ static void print_verb_usage(const struct program *p, const struct verb *v)
 	options_print(v->options);
 }
 
-/* A user who is not root, or only root of a user namespace that belongs to somebody else. */
+/*
+ * A user who is not root, or only root of a user namespace that belongs to somebody else: one who
+ * is not called root, or not called anything, as podman's monitor leaves it.
+ */
 static bool detect_rootless(void)
 {
 	char map[64];
@@ -96,7 +99,7 @@ static bool detect_rootless(void)
 	if (file_peek(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) > 0 &&
 	    strstr(map, "4294967295"))
 		return false;
-	return user && strcmp(user, "root") != 0;
+	return !user || strcmp(user, "root") != 0;
 }
 
 static int set_rootless(const char *value, struct err *err)

@@ -16,7 +16,8 @@
 #include "oci/spec.h"
 #include "oci/state.h"
 
-enum cgroup_manager { CGROUP_FS, CGROUP_SYSTEMD, CGROUP_DISABLED };
+/* CGROUP_BY_PATH: systemd where linux.cgroupsPath has its form ("slice:prefix:name"). */
+enum cgroup_manager { CGROUP_FS, CGROUP_SYSTEMD, CGROUP_DISABLED, CGROUP_BY_PATH };
 
 struct container_root {
 	int fd; /* the directory of all containers; -1: there is none yet, so there are no
@@ -36,12 +37,15 @@ struct container {
 	struct deadline deadline; /* by which container_delete() has to be done */
 };
 
+struct siblings; /* oci/spawn.h */
+
 struct create_opts {
 	const char *id, *bundle; /* bundle: absolute */
 	const char *config;	 /* file name in the bundle or absolute path; NULL: config.json */
 	bool run;		 /* go straight on to the program */
 	bool attended; /* the caller stays and serves a terminal that goes to no console socket */
 	bool no_pivot, no_new_keyring;
+	struct siblings *siblings;  /* its process is a child of our parent; NULL: of ours */
 	unsigned int preserve_fds;  /* from descriptor 3 on */
 	const char *console_socket; /* where the terminal goes; NULL: kept, see ret_terminal */
 	const char *pid_file, *pidfd_socket;

@@ -335,6 +335,7 @@ static int run_process(struct making *mk, struct err *err)
 	if (mk->opts->rootfs && mk->opts->rootfs->userns >= 0)
 		mk->launch.userns_fd = mk->opts->rootfs->userns;
 	mk->launch.netns_fd = spawn_ahead_end(mk->ahead);
+	mk->launch.siblings = mk->opts->siblings;
 	r = launch_begin(&mk->launch, err);
 	mk->began = r == 0;
 	/* What tote-net notes of it must be found by others later: by the process. */

@@ -33,6 +33,14 @@ static int choose_unit(struct making *mk, struct err *err)
 	return r < 0 ? r : cg_tree_find(&mk->tree, err);
 }
 
+static bool is_unit_form(const char *path)
+{
+	const char *first = path && path[0] != '/' ? strchr(path, ':') : NULL;
+	const char *second = first ? strchr(first + 1, ':') : NULL;
+
+	return second && !strchr(second + 1, ':');
+}
+
 /*
  * The group: where the spec says, else one of our own below the root, or for an ordinary user below
  * the group it is in. A host without cgroup2 is no obstacle as long as nothing is to be limited.
@@ -45,7 +53,8 @@ int create_choose_cgroup(struct making *mk, struct err *err)
 
 	if (mk->opts->manager == CGROUP_DISABLED)
 		return 0;
-	if (mk->opts->manager == CGROUP_SYSTEMD)
+	if (mk->opts->manager == CGROUP_SYSTEMD ||
+	    (mk->opts->manager == CGROUP_BY_PATH && is_unit_form(path)))
 		return choose_unit(mk, err);
 	r = cg_tree_find(&mk->tree, err);
 	if (r < 0)
@@ -118,7 +127,14 @@ static bool wants_limits(const struct spec *spec, struct arena *a)
 	struct cg_writes writes;
 	struct err ignored;
 
-	return limits_translate(&spec->linux_.resources, a, &writes, &ignored) < 0 || writes.count;
+	if (limits_translate(&spec->linux_.resources, a, &writes, &ignored) < 0)
+		return true;
+	for (size_t i = 0; i < writes.count; i++) {
+		/* What a group has anyway is no limit: podman writes "pids": {"limit": 0}. */
+		if (!(writes.items[i].flags & (CG_WRITE_OPTIONAL | CG_WRITE_USUAL)))
+			return true;
+	}
+	return false;
 }
 
 static int list_properties(struct making *mk, struct scope_words *words, struct err *err)

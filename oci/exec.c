@@ -170,7 +170,10 @@ static int run(struct entering *en, struct err *err)
 {
 	const struct exec_opts *o = en->opts;
 	struct launch *l = &en->launch;
-	int r = launch_begin(l, err);
+	int r;
+
+	l->siblings = o->siblings;
+	r = launch_begin(l, err);
 
 	if (r == 0 && en->plan.host_work) {
 		r = launch_until(l, SYNC_HOST, err);
@@ -225,6 +228,8 @@ int container_exec(struct container *c, const struct exec_opts *opts, int *ret_p
 		r = run(&en, err);
 	}
 	if (r == 0) {
+		if (opts->ret_pid)
+			*opts->ret_pid = en.launch.pid;
 		*ret_pidfd = take_fd(&en.launch.pidfd);
 		*ret_terminal = take_fd(&en.launch.terminal);
 		for_each (w, &en.plan.warnings)

@@ -12,11 +12,13 @@ struct exec_opts {
 	const char *cgroup; /* below the container's group; NULL: the group itself */
 	unsigned int preserve_fds;
 	bool ignore_paused;
+	struct siblings *siblings; /* the process is a child of our parent; NULL: of ours */
+	pid_t *ret_pid;		   /* NULL: nobody asks */
 };
 
 /*
  * Starts the process; it runs when this returns. *ret_pidfd and *ret_terminal (-1: none) are the
- * caller's; the process is the caller's child. -ESRCH: "container not running".
+ * caller's; the process is the caller's child, or sibling. -ESRCH: "container not running".
  */
 int container_exec(struct container *c, const struct exec_opts *opts, int *ret_pidfd,
 		   int *ret_terminal, struct err *err);

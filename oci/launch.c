@@ -352,11 +352,21 @@ static int set_rlimits(const struct launch *l, struct err *err)
 	return 0;
 }
 
-/* Its successor is our child as well, and the process that is meant from now on. */
+static void await_end(struct launch *l)
+{
+	if (l->siblings) {
+		proc_wait_gone(l->pidfd, -1);
+		siblings_add(l->siblings, l->pid);
+	} else {
+		proc_wait(l->pidfd);
+	}
+	close_fd(&l->pidfd);
+}
+
+/* Its successor has the same parent (CLONE_PARENT), and is the process that is meant from now on. */
 static int take_child(struct launch *l, const struct sync_msg *m, int pidfd)
 {
-	proc_wait(l->pidfd);
-	close_fd(&l->pidfd);
+	await_end(l);
 	l->pid = m->value;
 	l->pidfd = pidfd;
 	return 0;
@@ -559,8 +569,7 @@ void launch_kill(struct launch *l)
 	if (l->pidfd < 0)
 		return;
 	proc_signal(l->pidfd, SIGKILL);
-	proc_wait(l->pidfd);
-	close_fd(&l->pidfd);
+	await_end(l);
 }
 
 static int map_ids(struct launch *l, struct err *err)
@@ -585,6 +594,7 @@ int launch_begin(struct launch *l, struct err *err)
 	if (r < 0)
 		return r;
 	l->sp.clone_flags = plan->staged ? 0 : plan->clone_flags;
+	l->sp.siblings = l->siblings;
 	l->sp.user_ns = plan->new_user_ns && !plan->staged;
 	l->sp.cgroup_fd = l->cgroup_fd;
 	l->sp.userns_fd = l->userns_fd;

@@ -30,6 +30,7 @@ struct launch {
 			  Borrowed */
 	int netns_fd; /* the new network namespace, made ahead; -1: made by the clone. Closed by
 			 launch_done() */
+	struct siblings *siblings; /* NULL: processes are our children */
 	/* made; -1 until then */
 	pid_t pid;
 	int pidfd;
@@ -75,7 +76,7 @@ int launch_tell(struct launch *l, enum sync_what what, struct err *err);
 /* What tote-init reported as failed, in words. */
 int launch_failed(const struct plan *plan, const struct sync_msg *m, struct err *err);
 
-/* Kills the child and reaps it, for undoing. */
+/* Kills the child and reaps it, for undoing; waits for the end of a sibling. */
 void launch_kill(struct launch *l);
 
 /* Closes what is still ours (take pidfd, terminal, listener out with take_fd() to keep them) and

@@ -8,7 +8,8 @@
  * It is born in the container's cgroup, where it may run out of memory, and the kernel's OOM killer
  * kills all that share a victim's memory: us. But it passes over a child that somebody waits for in
  * vfork (in_vfork(), mm/oom_kill.c); then the child gets ENOMEM. A child that has to wait for us,
- * in a user namespace that the clone made, gets a copy of our memory instead.
+ * in a user namespace that the clone made, gets a copy of our memory instead; and so does a
+ * sibling, for which that function looks at its parent's memory, not at ours.
  */
 #include "oci/spawn.h"
 
@@ -69,6 +70,12 @@ const char *spawn_step_text(unsigned int step)
 	return step >= SPAWN_STEP_FIRST && step < SPAWN_STEPS_END
 		       ? step_words[step - SPAWN_STEP_FIRST]
 		       : NULL;
+}
+
+void siblings_add(struct siblings *siblings, pid_t pid)
+{
+	if (siblings->count < ARRAY_SIZE(siblings->ended))
+		siblings->ended[siblings->count++] = pid;
 }
 
 int spawn_init_fd(struct err *err)
@@ -293,14 +300,16 @@ IN_CHILD static int entry_midwife(void *arg)
 /*
  * All namespaces of the child have to belong to that user namespace, which we cannot enter
  * ourselves: there would be no way back. The child is ours all the same, by CLONE_PARENT, and its
- * end is signalled as that of the one that cloned it would be.
+ * end is signalled as that of the one that cloned it would be. For a sibling the midwife is one as
+ * well, and our parent's to reap; that it has ended we know by CLONE_VFORK.
  */
 IN_CHILD static sys_t clone_in_userns(const struct spawn *sp, struct clone_args *child)
 {
 	struct midwife m = { sp, child, -EAGAIN };
 	struct clone_args args = {
-		.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_CLEAR_SIGHAND,
-		.exit_signal = SIGCHLD,
+		.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_CLEAR_SIGHAND |
+			 (sp->siblings ? CLONE_PARENT : 0),
+		.exit_signal = sp->siblings ? 0 : SIGCHLD,
 		.stack = (uint64_t)(uintptr_t)helper_stack,
 		.stack_size = sizeof(helper_stack),
 	};
@@ -311,19 +320,25 @@ IN_CHILD static sys_t clone_in_userns(const struct spawn *sp, struct clone_args 
 	pid = clone_on_stack(&args, entry_midwife, &m);
 	if (pid < 0)
 		return pid;
-	while (waitpid((pid_t)pid, NULL, __WALL) < 0 && errno == EINTR)
-		;
+	if (sp->siblings)
+		siblings_add(sp->siblings, (pid_t)pid);
+	else
+		while (waitpid((pid_t)pid, NULL, __WALL) < 0 && errno == EINTR)
+			;
 	return m.pid;
 }
 
 IN_CHILD static sys_t clone_child(const struct spawn *sp, int *pidfd)
 {
-	unsigned long memory = sp->user_ns && sp->userns_fd < 0 ? 0 : CLONE_VM | CLONE_VFORK;
+	bool apart = sp->siblings || (sp->user_ns && sp->userns_fd < 0);
+	unsigned long memory = apart ? 0 : CLONE_VM | CLONE_VFORK;
+	/* With CLONE_PARENT the kernel takes the signal that our own end has, and none but 0. */
 	struct clone_args args = {
 		.flags = sp->clone_flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND |
+			 (sp->siblings ? CLONE_PARENT : 0) |
 			 (sp->cgroup_fd >= 0 ? memory | CLONE_INTO_CGROUP : CLONE_VM),
 		.pidfd = (uint64_t)(uintptr_t)pidfd,
-		.exit_signal = SIGCHLD,
+		.exit_signal = sp->siblings ? 0 : SIGCHLD,
 		.stack = (uint64_t)(uintptr_t)child_stack,
 		.stack_size = sizeof(child_stack),
 		.cgroup = sp->cgroup_fd >= 0 ? (uint64_t)sp->cgroup_fd : 0,

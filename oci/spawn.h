@@ -11,8 +11,19 @@
 
 #include <sys/types.h>
 
+/*
+ * Processes that are made as children of our parent, not ours: it outlives us and hears of their
+ * end. Those that have ended meanwhile are listed, as it does not know them, and one that is not
+ * reaped keeps the pid namespace it is in from coming to its end.
+ */
+struct siblings {
+	pid_t ended[4]; /* a midwife, a stage, a process that failed */
+	size_t count;
+};
+
 struct spawn {
 	unsigned long clone_flags; /* CLONE_NEW* */
+	struct siblings *siblings; /* NULL: a child of ours */
 	bool user_ns;  /* a new one: become uid 0 in it, or the exec drops all capabilities */
 	int userns_fd; /* made and mapped ahead, to be born in; -1: the clone makes it, and the
 			  child waits for SYNC_MAPPED */
@@ -50,13 +61,15 @@ int spawn_ahead_end(struct spawn_ahead *ahead);
  */
 void spawn_close(int fd);
 
+void siblings_add(struct siblings *siblings, pid_t pid);
+
 /* A sealed memfd with tote-init in it, close-on-exec. Returns the descriptor or -errno. */
 int spawn_init_fd(struct err *err);
 
 /*
- * Clones. *ret_pid is in the caller's pid namespace and its child, *ret_pidfd close-on-exec. What
- * fails in the child before tote-init runs arrives over the sync socket as SYNC_FAILED with a step
- * from SPAWN_STEP_FIRST on.
+ * Clones. *ret_pid is in the caller's pid namespace and its child (or sibling), *ret_pidfd
+ * close-on-exec. What fails in the child before tote-init runs arrives over the sync socket as
+ * SYNC_FAILED with a step from SPAWN_STEP_FIRST on.
  */
 int spawn(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *err);
 

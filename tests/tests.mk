@@ -3,19 +3,19 @@
 # tests/*/*.bats test the programs from outside; those of tests/cgroups and tests/systemd in a virtual machine.
 
 BUILD_DEPS := gcc libc6-dev pkg-config libcap-dev libseccomp-dev libyajl-dev libmnl-dev libsystemd-dev \
-	libarchive-dev libzstd-dev libssl-dev zlib1g-dev $(if $(filter x86_64 aarch64,$(ARCH)),libisal-dev)
+	libarchive-dev libzstd-dev libssl-dev zlib1g-dev protobuf-c-compiler libprotobuf-c-dev $(if $(filter x86_64 aarch64,$(ARCH)),libisal-dev)
 DEMO_DEPS := busybox-static jq
 CROSS_DEPS := gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu \
 	libc6-dev-arm64-cross libc6-dev-armhf-cross libc6-dev-riscv64-cross
 CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util-linux uidmap python3 \
 	strace scdoc cppcheck clang libclang-rt-14-dev bsdutils umoci skopeo buildah podman libarchive-tools zstd pigz xz-utils \
-	containernetworking-plugins iptables nftables passt slirp4netns
+	containernetworking-plugins iptables nftables passt slirp4netns containerd protobuf-compiler python3-protobuf python3-grpcio
 # The virtual machine of tests/vm.
 VM_DEPS := $(shell . tests/vm/arch 2>/dev/null && echo $$VM_QEMU_PACKAGE) e2fsprogs
 BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace python3 skopeo umoci podman containerd e2fsprogs containernetworking-plugins iptables iperf3
 
 UNIT_SRC := $(wildcard tests/lib/test_*.c tests/cgroups/test_*.c tests/netns/test_*.c tests/oci/test_*.c tests/image/test_*.c \
-	tests/cmd/test_*.c)
+	tests/cmd/test_*.c tests/shim/test_*.c)
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 BATS := $(wildcard tests/*/*.bats)
 # Those that take long run apart, so that `make check` shows the quick ones first.
@@ -44,6 +44,10 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libcmd.a $(BUILD)/libtote.a
 	@mkdir -p $(@D)
 	$(call say,TEST)
 	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libcmd.a $(BUILD)/libtote.a -lcmocka -lcap -lseccomp -lyajl -lm -Wl,--as-needed -lmnl $(IMAGE_LIBS)
+$(BUILD)/tests/shim/%: tests/shim/%.c $(BUILD)/libshim.a $(BUILD)/libcmd.a $(BUILD)/libtote.a
+	@mkdir -p $(@D)
+	$(call say,TEST)
+	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libshim.a $(BUILD)/libcmd.a $(BUILD)/libtote.a -lcmocka -lprotobuf-c -lcap -lyajl -lm
 -include $(UNIT:=.d)
 
 $(BUILD)/tests/fault/fault: $(wildcard tests/fault/*.c tests/fault/*.h)
@@ -88,6 +92,14 @@ $(BUILD)/fuzz/seccomp_builtin.o: $(BUILD)/gen/seccomp_builtin.c
 	@mkdir -p $(@D)
 	$(call say,FUZZ)
 	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer-no-link -c -o $@ $<
+# Of the shim what reads what others send.
+FUZZ_SHIM := $(patsubst %,$(BUILD)/fuzz/cmd/containerd-shim-tote-v2/%.o,wire ttrpc ttrpc_call events events_send log)
+FUZZ_OBJ += $(FUZZ_SHIM) $(BUILD)/fuzz/shim.pb-c.o
+$(FUZZ_SHIM): | $(SHIM_GEN).c
+$(BUILD)/fuzz/shim.pb-c.o: $(SHIM_GEN).c
+	@mkdir -p $(@D)
+	$(call say,FUZZ)
+	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer-no-link -c -o $@ $<
 -include $(FUZZ_OBJ:.o=.d)
 $(BUILD)/fuzz/libfuzz.a: $(FUZZ_OBJ)
 	@rm -f $@
@@ -95,7 +107,7 @@ $(BUILD)/fuzz/libfuzz.a: $(FUZZ_OBJ)
 $(FUZZ): $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libfuzz.a
 	@mkdir -p $(@D)
 	$(call say,TEST)
-	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $^ -lcap -lseccomp -lyajl -lm $(IMAGE_LIBS)
+	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $^ -lcap -lseccomp -lyajl -lprotobuf-c -lm $(IMAGE_LIBS)
 
 setup-build:
 	@tests/setup $(BUILD_DEPS)
@@ -159,7 +171,7 @@ cross-%:
 	@$*-gcc $(CPPFLAGS) -std=gnu11 $(WARN) -Werror -O2 -c -o $(BUILD)/cross/$*/spawn.o oci/spawn.c
 
 LINTED := $(wildcard lib/*.c cgroups/*.c netns/*.c oci/*.c oci/image/*.c cmd/*.c cmd/*/*.c)
-lint:
+lint: $(SHIM_GEN).c
 	@mkdir -p $(BUILD)/lint
 	@echo "gcc -fanalyzer"
 	@printf '%s\n' $(filter-out cmd/tote-init/%,$(LINTED)) | \

@@ -85,7 +85,7 @@ static const struct {
 	{ "oom killer stays", { .memory = { .disable_oom_killer = V(false) } }, "", 0 },
 	{ "shares 1", { .cpu = { .shares = V(1) } }, "cpu.weight=1;", M(CPU) },
 	{ "shares 2", { .cpu = { .shares = V(2) } }, "cpu.weight=1;", M(CPU) },
-	{ "shares 1024", { .cpu = { .shares = V(1024) } }, "cpu.weight=100;", M(CPU) },
+	{ "shares 1024", { .cpu = { .shares = V(1024) } }, "=cpu.weight=100;", M(CPU) },
 	{ "shares 512", { .cpu = { .shares = V(512) } }, "cpu.weight=59;", M(CPU) },
 	{ "shares 3", { .cpu = { .shares = V(3) } }, "cpu.weight=2;", M(CPU) },
 	{ "shares max", { .cpu = { .shares = V(262144) } }, "cpu.weight=10000;", M(CPU) },
@@ -196,6 +196,7 @@ static void put_text(struct buf *out, const struct cg_writes *writes)
 		buf_adds(out, w->flags & CG_WRITE_OPTIONAL ? "?" : "");
 		buf_adds(out, w->flags & CG_WRITE_ALTERNATIVE ? "|" : "");
 		buf_adds(out, w->flags & CG_WRITE_KEEP_QUOTA ? "~" : "");
+		buf_adds(out, w->flags & CG_WRITE_USUAL ? "=" : "");
 		buf_addf(out, "%s=%s;", w->file, w->value);
 	}
 }

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/containerd-shim-tote-v2/jobs_private.h"
+
+#include "lib/cleanup.h"
+#include "oci/exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* It becomes a part of a file name. */
+static int check_exec_id(const char *id, struct err *err)
+{
+	return !*id || *id == '.' || strchr(id, '/')
+		       ? err_set(err, EINVAL, "invalid exec id \"%s\"", id)
+		       : 0;
+}
+
+static int run(const struct job_exec *job, struct container *c, struct worker_result *result)
+{
+	struct exec_opts opts = {
+		.pid_file = jobs_path(&job->at, &c->arena,
+				      arena_printf(&c->arena, "%s.pid", job->exec_id)),
+		.ret_pid = &result->pid,
+		.siblings = &result->siblings,
+	};
+	const struct io_owner owner = { job->io_uid, job->io_gid };
+	int pidfd = -1, terminal = -1;
+	int r = spec_parse_process(job->process, job->process_len, &c->arena, &opts.process,
+				   &result->err);
+
+	if (r < 0)
+		return r;
+	opts.process->terminal = job->io.terminal;
+	r = io_open(&job->io, &owner, job->at.id, job->at.namespace, &result->io, &result->logger,
+		    &result->err);
+	if (r == 0)
+		r = container_exec(c, &opts, &pidfd, &terminal, &result->err);
+	if (r < 0)
+		return r;
+	result->io.terminal = terminal;
+	if (terminal >= 0)
+		fcntl(terminal, F_SETFL, O_RDWR | O_NONBLOCK);
+	return 0;
+}
+
+void job_exec(void *arg, struct worker_result *result)
+{
+	const struct job_exec *job = arg;
+	struct container c = CONTAINER_INIT;
+	int root, r = check_exec_id(job->exec_id, &result->err);
+
+	if (r == 0)
+		r = jobs_open(&job->at, false, &c, &root, &result->err);
+	if (r == 0)
+		r = run(job, &c, result);
+	jobs_log_warnings(&c);
+	if (r < 0)
+		io_close(&result->io);
+	else
+		result->err.code = 0;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Create, Start and Delete of a container. */
+#include "cmd/containerd-shim-tote-v2/jobs.h"
+#include "cmd/containerd-shim-tote-v2/log.h"
+#include "cmd/containerd-shim-tote-v2/op.h"
+#include "cmd/containerd-shim-tote-v2/server.h"
+#include "cmd/containerd-shim-tote-v2/service.h"
+#include "cmd/containerd-shim-tote-v2/wire.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* How often a Delete looks whether the last exec that was being started has ended. */
+#define EXECS_PAUSE_MS 20
+
+static struct task *task_of(const struct op *op)
+{
+	return op->process->task;
+}
+
+static int begin_create(struct op *op, void *request)
+{
+	Shim__CreateRequest *from = request;
+	struct process *init = op->process;
+	struct job_create job = {
+		.at = job_container_of(init->task),
+		.io = { from->in_path, from->out_path, from->err_path, from->terminal },
+		.request = from,
+	};
+
+	process_set_paths(init, &job.io);
+	return op_work(op, job_create, &job);
+}
+
+/* Without it there are no numbers, but everything else. */
+static void open_cgroup(struct task *task, const char *path)
+{
+	struct server *server = task->server;
+	struct err err = { 0 };
+
+	if (!path[0])
+		return;
+	if (server->tree.fd < 0 && cg_tree_find(&server->tree, &err) < 0)
+		server->tree.fd = -1;
+	if (server->tree.fd < 0 || cg_open(&server->tree, path, &task->cg, &err) < 0 ||
+	    oom_add(&server->oom, &task->oom, &task->cg) < 0)
+		shim_log("warning", "watch cgroup %s of container %s: %s", path, task->id, err.msg);
+}
+
+static void publish_create(struct task *task, Shim__CreateRequest *from)
+{
+	Shim__TaskCreate event = SHIM__TASK_CREATE__INIT;
+	Shim__TaskIO io = SHIM__TASK_IO__INIT;
+
+	io.in_path = task->init.in;
+	io.out_path = task->init.out;
+	io.err_path = task->init.err;
+	io.terminal = task->init.terminal;
+	event.container_id = task->id;
+	event.bundle = task->bundle;
+	event.io = &io;
+	event.pid = (uint32_t)task->init.pid;
+	if (from) {
+		event.rootfs = from->rootfs;
+		event.n_rootfs = from->n_rootfs;
+	}
+	events_publish(&task->server->events, "/tasks/create", &event.base);
+}
+
+static enum op_end done_create(struct op *op, struct worker_result *result)
+{
+	Shim__CreateResponse answer = SHIM__CREATE_RESPONSE__INIT;
+	struct task *task = task_of(op);
+
+	if (result->err.code) {
+		ttrpc_fail(op->call, op_code(&result->err), "OCI runtime create failed: %s",
+			   result->err.msg);
+		task_free(task);
+		return OP_TASK_GONE;
+	}
+	task->made = true;
+	task->kill_all = result->kill_all;
+	task_set_root(task, result->root);
+	process_begun(&task->init, result);
+	open_cgroup(task, result->cgroup);
+	publish_create(task, wire_unpack(op->kind->request, op->payload, op->len));
+	answer.pid = (uint32_t)result->pid;
+	service_reply(op->call, &answer.base);
+	return OP_DONE;
+}
+
+static int begin_start(struct op *op, void *request)
+{
+	struct job_container at = job_container_of(task_of(op));
+
+	(void)request;
+	return op_work(op, job_start, &at);
+}
+
+static enum op_end done_start(struct op *op, struct worker_result *result)
+{
+	Shim__StartResponse answer = SHIM__START_RESPONSE__INIT;
+	Shim__TaskStart event = SHIM__TASK_START__INIT;
+	struct task *task = task_of(op);
+
+	if (result->err.code) {
+		ttrpc_fail(op->call, op_code(&result->err), "OCI runtime start failed: %s",
+			   result->err.msg);
+		return OP_DONE;
+	}
+	task->init.status = TASK_RUNNING;
+	event.container_id = task->id;
+	event.pid = answer.pid = (uint32_t)task->init.pid;
+	events_publish(&task->server->events, "/tasks/start", &event.base);
+	service_reply(op->call, &answer.base);
+	return OP_DONE;
+}
+
+static int begin_delete(struct op *op, void *request)
+{
+	(void)request;
+	return op_await_output(op);
+}
+
+static void look_again(struct loop_timer *timer)
+{
+	op_end(container_of(timer, struct op, timer));
+}
+
+static bool execs_starting(const struct task *task)
+{
+	for_list (exec, &task->execs, struct process, link)
+		if (exec->op)
+			return true;
+	return false;
+}
+
+/* One that was never started ends by this. */
+static void reap_init(struct task *task)
+{
+	int status;
+
+	if (!task->init.reaped && task->init.pid &&
+	    waitpid(task->init.pid, &status, WNOHANG) == task->init.pid)
+		process_ended(&task->init, status);
+}
+
+static enum op_end tell_delete(struct op *op)
+{
+	Shim__DeleteResponse answer = SHIM__DELETE_RESPONSE__INIT;
+	Shim__TaskDelete event = SHIM__TASK_DELETE__INIT;
+	struct task *task = task_of(op);
+	Shim__Timestamp at = wire_time(task->init.exited_at);
+
+	event.container_id = task->id;
+	event.pid = answer.pid = (uint32_t)task->init.pid;
+	event.exit_status = answer.exit_status = task->init.exit_status;
+	event.exited_at = answer.exited_at = &at;
+	events_publish(&task->server->events, "/tasks/delete", &event.base);
+	service_reply(op->call, &answer.base);
+	task_free(task);
+	return OP_TASK_GONE;
+}
+
+/* Three times here: the output is drained; the worker is done; execs that were under way are. */
+static enum op_end done_delete(struct op *op, struct worker_result *result)
+{
+	struct task *task = task_of(op);
+	struct job_container at = job_container_of(task);
+
+	if (result->err.code) {
+		ttrpc_fail(op->call, op_code(&result->err), "failed to delete task: %s",
+			   result->err.msg);
+		op->stage = 0;
+		return OP_DONE;
+	}
+	if (op->stage == OP_STAGE_WAIT) {
+		op->stage = OP_STAGE_WORK;
+		return op_work(op, job_delete, &at) == 0 ? OP_AGAIN : OP_DONE;
+	}
+	if (execs_starting(task)) {
+		loop_timer_set(&task->server->loop, &op->timer, EXECS_PAUSE_MS, look_again);
+		return OP_AGAIN;
+	}
+	reap_init(task);
+	return tell_delete(op);
+}
+
+const struct op_kind op_create = { RULE_CREATE, &shim__create_request__descriptor, begin_create,
+				   done_create };
+const struct op_kind op_start = { RULE_START, &shim__start_request__descriptor, begin_start,
+				  done_start };
+const struct op_kind op_delete = { RULE_DELETE, &shim__delete_request__descriptor, begin_delete,
+				   done_delete };

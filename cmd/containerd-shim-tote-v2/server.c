@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/containerd-shim-tote-v2/server.h"
+
+#include "cmd/containerd-shim-tote-v2/log.h"
+#include "cmd/containerd-shim-tote-v2/service.h"
+#include "cmd/containerd-shim-tote-v2/task.h"
+#include "lib/cleanup.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* A containerd that was killed between `start` and Create sends nobody to end us. */
+#define IDLE_MS (5 * 60 * 1000)
+#define FLUSH_MS 2000
+
+static void tell_oom(struct oom_watch *watch)
+{
+	struct task *task = container_of(watch, struct task, oom);
+	Shim__TaskOOM event = SHIM__TASK_OOM__INIT;
+
+	event.container_id = task->id;
+	events_publish(&task->server->events, "/tasks/oom", &event.base);
+}
+
+static void idle(struct loop_timer *timer)
+{
+	container_of(timer, struct server, idle)->loop.stop = true;
+}
+
+void server_settle(struct server *server)
+{
+	if (!list_empty(&server->tasks) || !list_empty(&server->ttrpc.connections))
+		loop_timer_clear(&server->idle);
+	else if (!server->idle.link.next)
+		loop_timer_set(&server->loop, &server->idle, IDLE_MS, idle);
+}
+
+static void connection_closed(struct ttrpc_server *ttrpc)
+{
+	server_settle(container_of(ttrpc, struct server, ttrpc));
+}
+
+/* SIGUSR1: what we know, for whoever looks for a fault. */
+static void log_all(const struct server *server)
+{
+	for_list (task, &server->tasks, struct task, link) {
+		shim_log("info", "container %s: pid %d, status %d, reaped %d", task->id,
+			 task->init.pid, task->init.status, task->init.reaped);
+		for_list (exec, &task->execs, struct process, link)
+			shim_log("info", "container %s, exec %s: pid %d, status %d, reaped %d",
+				 task->id, exec->id, exec->pid, exec->status, exec->reaped);
+	}
+}
+
+static void take_signal(struct loop_source *source, uint32_t events)
+{
+	struct server *server = container_of(source, struct server, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGCHLD:
+		server_reap(server);
+		break;
+	case SIGUSR1:
+		log_all(server);
+		break;
+	default: /* Containers go on without us. */
+		server->loop.stop = true;
+	}
+}
+
+static int watch_signals(struct server *server)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	/* A log file at its size limit is an error of write(2). */
+	signal(SIGXFSZ, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno
+		      : loop_add(&server->loop, &server->signals, fd, EPOLLIN, take_signal);
+}
+
+static int begin(struct server *server)
+{
+	int r = loop_init(&server->loop);
+
+	if (r == 0)
+		r = watch_signals(server);
+	if (r == 0)
+		r = ttrpc_server_init(&server->ttrpc, &server->loop, server->listener);
+	return r;
+}
+
+static void close_between(int first, int last)
+{
+	if (first <= last)
+		close_range((unsigned int)first, (unsigned int)last, 0);
+}
+
+/* In a worker: of the server's it needs the log and its way back, and no stream of anybody. */
+static void close_all_but(void *ctx, int keep)
+{
+	int log = shim_log_fd(), low = keep, high = keep;
+
+	(void)ctx;
+	if (log >= 0) {
+		low = log < keep ? log : keep;
+		high = log < keep ? keep : log;
+	}
+	close_between(STDERR_FILENO + 1, low - 1);
+	close_between(low + 1, high - 1);
+	close_between(high + 1, INT_MAX);
+}
+
+/* Only our own: whoever replaced a socket that seemed dead has another under the name. */
+static void unlink_socket(int listener)
+{
+	struct sockaddr_un addr;
+	socklen_t len = sizeof(addr);
+
+	if (getsockname(listener, (struct sockaddr *)&addr, &len) == 0 &&
+	    len > offsetof(struct sockaddr_un, sun_path) && addr.sun_path[0])
+		unlink(addr.sun_path);
+}
+
+int server_main(const struct shim_args *args, int listener)
+{
+	static struct server server;
+	int r;
+
+	server.args = args;
+	server.listener = listener;
+	server.tree.fd = -1;
+	snprintf(server.root, sizeof(server.root), "/run/containerd/tote/%s", args->namespace);
+	list_init(&server.tasks);
+	list_init(&server.loggers);
+	server.ttrpc.handle = service_handle;
+	server.ttrpc.closed = connection_closed;
+	/* Memory that a large request took is given back. */
+	mallopt(M_TRIM_THRESHOLD, 64 << 10);
+	mallopt(M_MMAP_THRESHOLD, 64 << 10);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	shim_log_open("log", args->id, args->namespace, args->debug);
+	r = begin(&server);
+	if (r < 0) {
+		shim_log("error", "begin to serve: %s", err_text(r));
+		return 1;
+	}
+	if (chdir("/") < 0)
+		shim_log("warning", "chdir to /: %s", strerror(errno));
+	events_init(&server.events, &server.loop, args->ttrpc_address, args->namespace);
+	oom_init(&server.oom, &server.loop, tell_oom);
+	workers_init(&server.workers, &server.loop, close_all_but, NULL);
+	server_settle(&server);
+	r = loop_run(&server.loop);
+	if (r < 0)
+		shim_log("error", "serve: %s", err_text(r));
+	ttrpc_flush(&server.ttrpc, FLUSH_MS);
+	unlink_socket(listener);
+	events_flush(&server.events, FLUSH_MS);
+	return r < 0;
+}
