@@ -9,7 +9,7 @@ CROSS_DEPS := gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gn
 	libc6-dev-arm64-cross libc6-dev-armhf-cross libc6-dev-riscv64-cross
 CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util-linux uidmap python3 \
 	strace scdoc cppcheck clang libclang-rt-14-dev bsdutils umoci skopeo buildah podman libarchive-tools zstd pigz xz-utils \
-	containernetworking-plugins iptables nftables passt slirp4netns containerd protobuf-compiler python3-protobuf python3-grpcio
+	containernetworking-plugins iptables nftables passt slirp4netns containerd protobuf-compiler python3-protobuf python3-grpcio python3-yaml
 # The virtual machine of tests/vm.
 VM_DEPS := $(shell . tests/vm/arch 2>/dev/null && echo $$VM_QEMU_PACKAGE) e2fsprogs
 BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace python3 skopeo umoci podman containerd e2fsprogs containernetworking-plugins iptables iperf3
@@ -145,7 +145,7 @@ fuzz-tools: $(FUZZ)
 # Every system call of every command, not a sample.
 sweep: all fault-tool
 	STEP=1 tests/fault/sweep.sh
-	STEP=1 TIMEOUT=7200 tests/run tests/netns/crash.bats tests/netns/loop.bats tests/netns/run_crash.bats
+	STEP=1 TIMEOUT=7200 tests/run tests/netns/crash.bats tests/netns/loop.bats tests/netns/run_crash.bats tests/shim/bootstrap.bats
 
 fuzz: setup-check fuzz-tools
 	FUZZ_SECONDS=$(if $(filter 10,$(FUZZ_SECONDS)),600,$(FUZZ_SECONDS)) sh tests/fuzz/fuzz.sh

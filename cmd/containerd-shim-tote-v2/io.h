@@ -92,6 +92,11 @@ int io_begin(struct io *io, struct loop *loop, struct io_fds *fds, void (*draine
 bool io_drained(const struct io *io);
 /* The process has ended: a terminal is read to its end, others may still write to the pipes. */
 void io_exited(struct io *io);
+/*
+ * Deleted: output that is still there goes to whoever reads now. Until here a FIFO is kept open for
+ * a reader that comes back; containerd 1.6's CRI closes it before the end, which then is one.
+ */
+void io_last_call(struct io *io);
 /* CloseIO: the client has no more input. Nothing with a terminal, which has no end of input: clients
  * come back to it. */
 void io_close_input(struct io *io);

@@ -356,6 +356,13 @@ void io_exited(struct io *io)
 		loop_change(io->loop, &s->from, EPOLLIN);
 }
 
+/* A stream that waits for such a FIFO is told (EPOLLERR) and goes on without it. */
+void io_last_call(struct io *io)
+{
+	close_fd(&io->fds.out_keep);
+	close_fd(&io->fds.err_keep);
+}
+
 void io_close_input(struct io *io)
 {
 	io->in_closed = true;

@@ -10,12 +10,11 @@
 #include "lib/cleanup.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 static int fail(const struct err *err)
 {
-	fprintf(stderr, "io.containerd.tote.v2: %s", err->msg);
+	args_complain(err);
 	return 1;
 }
 
@@ -42,7 +41,7 @@ int main(int argc, char **argv)
 	if (args_parse(argc, argv, &a, &args, &err) < 0)
 		return fail(&err);
 	if (args.version) {
-		printf("containerd-shim-tote-v2:\n  Version:  %s\n", TOTE_VERSION);
+		info_print_version();
 		return 0;
 	}
 	return act(&args);

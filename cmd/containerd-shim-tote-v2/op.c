@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As long as containerd's own shim waits for output. */
-#define DRAIN_MS 10000
+/* containerd's own shim waits 2 s (1.x) or 10 s, but CRI gives up a Delete after 10 s itself. */
+#define DRAIN_MS 5000
 
 static void op_free(struct op *op)
 {
@@ -112,7 +112,7 @@ int op_work(struct op *op, void (*job)(void *arg, struct worker_result *result),
 	struct process *p = op->process;
 	int r = worker_begin(&p->task->server->workers, &p->worker, job, arg, worker_done);
 
-	if (r < 0)
+	if (r < 0 && op->call)
 		ttrpc_fail(op->call, TTRPC_UNKNOWN, "make a worker: %s", err_text(r));
 	return r;
 }
@@ -146,6 +146,8 @@ int op_await_output(struct op *op)
 	struct process *p = op->process;
 	bool drained = !p->io_open || io_drained(&p->io);
 
+	if (!drained)
+		io_last_call(&p->io);
 	loop_timer_set(&p->task->server->loop, &op->timer, drained ? 0 : DRAIN_MS, waited);
 	return 0;
 }
@@ -157,6 +159,13 @@ static void drained(struct io *io)
 
 	if (op && op->kind->rule == RULE_DELETE && op->stage == OP_STAGE_WAIT)
 		loop_timer_set(&p->task->server->loop, &op->timer, 0, waited);
+}
+
+void op_drop_result(struct op *op, struct worker_result *result)
+{
+	io_close(&result->io);
+	if (result->logger)
+		logger_end(op->process->task->server, result->logger);
 }
 
 void process_begun(struct process *p, struct worker_result *result)

@@ -15,7 +15,7 @@ struct op {
 	struct op *next; /* that waits behind it */
 	const struct op_kind *kind;
 	struct process *process;
-	struct ttrpc_call *call;
+	struct ttrpc_call *call;		     /* NULL: answered already */
 	enum { OP_STAGE_WAIT, OP_STAGE_WORK } stage; /* of Delete */
 	struct loop_timer timer;		     /* of Delete: how long it waits */
 	size_t len;
@@ -55,6 +55,8 @@ int op_await_output(struct op *op);
 
 /* The status code for what a worker reports. */
 enum ttrpc_code op_code(const struct err *err);
+/* Closes and ends what came beside an error. */
+void op_drop_result(struct op *op, struct worker_result *result);
 /* Takes over what a worker has made for a process: pid, logger, streams. */
 void process_begun(struct process *p, struct worker_result *result);
 

@@ -7,6 +7,7 @@
 #include "cmd/containerd-shim-tote-v2/wire.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 
 static int begin_start(struct op *op, void *request)
@@ -40,6 +41,9 @@ static enum op_end done_start(struct op *op, struct worker_result *result)
 	if (result->err.code) {
 		ttrpc_fail(op->call, op_code(&result->err), "OCI runtime exec failed: %s",
 			   result->err.msg);
+		if (result->pid)
+			kill(result->pid, SIGKILL);
+		op_drop_result(op, result);
 		process_release(p);
 		return OP_DONE;
 	}

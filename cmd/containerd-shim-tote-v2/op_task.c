@@ -69,17 +69,35 @@ static void publish_create(struct task *task, Shim__CreateRequest *from)
 	events_publish(&task->server->events, "/tasks/create", &event.base);
 }
 
+/* A worker that failed has undone what it did; one that was killed, or whose descriptors were lost,
+ * has not: then another one clears up. */
+static enum op_end fail_create(struct op *op, struct worker_result *result)
+{
+	struct job_container at = job_container_of(task_of(op));
+	bool left = result->err.code == -EIO || result->err.code == -EMFILE;
+
+	ttrpc_fail(op->call, op_code(&result->err), "OCI runtime create failed: %s",
+		   result->err.msg);
+	op->call = NULL;
+	op_drop_result(op, result);
+	op->stage = OP_STAGE_WORK;
+	if (left && op_work(op, job_delete, &at) == 0)
+		return OP_AGAIN;
+	task_free(task_of(op));
+	return OP_TASK_GONE;
+}
+
 static enum op_end done_create(struct op *op, struct worker_result *result)
 {
 	Shim__CreateResponse answer = SHIM__CREATE_RESPONSE__INIT;
 	struct task *task = task_of(op);
 
-	if (result->err.code) {
-		ttrpc_fail(op->call, op_code(&result->err), "OCI runtime create failed: %s",
-			   result->err.msg);
+	if (op->stage == OP_STAGE_WORK) {
 		task_free(task);
 		return OP_TASK_GONE;
 	}
+	if (result->err.code)
+		return fail_create(op, result);
 	task->made = true;
 	task->kill_all = result->kill_all;
 	task_set_root(task, result->root);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/containerd-shim-tote-v2/server.h"
 
+#include "cmd/containerd-shim-tote-v2/address.h"
 #include "cmd/containerd-shim-tote-v2/log.h"
 #include "cmd/containerd-shim-tote-v2/service.h"
 #include "cmd/containerd-shim-tote-v2/task.h"
@@ -15,8 +16,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* A containerd that was killed between `start` and Create sends nobody to end us. */
@@ -32,9 +31,15 @@ static void tell_oom(struct oom_watch *watch)
 	events_publish(&task->server->events, "/tasks/oom", &event.base);
 }
 
+void server_stop(struct server *server)
+{
+	address_unlink(server->listener);
+	server->loop.stop = true;
+}
+
 static void idle(struct loop_timer *timer)
 {
-	container_of(timer, struct server, idle)->loop.stop = true;
+	server_stop(container_of(timer, struct server, idle));
 }
 
 void server_settle(struct server *server)
@@ -78,7 +83,7 @@ static void take_signal(struct loop_source *source, uint32_t events)
 		log_all(server);
 		break;
 	default: /* Containers go on without us. */
-		server->loop.stop = true;
+		server_stop(server);
 	}
 }
 
@@ -133,17 +138,6 @@ static void close_all_but(void *ctx, int keep)
 	close_between(high + 1, INT_MAX);
 }
 
-/* Only our own: whoever replaced a socket that seemed dead has another under the name. */
-static void unlink_socket(int listener)
-{
-	struct sockaddr_un addr;
-	socklen_t len = sizeof(addr);
-
-	if (getsockname(listener, (struct sockaddr *)&addr, &len) == 0 &&
-	    len > offsetof(struct sockaddr_un, sun_path) && addr.sun_path[0])
-		unlink(addr.sun_path);
-}
-
 int server_main(const struct shim_args *args, int listener)
 {
 	static struct server server;
@@ -177,7 +171,6 @@ int server_main(const struct shim_args *args, int listener)
 	if (r < 0)
 		shim_log("error", "serve: %s", err_text(r));
 	ttrpc_flush(&server.ttrpc, FLUSH_MS);
-	unlink_socket(listener);
 	events_flush(&server.events, FLUSH_MS);
 	return r < 0;
 }

@@ -33,6 +33,8 @@ struct server {
  * code. */
 int server_main(const struct shim_args *args, int listener);
 
+/* Leaves the loop; nobody finds the socket any more. */
+void server_stop(struct server *server);
 /* Takes note of a container or connection that came or went. */
 void server_settle(struct server *server);
 /* Reaps what has ended: our processes as far as they are known; strays only while no worker is

@@ -147,11 +147,12 @@ void service_checkpoint(struct server *server, struct ttrpc_call *call, void *re
 		ttrpc_fail(call, TTRPC_UNIMPLEMENTED, "checkpoint: not implemented");
 }
 
-/* Of a pod the last one closes the door. */
+/* Of a pod the last one closes the door. That comes before the answer: whoever starts the same
+ * container again then shall find no server that is about to go. */
 void service_shutdown(struct server *server, struct ttrpc_call *call, void *request)
 {
 	(void)request;
-	reply_empty(call);
 	if (list_empty(&server->tasks))
-		server->loop.stop = true;
+		server_stop(server);
+	reply_empty(call);
 }
