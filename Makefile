@@ -122,7 +122,14 @@ install: all man
 		install -d $(DESTDIR)$(PREFIX)/include/tote/$$d; \
 		install -m 644 $$(ls $$d/*.h | grep -v '_private\.h$$') $(DESTDIR)$(PREFIX)/include/tote/$$d; \
 	done
-	$(MAKE) install-man
+	$(MAKE) install-man install-share
+
+# What other programs are told about tote. @PREFIX@ stands for where it is.
+install-share:
+	for f in $$(cd share && find . -type f | sort); do \
+		install -d $(DESTDIR)$(PREFIX)/share/tote/$$(dirname $$f); \
+		sed 's|@PREFIX@|$(PREFIX)|g' share/$$f | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/tote/$$f || exit; \
+	done
 
 FORMATTED := $(wildcard lib/*.[ch] cgroups/*.[ch] netns/*.[ch] oci/*.[ch] oci/image/*.[ch] cmd/*.[ch] cmd/*/*.[ch] tests/*/*.[ch])
 format:
@@ -133,5 +140,5 @@ clean:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(foreach p,$(PROGRAMS),$(patsubst %.c,$(BUILD)/obj/%.d,$(wildcard cmd/$(p)/*.c)))
 
-.PHONY: all install format clean FORCE
+.PHONY: all install install-share format clean FORCE
 .DELETE_ON_ERROR:

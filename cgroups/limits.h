@@ -102,7 +102,7 @@ enum {
 	CG_WRITE_OPTIONAL = 1,	  /* the file may be missing: what it would say is the default */
 	CG_WRITE_ALTERNATIVE = 2, /* skipped when the write before it found its file */
 	CG_WRITE_KEEP_QUOTA = 4,  /* the value is a period: the quota in the file goes before it */
-	CG_WRITE_USUAL = 8,	  /* what a group has anyway where the v2 tree lacks the controller */
+	CG_WRITE_USUAL = 8,	  /* a group is like that anyway where there is no controller */
 };
 
 /* One file of a group to write. */

@@ -178,6 +178,21 @@ subordinate() {
 	tote delete --force "$ID"
 }
 
+@test "root of a user namespace without a name, as podman's monitor starts it, does so too" {
+	command_is sleep 120
+	config 'del(.linux.uidMappings, .linux.gidMappings) | .linux.namespaces |= map(select(.type != "user"))'
+	run user unshare --user --map-root-user env -u USER sh -c "exec $HOME_DIR/tote create $ID >$BUNDLE/out 2>&1"
+	[ -e "$RUNTIME/tote/$ID/state.json" ] || { echo "$output"; cat "$BUNDLE/out"; return 1; }
+	tote delete --force "$ID"
+}
+
+@test "what a group has anyway needs no group: podman's and containerd's defaults" {
+	config '.linux.resources = {"pids": {"limit": 0}, "cpu": {"shares": 1024}, "memory": {"limit": -1}}'
+	runs true
+	config '.linux.resources.cpu.shares = 1023'
+	refused '*cgroup*'
+}
+
 @test "a state directory of somebody else, or open to others, is refused" {
 	mkdir -m 755 "$HOME_DIR/foreign"
 	run tote --root "$HOME_DIR/foreign" run "$ID"

@@ -6,6 +6,7 @@ load scenarios
 @test "slow create" { scenario slow_create; }
 @test "client leaves a slow create" { scenario client_leaves_a_slow_create; }
 @test "server killed" { scenario server_killed; }
+@test "server killed after an exit" { scenario server_killed_after_an_exit; }
 @test "server of a pod killed" { scenario server_of_a_pod_killed; }
 @test "server killed while it creates" { scenario server_killed_while_it_creates; }
 @test "worker killed" { scenario worker_killed; }

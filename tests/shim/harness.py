@@ -423,6 +423,7 @@ class Container(Process):
         with open(os.path.join(self.bundle, "config.json"), "w") as f:
             json.dump(config, f)
         os.mkfifo(os.path.join(self.bundle, "log"), 0o700)
+        self.world.close_log(os.path.join(self.bundle, "log"))
         self.world.read_log(os.path.join(self.bundle, "log"))
 
     def start_shim(self, **more):
@@ -511,6 +512,7 @@ class Container(Process):
         self._client = None
         if os.path.isdir(self.bundle):
             self.world.delete_command(self.id)
+        self.world.close_log(os.path.join(self.bundle, "log"))
         self.world.remove_bundle(self.bundle)
 
 
@@ -525,6 +527,8 @@ class World:
         for path in (self.dir, self.tasks, "/run/containerd/fifo"):
             os.makedirs(path, 0o711)
         self._make_rootfs()
+        self._logs, self._log_poll, self._log_lock = {}, select.epoll(), threading.Lock()
+        threading.Thread(target=self._read_logs, daemon=True).start()
         self.events = EventServer(self.address + ".ttrpc")
 
     def _make_rootfs(self):
@@ -559,13 +563,31 @@ class World:
     def read_log(self, path):
         """Opened as containerd does, before `start`."""
         fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        os.set_blocking(fd, True)
+        self._logs[path] = [fd, b""]
+        self._log_poll.register(fd, select.EPOLLIN)
 
-        def run():
-            with open(fd, "r", errors="replace") as f:
-                for line in f:
-                    self.lines.append(line.rstrip("\n"))
-        threading.Thread(target=run, daemon=True).start()
+    def _drain_log(self, log):
+        with contextlib.suppress(OSError):
+            while True:
+                log[1] += os.read(log[0], 65536)
+        *lines, log[1] = log[1].split(b"\n")
+        self.lines += [line.decode(errors="replace") for line in lines]
+
+    def _read_logs(self):
+        while True:
+            ready = {fd for fd, _ in self._log_poll.poll()}
+            with self._log_lock:
+                for log in self._logs.values():
+                    if log[0] in ready:
+                        self._drain_log(log)
+
+    def close_log(self, path):
+        with self._log_lock:
+            log = self._logs.pop(path, None)
+            if log:
+                self._drain_log(log)
+                self._log_poll.unregister(log[0])
+                os.close(log[0])
 
     def run_shim(self, *arguments, cwd=None, stdin=b"", address=None, environment={}, namespace=None, limit=10):
         command = [SHIM, "-namespace", namespace or NAMESPACE, "-address", address or self.address,

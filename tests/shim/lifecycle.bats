@@ -6,6 +6,7 @@ load scenarios
 @test "whole life" { scenario whole_life; }
 @test "ends by signal" { scenario ends_by_signal; }
 @test "short lives" { scenario short_lives; }
+@test "ends while it starts" { scenario ends_while_it_starts; }
 @test "never started" { scenario never_started; }
 @test "no streams" { scenario no_streams; }
 @test "program missing" { scenario program_missing; }

@@ -82,6 +82,17 @@ def server_killed(w):
 
 
 @scenario
+def server_killed_after_an_exit(w):
+    """What was known of the end is not lost with the server."""
+    c = w.container("a", "sh", "-c", "exit 42").run()
+    at = c.wait().exited_at
+    os.kill(c.server, signal.SIGKILL)
+    eventually(lambda: not shim_processes())
+    d = w.delete_command("a")
+    assert (d.pid, d.exit_status, d.exited_at) == (c.pid, 42, at), d
+
+
+@scenario
 def server_of_a_pod_killed(w):
     """One `delete` for the sandbox ends its siblings, whose bundles may be gone."""
     pause = w.container("g", annotations={"io.kubernetes.cri.sandbox-id": "g"}, io="").run()

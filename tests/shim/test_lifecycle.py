@@ -84,6 +84,23 @@ def short_lives(w):
 
 
 @scenario
+def ends_while_it_starts(w):
+    """Start is still at its hooks when the process ends: that is told behind it, and State knows of no end before."""
+    def change(config):
+        config["hooks"] = {"poststart": [dict(path="/bin/sleep", args=["sleep", "0.5"])]}
+    c = w.container("a", "sh", "-c", "exit 6", change=change)
+    c.create()
+    wait, start = c.begin_wait(), c.client.begin("Start", pb.StartRequest(id="a"))
+    eventually(lambda: not alive(c.pid))
+    time.sleep(0.1)
+    assert not start.done() and not wait.done() and c.state().status == CREATED
+    assert start.result().pid == c.pid and wait.result().exit_status == 6
+    c.delete()
+    eventually(lambda: len(w.events.events) == 4)
+    assert w.events.topics() == ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"]
+
+
+@scenario
 def never_started(w):
     c = w.container("a")
     c.create()
