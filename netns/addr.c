@@ -19,9 +19,9 @@ static size_t addr_size(uint8_t family)
 
 static bool copy_addr(const struct nlattr *attr, uint8_t family, uint8_t *ret_bytes)
 {
-	if (!attr || mnl_attr_get_payload_len(attr) != addr_size(family))
+	if (!attr || nl_size(attr) != addr_size(family))
 		return false;
-	memcpy(ret_bytes, mnl_attr_get_payload(attr), addr_size(family));
+	memcpy(ret_bytes, nl_data(attr), addr_size(family));
 	return true;
 }
 
@@ -40,14 +40,14 @@ static uint32_t flags_to_keep(uint32_t flags, uint8_t family)
 
 static bool read_addr(const struct nlmsghdr *nlh, const struct link *link, struct addr *ret_addr)
 {
-	const struct ifaddrmsg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct ifaddrmsg *msg = nl_payload(nlh);
 	const struct nlattr *attrs[IFA_RT_PRIORITY + 1];
 	struct addr addr = { .family = msg->ifa_family, .prefix_len = msg->ifa_prefixlen };
 	uint32_t flags = msg->ifa_flags;
 
 	rtnl_attrs(nlh, sizeof(*msg), attrs, ARRAY_SIZE(attrs));
 	if (attrs[IFA_FLAGS])
-		flags = mnl_attr_get_u32(attrs[IFA_FLAGS]);
+		flags = nl_u32(attrs[IFA_FLAGS]);
 	if ((int)msg->ifa_index != link->index)
 		return false;
 	if (addr.family != AF_INET && addr.family != AF_INET6)
@@ -59,7 +59,7 @@ static bool read_addr(const struct nlmsghdr *nlh, const struct link *link, struc
 		memcpy(addr.local, addr.peer, sizeof(addr.local));
 	addr.has_broadcast = copy_addr(attrs[IFA_BROADCAST], addr.family, addr.broadcast);
 	if (attrs[IFA_RT_PRIORITY])
-		addr.metric = mnl_attr_get_u32(attrs[IFA_RT_PRIORITY]);
+		addr.metric = nl_u32(attrs[IFA_RT_PRIORITY]);
 	addr.scope = msg->ifa_scope;
 	addr.flags = flags;
 	*ret_addr = addr;
@@ -133,8 +133,8 @@ static struct nlmsghdr *request(struct rtnl *r, uint16_t type, uint16_t flags,
 		msg.ifa_scope = RT_SCOPE_HOST;
 	nlh = rtnl_request(r, type, flags, &msg, sizeof(msg), "%s on %s", ip_net_text(net, text),
 			   link->name);
-	mnl_attr_put(nlh, IFA_LOCAL, ip_size(&net->ip), net->ip.bytes);
-	mnl_attr_put(nlh, IFA_ADDRESS, ip_size(&net->ip), net->ip.bytes);
+	nl_put(nlh, IFA_LOCAL, ip_size(&net->ip), net->ip.bytes);
+	nl_put(nlh, IFA_ADDRESS, ip_size(&net->ip), net->ip.bytes);
 	return nlh;
 }
 
@@ -146,10 +146,10 @@ void addr_add(struct rtnl *r, const struct link *link, const struct ip_net *net,
 	if (net->ip.family == AF_INET && net->prefix_len < 31) {
 		struct ip last = ip_net_last(net);
 
-		mnl_attr_put(nlh, IFA_BROADCAST, ip_size(&last), last.bytes);
+		nl_put(nlh, IFA_BROADCAST, ip_size(&last), last.bytes);
 	}
 	if (flags)
-		mnl_attr_put_u32(nlh, IFA_FLAGS, flags);
+		nl_put_u32(nlh, IFA_FLAGS, flags);
 }
 
 void addr_delete(struct rtnl *r, const struct link *link, const struct ip_net *net)
@@ -172,14 +172,14 @@ static void put_back(struct rtnl *r, const struct link *link, const struct addr 
 	inet_ntop(addr->family, addr->local, text, sizeof(text));
 	nlh = rtnl_request(r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &msg, sizeof(msg),
 			   "%s/%u on %s", text, addr->prefix_len, link->name);
-	mnl_attr_put(nlh, IFA_LOCAL, size, addr->local);
-	mnl_attr_put(nlh, IFA_ADDRESS, size, addr->peer);
+	nl_put(nlh, IFA_LOCAL, size, addr->local);
+	nl_put(nlh, IFA_ADDRESS, size, addr->peer);
 	if (addr->has_broadcast)
-		mnl_attr_put(nlh, IFA_BROADCAST, size, addr->broadcast);
+		nl_put(nlh, IFA_BROADCAST, size, addr->broadcast);
 	if (addr->flags)
-		mnl_attr_put_u32(nlh, IFA_FLAGS, addr->flags);
+		nl_put_u32(nlh, IFA_FLAGS, addr->flags);
 	if (addr->metric)
-		mnl_attr_put_u32(nlh, IFA_RT_PRIORITY, addr->metric);
+		nl_put_u32(nlh, IFA_RT_PRIORITY, addr->metric);
 }
 
 void addr_add_all(struct rtnl *r, const struct link *link, const struct addr_list *list)

@@ -20,11 +20,12 @@ struct limits {
 	uint64_t ingress_rate, ingress_burst, egress_rate, egress_burst;
 };
 
+/* containerd's names for these begin with a capital letter. */
 static const struct json_field limit_fields[] = {
-	{ "ingressRate", json_u64, offsetof(struct limits, ingress_rate) },
-	{ "ingressBurst", json_u64, offsetof(struct limits, ingress_burst) },
-	{ "egressRate", json_u64, offsetof(struct limits, egress_rate) },
-	{ "egressBurst", json_u64, offsetof(struct limits, egress_burst) },
+	{ "ingressRate", json_u64, offsetof(struct limits, ingress_rate), JSON_ANY_CASE },
+	{ "ingressBurst", json_u64, offsetof(struct limits, ingress_burst), JSON_ANY_CASE },
+	{ "egressRate", json_u64, offsetof(struct limits, egress_rate), JSON_ANY_CASE },
+	{ "egressBurst", json_u64, offsetof(struct limits, egress_burst), JSON_ANY_CASE },
 };
 static const struct json_table limits_table = { limit_fields, ARRAY_SIZE(limit_fields),
 						sizeof(struct limits), NULL };

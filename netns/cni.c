@@ -126,6 +126,7 @@ static int del_list(struct attach *at, const struct json_value *plugins,
 	struct err first = { 0 };
 	size_t count = 0;
 
+	at->rules_gone = false;
 	for (const struct json_value *p = plugins->first; p; p = p == last ? NULL : p->next)
 		order[count++] = p;
 	while (count--)
@@ -140,6 +141,7 @@ void cni_take_network(struct attach *at, const struct cni_network *network)
 {
 	at->network = network->name;
 	at->version = network->version;
+	at->single = network->single;
 }
 
 static int add_list(struct attach *at, const struct held *h, const struct cni_network *network,

@@ -82,7 +82,7 @@ static int is_used(struct nft *n, struct err *err)
  * Our rules in others' chains go with the last container: the generation keeps one that comes right now
  * from losing its way. The table stays, as it would have to be made again for the next one.
  */
-static int close_unused(struct nft *n, struct err *err)
+int firewall_settle(struct nft *n, struct err *err)
 {
 	int rc = -ERESTART;
 
@@ -143,7 +143,7 @@ int firewall_remove(const char *owner, struct err *err)
 	rc = nft_open(&n, err);
 	if (rc == 0)
 		rc = nft_elems_drop(&n, &firewall_table, sets, FIREWALL_SETS, owner, &gone, err);
-	return rc < 0 ? rc : close_unused(&n, err);
+	return rc < 0 ? rc : firewall_settle(&n, err);
 }
 
 static int is_open(struct nft *n, struct err *err)
@@ -179,9 +179,14 @@ int firewall_check(const struct firewall_wish *wish, struct err *err)
 			: 0;
 }
 
-int firewall_elems(struct nft *n, struct nft_elems *ret_list, struct err *err)
+int firewall_elems(struct nft *n, const char *owner, struct nft_elems *ret_list, struct err *err)
 {
-	return nft_elems_dump_all(n, &firewall_table, sets, FIREWALL_SETS, NULL, ret_list, err);
+	return nft_elems_dump_all(n, &firewall_table, sets, FIREWALL_SETS, owner, ret_list, err);
+}
+
+void firewall_queue_release(struct nft *n, const struct nft_elems *list)
+{
+	nft_elems_queue_release(n, &firewall_table, list);
 }
 
 int firewall_is_whole(struct nft *n, struct err *err)

@@ -80,7 +80,7 @@ static bool is_refusal(const struct nlattr *exprs)
 {
 	const struct nlattr *elem = NULL;
 
-	while ((elem = nft_next(exprs, elem))) {
+	while ((elem = nl_next_nested(exprs, elem))) {
 		struct expr e = read_expr(elem);
 
 		if (verdict_of(&e) == NF_DROP || strcmp(e.name, "reject") == 0)
@@ -103,10 +103,9 @@ static bool has_our_mask(const struct expr *e)
 		return false;
 	rtnl_nested(e->data, attrs, ARRAY_SIZE(attrs));
 	rtnl_nested(attrs[NFTA_BITWISE_MASK], data, ARRAY_SIZE(data));
-	if (!data[NFTA_DATA_VALUE] ||
-	    mnl_attr_get_payload_len(data[NFTA_DATA_VALUE]) != sizeof(mask))
+	if (!data[NFTA_DATA_VALUE] || nl_size(data[NFTA_DATA_VALUE]) != sizeof(mask))
 		return false;
-	memcpy(&mask, mnl_attr_get_payload(data[NFTA_DATA_VALUE]), sizeof(mask));
+	memcpy(&mask, nl_data(data[NFTA_DATA_VALUE]), sizeof(mask));
 	return mask == FIREWALL_MARK;
 }
 
@@ -116,7 +115,7 @@ static bool is_ours(const struct nlattr *exprs)
 	const struct nlattr *elem = NULL;
 	bool masked = false;
 
-	while ((elem = nft_next(exprs, elem))) {
+	while ((elem = nl_next_nested(exprs, elem))) {
 		struct expr e = read_expr(elem);
 
 		masked |= has_our_mask(&e);
@@ -132,24 +131,19 @@ static int look_into(struct nft *n, struct foreign_chain *c, struct err *err)
 	autobuf replies = BUF_INIT;
 	const struct nlmsghdr *reply = NULL;
 	struct nlmsghdr *nlh;
-	uint64_t handle;
 	int rc;
 
 	nlh = nft_question(n, NFT_MSG_GETRULE, NLM_F_DUMP, c->family, c->chain);
-	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, c->table);
-	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, c->chain);
+	nl_put_text(nlh, NFTA_RULE_TABLE, c->table);
+	nl_put_text(nlh, NFTA_RULE_CHAIN, c->chain);
 	rc = nft_ask(n, &replies, err);
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
 	while ((reply = rtnl_next(&replies, reply))) {
 		nft_attrs(reply, attrs, ARRAY_SIZE(attrs));
 		c->refuses |= is_refusal(attrs[NFTA_RULE_EXPRESSIONS]);
-		if (!attrs[NFTA_RULE_HANDLE] ||
-		    mnl_attr_validate(attrs[NFTA_RULE_HANDLE], MNL_TYPE_U64) < 0 ||
-		    !is_ours(attrs[NFTA_RULE_EXPRESSIONS]))
-			continue;
-		handle = mnl_attr_get_u64(attrs[NFTA_RULE_HANDLE]);
-		c->ours = be64toh(handle);
+		if (is_ours(attrs[NFTA_RULE_EXPRESSIONS]))
+			c->ours = be64toh(nl_u64(attrs[NFTA_RULE_HANDLE]));
 	}
 	return 0;
 }
@@ -209,8 +203,8 @@ void foreign_open(struct nft *n, const struct foreign_chain *c)
 	struct nlmsghdr *nlh = nft_change(n, NFT_MSG_NEWRULE, NLM_F_CREATE, c->family,
 					  "a rule in chain %s of table %s", c->chain, c->table);
 
-	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, c->table);
-	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, c->chain);
+	nl_put_text(nlh, NFTA_RULE_TABLE, c->table);
+	nl_put_text(nlh, NFTA_RULE_CHAIN, c->chain);
 	nft_put_exprs(nlh, exprs);
 	nft_put_comment(nlh, NFTA_RULE_USERDATA, COMMENT);
 }
@@ -220,7 +214,7 @@ void foreign_close(struct nft *n, const struct foreign_chain *c)
 	struct nlmsghdr *nlh = nft_change(n, NFT_MSG_DELRULE, 0, c->family,
 					  "our rule in chain %s of table %s", c->chain, c->table);
 
-	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, c->table);
-	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, c->chain);
-	mnl_attr_put_u64(nlh, NFTA_RULE_HANDLE, htobe64(c->ours));
+	nl_put_text(nlh, NFTA_RULE_TABLE, c->table);
+	nl_put_text(nlh, NFTA_RULE_CHAIN, c->chain);
+	nl_put_u64(nlh, NFTA_RULE_HANDLE, htobe64(c->ours));
 }

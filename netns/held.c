@@ -107,16 +107,17 @@ static char *copy(struct arena *a, const char *text)
 }
 
 /* A path that means the namespace in other processes as well; else NULL. */
-static char *lasting_path(struct arena *a, const char *path)
+static char *lasting_path(const struct attach *at)
 {
 	static const char *const ours[] = { "/proc/self/", "/proc/thread-self/", "/dev/fd/" };
+	const char *path = at->netns_path;
 
-	if (!path || path[0] != '/')
+	if (!path || path[0] != '/' || at->lasting_path)
 		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
 		if (strncmp(path, ours[i], strlen(ours[i])) == 0)
 			return NULL;
-	return arena_strdup(a, path);
+	return arena_strdup(at->arena, path);
 }
 
 int held_begin(struct attach *at, struct held *h, const struct cni_network *network)
@@ -133,7 +134,7 @@ int held_begin(struct attach *at, struct held *h, const struct cni_network *netw
 		return rc;
 	r.container = arena_strdup(at->arena, at->container);
 	r.ifname = arena_strdup(at->arena, at->ifname);
-	r.netns_path = lasting_path(at->arena, at->netns_path);
+	r.netns_path = lasting_path(at);
 	r.netns_id = arena_strdup(at->arena, id);
 	r.owner = copy(at->arena, at->owner);
 	r.args = copy(at->arena, at->args);
@@ -152,10 +153,28 @@ int held_begin(struct attach *at, struct held *h, const struct cni_network *netw
 	return record_save(at->run_fd, &h->record, at->err);
 }
 
+/* From here on it is found by a path that others can use, too. */
+static int settle_path(struct attach *at, struct held *h)
+{
+	const char *before = at->netns_path, *path = at->lasting_path(at);
+
+	if (!path)
+		return at->err->code;
+	for_each (i, &at->result.interfaces)
+		if (i->sandbox && strcmp(i->sandbox, before) == 0)
+			i->sandbox = arena_strdup(at->arena, path);
+	at->netns_path = path;
+	at->lasting_path = NULL;
+	h->record.netns_path = lasting_path(at);
+	return 0;
+}
+
 int held_end(struct attach *at, struct held *h)
 {
-	if (h->lock < 0)
-		return 0;
+	int r = at->lasting_path ? settle_path(at, h) : 0;
+
+	if (r < 0 || h->lock < 0)
+		return r;
 	h->record.result = at->result;
 	h->record.done = true;
 	return record_save(at->run_fd, &h->record, at->err);

@@ -41,9 +41,9 @@ static bool read_lent(const struct nlmsghdr *nlh, struct lent *lent)
 		return false;
 	rtnl_attrs(nlh, sizeof(struct ifinfomsg), attrs, ARRAY_SIZE(attrs));
 	alias = attrs[IFLA_IFALIAS];
-	if (!alias || mnl_attr_get_payload_len(alias) > IFNAMSIZ)
+	if (!alias || nl_size(alias) > IFNAMSIZ)
 		return false;
-	memcpy(lent->home, mnl_attr_get_payload(alias), mnl_attr_get_payload_len(alias));
+	memcpy(lent->home, nl_data(alias), nl_size(alias));
 	return lent->home[IFNAMSIZ - 1] == '\0' && link_name_ok(lent->home);
 }
 
@@ -58,8 +58,8 @@ static int find_lent(struct rtnl *r, const struct host_device *device, const cha
 	int found = 0;
 	int rc;
 
-	mnl_attr_put_u32(rtnl_request(r, RTM_GETLINK, NLM_F_DUMP, &info, sizeof(info), "of all"),
-			 IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	nl_put_u32(rtnl_request(r, RTM_GETLINK, NLM_F_DUMP, &info, sizeof(info), "of all"),
+		   IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	rc = rtnl_run(r, &replies, err);
 	if (rc < 0)
 		return rc;
@@ -80,7 +80,7 @@ static void set_alias(struct rtnl *r, const struct link *link, const char *alias
 	struct nlmsghdr *nlh =
 		rtnl_request(r, RTM_NEWLINK, 0, &info, sizeof(info), "alias of %s", link->name);
 
-	mnl_attr_put(nlh, IFLA_IFALIAS, strlen(alias), alias);
+	nl_put(nlh, IFLA_IFALIAS, strlen(alias), alias);
 }
 
 static int lend(struct attach *at, const struct host_device *device, struct link *ret_link)

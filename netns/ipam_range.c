@@ -75,13 +75,16 @@ static int check_range(struct json_ctx *ctx, void *out)
 	return complete(ctx, range);
 }
 
-#define RANGE_FIELDS(struct_name, prefix)                                                          \
-	{ "subnet", read_subnet, offsetof(struct struct_name, prefix subnet) },                    \
-		{ "rangeStart", read_ip, offsetof(struct struct_name, prefix start) },             \
-		{ "rangeEnd", read_ip, offsetof(struct struct_name, prefix end) },                 \
+/* containerd's names for these begin with a capital letter. */
+#define RANGE_FIELD(key, read, struct_name, member)                                                \
 	{                                                                                          \
-		"gateway", read_ip, offsetof(struct struct_name, prefix gateway)                   \
+		key, read, offsetof(struct struct_name, member), JSON_ANY_CASE                     \
 	}
+#define RANGE_FIELDS(struct_name, prefix)                                                          \
+	RANGE_FIELD("subnet", read_subnet, struct_name, prefix subnet),                            \
+		RANGE_FIELD("rangeStart", read_ip, struct_name, prefix start),                     \
+		RANGE_FIELD("rangeEnd", read_ip, struct_name, prefix end),                         \
+		RANGE_FIELD("gateway", read_ip, struct_name, prefix gateway)
 
 static const struct json_field range_fields[] = { RANGE_FIELDS(ip_range, ) };
 static const struct json_table range_table = { range_fields, ARRAY_SIZE(range_fields),

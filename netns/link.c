@@ -63,22 +63,22 @@ const char *link_mac_text(const uint8_t mac[LINK_MAC_SIZE], char text[LINK_MAC_T
 /* Statistics are no use here and make the answer large. */
 static void put_filter(struct nlmsghdr *nlh)
 {
-	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	nl_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 }
 
 static uint32_t u32_or(const struct nlattr *attr, uint32_t none)
 {
-	return attr ? mnl_attr_get_u32(attr) : none;
+	return attr ? nl_u32(attr) : none;
 }
 
 /* By the ends the kernel gives attributes, as a name need not have one of its own. */
 static bool copy_name(const struct nlattr *attr, char *ret_name, size_t size)
 {
-	size_t len = attr ? mnl_attr_get_payload_len(attr) : 0;
+	size_t len = attr ? nl_size(attr) : 0;
 
-	if (!len || len > size || !memchr(mnl_attr_get_payload(attr), 0, len))
+	if (!len || len > size || !memchr(nl_data(attr), 0, len))
 		return false;
-	strcpy(ret_name, mnl_attr_get_str(attr));
+	strcpy(ret_name, nl_data(attr));
 	return true;
 }
 
@@ -94,24 +94,24 @@ static void read_info(const struct nlattr *info, struct link *link)
 	copy_name(attrs[IFLA_INFO_SLAVE_KIND], master, sizeof(master));
 	if (strcmp(link->kind, "bridge") == 0) {
 		rtnl_nested(attrs[IFLA_INFO_DATA], bridge, ARRAY_SIZE(bridge));
-		link->vlan_filtering = bridge[IFLA_BR_VLAN_FILTERING] &&
-				       mnl_attr_get_u8(bridge[IFLA_BR_VLAN_FILTERING]);
+		link->vlan_filtering =
+			bridge[IFLA_BR_VLAN_FILTERING] && nl_u8(bridge[IFLA_BR_VLAN_FILTERING]);
 	}
 	if (strcmp(master, "bridge") == 0) {
 		rtnl_nested(attrs[IFLA_INFO_SLAVE_DATA], port, ARRAY_SIZE(port));
 		link->has_hairpin = port[IFLA_BRPORT_MODE];
-		link->hairpin = link->has_hairpin && mnl_attr_get_u8(port[IFLA_BRPORT_MODE]);
+		link->hairpin = link->has_hairpin && nl_u8(port[IFLA_BRPORT_MODE]);
 	}
 }
 
 bool link_read(const struct nlmsghdr *nlh, struct link *ret_link)
 {
 	const struct nlattr *attrs[IFLA_LINK_NETNSID + 1];
-	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
+	const struct ifinfomsg *info = nl_payload(nlh);
 	const struct nlattr *mac;
 
 	if ((nlh->nlmsg_type != RTM_NEWLINK && nlh->nlmsg_type != RTM_DELLINK) ||
-	    mnl_nlmsg_get_payload_len(nlh) < sizeof(*info))
+	    nl_payload_size(nlh) < sizeof(*info))
 		return false;
 	rtnl_attrs(nlh, sizeof(*info), attrs, ARRAY_SIZE(attrs));
 	memset(ret_link, 0, sizeof(*ret_link));
@@ -124,11 +124,11 @@ bool link_read(const struct nlmsghdr *nlh, struct link *ret_link)
 	ret_link->other_nsid = (int)u32_or(attrs[IFLA_LINK_NETNSID], (uint32_t)-1);
 	ret_link->mtu = u32_or(attrs[IFLA_MTU], 0);
 	if (attrs[IFLA_OPERSTATE])
-		ret_link->operstate = mnl_attr_get_u8(attrs[IFLA_OPERSTATE]);
+		ret_link->operstate = nl_u8(attrs[IFLA_OPERSTATE]);
 	mac = attrs[IFLA_ADDRESS];
-	ret_link->has_mac = mac && mnl_attr_get_payload_len(mac) == LINK_MAC_SIZE;
+	ret_link->has_mac = mac && nl_size(mac) == LINK_MAC_SIZE;
 	if (ret_link->has_mac)
-		memcpy(ret_link->mac, mnl_attr_get_payload(mac), LINK_MAC_SIZE);
+		memcpy(ret_link->mac, nl_data(mac), LINK_MAC_SIZE);
 	read_info(attrs[IFLA_LINKINFO], ret_link);
 	return true;
 }
@@ -155,7 +155,7 @@ void link_ask(struct rtnl *r, const char *name)
 	struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
 	struct nlmsghdr *nlh = rtnl_request(r, RTM_GETLINK, 0, &info, sizeof(info), "%s", name);
 
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	nl_put_text(nlh, IFLA_IFNAME, name);
 	put_filter(nlh);
 }
 
@@ -211,7 +211,7 @@ int link_list(struct rtnl *r, int master, const char *kind, struct arena *a,
 	nlh = rtnl_request(r, RTM_GETLINK, NLM_F_DUMP, &info, sizeof(info), "of all interfaces");
 	put_filter(nlh);
 	if (master)
-		mnl_attr_put_u32(nlh, IFLA_MASTER, (uint32_t)master);
+		nl_put_u32(nlh, IFLA_MASTER, (uint32_t)master);
 	rc = rtnl_run(r, &replies, err);
 	if (rc < 0)
 		return rc;

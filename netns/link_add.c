@@ -36,15 +36,25 @@ int link_add_explain(const char *kind, struct err *err)
 
 static void put_common(struct nlmsghdr *nlh, const struct link_add *add)
 {
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, add->name);
+	nl_put_text(nlh, IFLA_IFNAME, add->name);
 	if (add->netns_fd >= 0)
-		mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)add->netns_fd);
+		nl_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)add->netns_fd);
 	if (add->mtu)
-		mnl_attr_put_u32(nlh, IFLA_MTU, add->mtu);
+		nl_put_u32(nlh, IFLA_MTU, add->mtu);
 	if (add->mac)
-		mnl_attr_put(nlh, IFLA_ADDRESS, LINK_MAC_SIZE, add->mac);
+		nl_put(nlh, IFLA_ADDRESS, LINK_MAC_SIZE, add->mac);
 	if (add->no_queue)
-		mnl_attr_put_u32(nlh, IFLA_TXQLEN, 0);
+		nl_put_u32(nlh, IFLA_TXQLEN, 0);
+}
+
+/*
+ * Unless it is told how many queues there may be, veth makes one for each processor and then switches all
+ * but one off (veth_init_queues()), which waits for all readers twice: up to 1 ms.
+ */
+static void put_one_queue(struct nlmsghdr *nlh)
+{
+	nl_put_u32(nlh, IFLA_NUM_TX_QUEUES, 1);
+	nl_put_u32(nlh, IFLA_NUM_RX_QUEUES, 1);
 }
 
 /* What is nested in a request that makes an interface. */
@@ -65,19 +75,19 @@ static struct nlmsghdr *begin(struct rtnl *r, const struct link_add *add, const 
 
 	put_common(nlh, add);
 	if (add->lower)
-		mnl_attr_put_u32(nlh, IFLA_LINK, (uint32_t)add->lower);
+		nl_put_u32(nlh, IFLA_LINK, (uint32_t)add->lower);
 	if (add->master)
-		mnl_attr_put_u32(nlh, IFLA_MASTER, (uint32_t)add->master);
-	ret_nests->info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
-	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, kind);
-	ret_nests->data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+		nl_put_u32(nlh, IFLA_MASTER, (uint32_t)add->master);
+	ret_nests->info = nl_nest(nlh, IFLA_LINKINFO);
+	nl_put_text(nlh, IFLA_INFO_KIND, kind);
+	ret_nests->data = nl_nest(nlh, IFLA_INFO_DATA);
 	return nlh;
 }
 
 static void end(struct nlmsghdr *nlh, const struct nests *nests)
 {
-	mnl_attr_nest_end(nlh, nests->data);
-	mnl_attr_nest_end(nlh, nests->info);
+	nl_nest_end(nlh, nests->data);
+	nl_nest_end(nlh, nests->info);
 }
 
 void link_add_bridge(struct rtnl *r, const struct link_add *add, bool vlan_filtering)
@@ -87,7 +97,7 @@ void link_add_bridge(struct rtnl *r, const struct link_add *add, bool vlan_filte
 
 	/* A kernel without CONFIG_BRIDGE_VLAN_FILTERING refuses to hear of it. */
 	if (vlan_filtering)
-		mnl_attr_put_u8(nlh, IFLA_BR_VLAN_FILTERING, 1);
+		nl_put_u8(nlh, IFLA_BR_VLAN_FILTERING, 1);
 	end(nlh, &nests);
 }
 
@@ -95,12 +105,14 @@ void link_add_veth(struct rtnl *r, const struct link_add *add, const struct link
 {
 	struct nests nests;
 	struct nlmsghdr *nlh = begin(r, add, "veth", &nests);
-	struct nlattr *nest = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
+	struct nlattr *nest = nl_nest(nlh, VETH_INFO_PEER);
 
-	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	nl_put_header(nlh, sizeof(struct ifinfomsg));
 	put_common(nlh, peer);
-	mnl_attr_nest_end(nlh, nest);
+	put_one_queue(nlh);
+	nl_nest_end(nlh, nest);
 	end(nlh, &nests);
+	put_one_queue(nlh);
 }
 
 void link_add_macvlan(struct rtnl *r, const struct link_add *add, uint32_t mode)
@@ -108,7 +120,7 @@ void link_add_macvlan(struct rtnl *r, const struct link_add *add, uint32_t mode)
 	struct nests nests;
 	struct nlmsghdr *nlh = begin(r, add, "macvlan", &nests);
 
-	mnl_attr_put_u32(nlh, IFLA_MACVLAN_MODE, mode);
+	nl_put_u32(nlh, IFLA_MACVLAN_MODE, mode);
 	end(nlh, &nests);
 }
 
@@ -117,10 +129,10 @@ void link_add_ipvlan(struct rtnl *r, const struct link_add *add, uint16_t mode, 
 	struct nests nests;
 	struct nlmsghdr *nlh = begin(r, add, "ipvlan", &nests);
 
-	mnl_attr_put_u16(nlh, IFLA_IPVLAN_MODE, mode);
+	nl_put_u16(nlh, IFLA_IPVLAN_MODE, mode);
 	/* Linux before 4.15 does not know it. */
 	if (flags)
-		mnl_attr_put_u16(nlh, IFLA_IPVLAN_FLAGS, flags);
+		nl_put_u16(nlh, IFLA_IPVLAN_FLAGS, flags);
 	end(nlh, &nests);
 }
 
@@ -129,7 +141,7 @@ void link_add_vlan(struct rtnl *r, const struct link_add *add, uint16_t vlan)
 	struct nests nests;
 	struct nlmsghdr *nlh = begin(r, add, "vlan", &nests);
 
-	mnl_attr_put_u16(nlh, IFLA_VLAN_ID, vlan);
+	nl_put_u16(nlh, IFLA_VLAN_ID, vlan);
 	end(nlh, &nests);
 }
 

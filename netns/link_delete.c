@@ -28,7 +28,7 @@ void link_delete_now(struct rtnl *r, const struct link *link)
 static int events_of(struct rtnl *r, struct err *err)
 {
 	static const unsigned int group = RTNLGRP_LINK;
-	autofd netns_fd = ioctl(mnl_socket_get_fd(r->sock), SIOCGSKNS);
+	autofd netns_fd = ioctl(r->fd, SIOCGSKNS);
 
 	if (netns_fd < 0)
 		return err_errno(err, "cannot tell the netlink socket's network namespace");
@@ -39,7 +39,7 @@ static int events_of(struct rtnl *r, struct err *err)
  * a lock nor the pipe somebody reads our output from. */
 static void send_and_exit(struct rtnl *r)
 {
-	unsigned int fd = (unsigned int)mnl_socket_get_fd(r->sock);
+	unsigned int fd = (unsigned int)r->fd;
 
 	if (fd > 0)
 		close_range(0, fd - 1, 0);
@@ -78,7 +78,7 @@ static int send_elsewhere(struct rtnl *r)
 static bool tells_of(const struct buf *messages, int index)
 {
 	for (const struct nlmsghdr *nlh = NULL; (nlh = rtnl_next(messages, nlh));) {
-		const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
+		const struct ifinfomsg *info = nl_payload(nlh);
 
 		/* A bridge tells of a port that leaves with AF_BRIDGE. */
 		if (nlh->nlmsg_type == RTM_DELLINK && info->ifi_family == AF_UNSPEC &&
@@ -102,7 +102,7 @@ static int wait_gone(struct rtnl *r, int events, const struct link *link, struct
 {
 	struct pollfd fds[] = {
 		{ .fd = events, .events = POLLIN },
-		{ .fd = mnl_socket_get_fd(r->sock), .events = POLLIN },
+		{ .fd = r->fd, .events = POLLIN },
 	};
 	int64_t end = now_ms() + PATIENCE_MS;
 	autobuf messages = BUF_INIT;

@@ -22,7 +22,7 @@ static struct nlmsghdr *change(struct rtnl *r, const struct link *link, unsigned
 		rtnl_request(r, RTM_NEWLINK, 0, &info, sizeof(info), "%s %s", link->name, what);
 
 	if (!link->index)
-		mnl_attr_put_strz(nlh, IFLA_IFNAME, link->name);
+		nl_put_text(nlh, IFLA_IFNAME, link->name);
 	return nlh;
 }
 
@@ -46,21 +46,20 @@ void link_set_mtu(struct rtnl *r, const struct link *link, uint32_t mtu)
 	char what[24];
 
 	snprintf(what, sizeof(what), "mtu %u", mtu);
-	mnl_attr_put_u32(change(r, link, 0, 0, what), IFLA_MTU, mtu);
+	nl_put_u32(change(r, link, 0, 0, what), IFLA_MTU, mtu);
 }
 
 void link_set_mac(struct rtnl *r, const struct link *link, const uint8_t mac[LINK_MAC_SIZE])
 {
 	char text[LINK_MAC_TEXT_SIZE];
 
-	mnl_attr_put(change(r, link, 0, 0, link_mac_text(mac, text)), IFLA_ADDRESS, LINK_MAC_SIZE,
-		     mac);
+	nl_put(change(r, link, 0, 0, link_mac_text(mac, text)), IFLA_ADDRESS, LINK_MAC_SIZE, mac);
 }
 
 void link_set_master(struct rtnl *r, const struct link *link, int master)
 {
-	mnl_attr_put_u32(change(r, link, 0, 0, master ? "into a bridge" : "out of its bridge"),
-			 IFLA_MASTER, (uint32_t)master);
+	nl_put_u32(change(r, link, 0, 0, master ? "into a bridge" : "out of its bridge"),
+		   IFLA_MASTER, (uint32_t)master);
 }
 
 void link_rename(struct rtnl *r, const struct link *link, const char *name)
@@ -68,20 +67,20 @@ void link_rename(struct rtnl *r, const struct link *link, const char *name)
 	char what[IFNAMSIZ + 8];
 
 	snprintf(what, sizeof(what), "as %s", name);
-	mnl_attr_put_strz(change(r, link, 0, 0, what), IFLA_IFNAME, name);
+	nl_put_text(change(r, link, 0, 0, what), IFLA_IFNAME, name);
 }
 
 static void put_bool_of_kind(struct nlmsghdr *nlh, uint16_t kind_type, uint16_t data_type,
 			     uint16_t type, bool on)
 {
-	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	struct nlattr *info = nl_nest(nlh, IFLA_LINKINFO);
 	struct nlattr *data;
 
-	mnl_attr_put_strz(nlh, kind_type, "bridge");
-	data = mnl_attr_nest_start(nlh, data_type);
-	mnl_attr_put_u8(nlh, type, on);
-	mnl_attr_nest_end(nlh, data);
-	mnl_attr_nest_end(nlh, info);
+	nl_put_text(nlh, kind_type, "bridge");
+	data = nl_nest(nlh, data_type);
+	nl_put_u8(nlh, type, on);
+	nl_nest_end(nlh, data);
+	nl_nest_end(nlh, info);
 }
 
 void link_set_hairpin(struct rtnl *r, const struct link *link, bool on)
@@ -109,12 +108,12 @@ static void vlan(struct rtnl *r, uint16_t type, const struct link *link, uint16_
 	struct bridge_vlan_info vlan_info = { .flags = flags, .vid = id };
 	struct nlmsghdr *nlh =
 		rtnl_request(r, type, 0, &info, sizeof(info), "VLAN %u on %s", id, link->name);
-	struct nlattr *spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	struct nlattr *spec = nl_nest(nlh, IFLA_AF_SPEC);
 
 	if (strcmp(link->kind, "bridge") == 0)
-		mnl_attr_put_u16(nlh, IFLA_BRIDGE_FLAGS, BRIDGE_FLAGS_SELF);
-	mnl_attr_put(nlh, IFLA_BRIDGE_VLAN_INFO, sizeof(vlan_info), &vlan_info);
-	mnl_attr_nest_end(nlh, spec);
+		nl_put_u16(nlh, IFLA_BRIDGE_FLAGS, BRIDGE_FLAGS_SELF);
+	nl_put(nlh, IFLA_BRIDGE_VLAN_INFO, sizeof(vlan_info), &vlan_info);
+	nl_nest_end(nlh, spec);
 }
 
 void link_vlan_add(struct rtnl *r, const struct link *link, uint16_t id, bool pvid_untagged)
@@ -135,6 +134,6 @@ void link_move(struct rtnl *r, const struct link *link, int netns_fd, const char
 		rtnl_request(r, RTM_NEWLINK, 0, &info, sizeof(info),
 			     "%s to another network namespace as %s", link->name, new_name);
 
-	mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)netns_fd);
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, new_name);
+	nl_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)netns_fd);
+	nl_put_text(nlh, IFLA_IFNAME, new_name);
 }

@@ -15,14 +15,14 @@ int link_find_towards(struct rtnl *r, const struct ip *ip, struct link *ret_link
 	int rc;
 
 	nlh = rtnl_request(r, RTM_GETROUTE, 0, &msg, sizeof(msg), "to %s", ip_text(ip, text));
-	mnl_attr_put(nlh, RTA_DST, ip_size(ip), ip->bytes);
+	nl_put(nlh, RTA_DST, ip_size(ip), ip->bytes);
 	rc = rtnl_run(r, &replies, err);
 	if (rc < 0)
 		return rc;
 	if (!replies.len)
 		return err_set(err, ENETUNREACH, "there is no route to %s", text);
 	rtnl_attrs(rtnl_next(&replies, NULL), sizeof(struct rtmsg), attrs, ARRAY_SIZE(attrs));
-	if (!attrs[RTA_OIF] || mnl_attr_validate(attrs[RTA_OIF], MNL_TYPE_U32) < 0)
+	if (!nl_u32(attrs[RTA_OIF]))
 		return err_set(err, ENETUNREACH, "no interface leads to %s", text);
-	return link_find_index(r, (int)mnl_attr_get_u32(attrs[RTA_OIF]), ret_link, err);
+	return link_find_index(r, (int)nl_u32(attrs[RTA_OIF]), ret_link, err);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Host interfaces lent to a container: runtime-spec 1.3, config-linux.md, "Network Devices"
- * (linux.netDevices). cmd/tote-net calls this, since tote itself is linked without libmnl.
+ * (linux.netDevices). cmd/tote-net calls this.
  */
 #ifndef NETNS_NETDEV_H
 #define NETNS_NETDEV_H

@@ -11,44 +11,32 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
+#include <unistd.h>
 
 #define DUMP_TRIES 8
 #define RECV_SIZE 32768 /* the largest piece of a dump the kernel makes */
 
 int nft_open(struct nft *n, struct err *err)
 {
-	/* An answer that is lost must not hang the caller; the kernel gives it while the request is
-	 * being sent. */
-	struct timeval patience = { .tv_sec = 10 };
-	int one = 1;
-	int rc;
+	int fd = nl_open(NETLINK_NETFILTER);
 
-	memset(n, 0, sizeof(*n));
-	n->sock = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	if (!n->sock)
-		return errno == EPROTONOSUPPORT
+	if (fd < 0)
+		return fd == -EPROTONOSUPPORT
 			       ? err_set(err, EPROTONOSUPPORT,
 					 "the kernel has no netfilter (CONFIG_NF_TABLES)")
-			       : err_errno(err, "cannot open a netfilter socket");
-	if (mnl_socket_bind(n->sock, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    setsockopt(mnl_socket_get_fd(n->sock), SOL_SOCKET, SO_RCVTIMEO, &patience,
-		       sizeof(patience)) < 0) {
-		rc = err_errno(err, "cannot set up a netfilter socket");
-		nft_close(n);
-		return rc;
-	}
-	mnl_socket_setsockopt(n->sock, NETLINK_CAP_ACK, &one, sizeof(one));
+			       : err_code(err, fd, "cannot open a netfilter socket");
+	*n = (struct nft){ .fd = fd };
+	nl_set(fd, NETLINK_CAP_ACK);
 	return 0;
 }
 
 void nft_close(struct nft *n)
 {
-	if (n->sock) {
-		nft_linger(mnl_socket_get_fd(n->sock), n->lingers);
-		mnl_socket_close(n->sock);
+	if (n->fd) {
+		nft_linger(n->fd, n->lingers);
+		close(n->fd);
 	}
-	n->sock = NULL;
+	n->fd = 0;
 	n->lingers = false;
 	buf_done(&n->batch);
 	buf_done(&n->words);
@@ -60,7 +48,7 @@ static void settle(struct nft *n)
 	const struct nlmsghdr *nlh = (const void *)(n->batch.data + n->last);
 
 	if (n->building)
-		n->batch.len += MNL_ALIGN(nlh->nlmsg_len);
+		n->batch.len += NLMSG_ALIGN(nlh->nlmsg_len);
 	n->building = false;
 }
 
@@ -73,11 +61,11 @@ static struct nlmsghdr *put_message(struct nft *n, uint16_t type, uint16_t flags
 	settle(n);
 	n->last = n->batch.len;
 	n->building = true;
-	nlh = mnl_nlmsg_put_header(buf_reserve(&n->batch, NFT_MESSAGE_MAX));
+	nlh = nl_message(buf_reserve(&n->batch, NFT_MESSAGE_MAX));
 	nlh->nlmsg_type = type;
 	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
 	nlh->nlmsg_seq = ++n->seq;
-	head = mnl_nlmsg_put_extra_header(nlh, sizeof(*head));
+	head = nl_put_header(nlh, sizeof(*head));
 	head->nfgen_family = family;
 	head->version = NFNETLINK_V0;
 	head->res_id = htons(resource);
@@ -106,7 +94,7 @@ void nft_begin(struct nft *n, uint32_t generation)
 	nlh = put_message(n, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
 	n->first = n->seq;
 	if (generation)
-		mnl_attr_put_u32(nlh, NFNL_BATCH_GENID, htonl(generation));
+		nl_put_u32(nlh, NFNL_BATCH_GENID, htonl(generation));
 	add_words(n, "the batch");
 }
 
@@ -158,8 +146,8 @@ static int error_code(const struct nlmsghdr *nlh)
 {
 	int code = -EBADMSG;
 
-	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(code))
-		memcpy(&code, mnl_nlmsg_get_payload(nlh), sizeof(code));
+	if (nl_payload_size(nlh) >= sizeof(code))
+		memcpy(&code, nl_payload(nlh), sizeof(code));
 	return code;
 }
 
@@ -178,7 +166,7 @@ static void note_failure(const struct nft *n, const struct nlmsghdr *nlh, struct
  * CAP_NET_ADMIN. */
 static void make_room(const struct nft *n)
 {
-	int fd = mnl_socket_get_fd(n->sock);
+	int fd = n->fd;
 	int size = (int)n->batch.len * 2;
 
 	if (size > 65536)
@@ -193,18 +181,15 @@ static int take_answers(const struct nft *n, struct err *failed)
 	bool done = false;
 
 	for (;;) {
-		ssize_t size = recv(mnl_socket_get_fd(n->sock), data, sizeof(data), MSG_DONTWAIT);
-		const struct nlmsghdr *nlh = (const void *)data;
-		int rest = (int)size;
+		ssize_t size = nl_receive(n->fd, data, sizeof(data), MSG_DONTWAIT);
+		const struct nlmsghdr *nlh = NULL;
 
-		if (size < 0 && errno == EINTR)
-			continue;
 		/* ENOBUFS: more failures than there is room for; the first is known. */
-		if (size < 0 && (errno == EAGAIN || (errno == ENOBUFS && failed->code)))
+		if (size == -EAGAIN || (size == -ENOBUFS && failed->code))
 			return done || failed->code ? 0 : -EIO;
 		if (size < 0)
-			return -errno;
-		for (; mnl_nlmsg_ok(nlh, rest); nlh = mnl_nlmsg_next(nlh, &rest)) {
+			return (int)size;
+		while ((nlh = nl_next(data, (size_t)size, nlh))) {
 			if (nlh->nlmsg_type != NLMSG_ERROR)
 				continue;
 			done = true;
@@ -217,16 +202,15 @@ static int take_answers(const struct nft *n, struct err *failed)
 int nft_commit(struct nft *n, struct err *err)
 {
 	struct err failed = { 0 };
-	int rc = 0;
+	int rc;
 
 	((struct nlmsghdr *)(void *)(n->batch.data + n->last))->nlmsg_flags |= NLM_F_ACK;
 	put_message(n, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
 	add_words(n, "the batch");
 	settle(n);
 	make_room(n);
-	if (mnl_socket_sendto(n->sock, n->batch.data, n->batch.len) < 0)
-		rc = -errno;
-	else
+	rc = nl_send(n->fd, n->batch.data, n->batch.len);
+	if (rc == 0)
 		rc = take_answers(n, &failed);
 	if (rc < 0)
 		return err_code(err, rc, "nf_tables: no answer");
@@ -256,7 +240,7 @@ static void keep_reply(struct buf *replies, const struct nlmsghdr *nlh)
 	static const char padding[NLMSG_ALIGNTO];
 
 	buf_add(replies, nlh, nlh->nlmsg_len);
-	buf_add(replies, padding, MNL_ALIGN(nlh->nlmsg_len) - nlh->nlmsg_len);
+	buf_add(replies, padding, NLMSG_ALIGN(nlh->nlmsg_len) - nlh->nlmsg_len);
 }
 
 /* One question to its end. 0; 1: overtaken by a change; -errno. */
@@ -264,19 +248,17 @@ static int exchange(struct nft *n, const struct nlmsghdr *question, struct buf *
 {
 	char data[RECV_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
 	bool overtaken = false;
+	int rc = nl_send(n->fd, question, question->nlmsg_len);
 
-	if (mnl_socket_sendto(n->sock, question, question->nlmsg_len) < 0)
-		return -errno;
+	if (rc < 0)
+		return rc;
 	for (;;) {
-		ssize_t size = mnl_socket_recvfrom(n->sock, data, sizeof(data));
-		const struct nlmsghdr *nlh = (const void *)data;
-		int rest = (int)size;
+		ssize_t size = nl_receive(n->fd, data, sizeof(data), 0);
+		const struct nlmsghdr *nlh = NULL;
 
-		if (size < 0 && errno == EINTR)
-			continue;
 		if (size < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		for (; mnl_nlmsg_ok(nlh, rest); nlh = mnl_nlmsg_next(nlh, &rest)) {
+			return size == -EAGAIN ? -ETIMEDOUT : (int)size;
+		while ((nlh = nl_next(data, (size_t)size, nlh))) {
 			if (nlh->nlmsg_seq != question->nlmsg_seq)
 				continue;
 			overtaken |= !!(nlh->nlmsg_flags & NLM_F_DUMP_INTR);
@@ -329,33 +311,21 @@ void nft_attrs(const struct nlmsghdr *nlh, const struct nlattr **ret_attrs, size
 	rtnl_attrs(nlh, sizeof(struct nfgenmsg), ret_attrs, count);
 }
 
-const struct nlattr *nft_next(const struct nlattr *nest, const struct nlattr *prev)
-{
-	const struct nlattr *next;
-	const char *end;
-
-	if (!nest)
-		return NULL;
-	next = prev ? mnl_attr_next(prev) : mnl_attr_get_payload(nest);
-	end = (const char *)mnl_attr_get_payload(nest) + mnl_attr_get_payload_len(nest);
-	return mnl_attr_ok(next, (int)(end - (const char *)next)) ? next : NULL;
-}
-
 const char *nft_text(const struct nlattr *attr)
 {
-	return attr && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0 ? mnl_attr_get_str(attr)
-									 : "";
+	const char *text = nl_text(attr);
+
+	return text ? text : "";
 }
 
 uint32_t nft_u32(const struct nlattr *attr)
 {
-	return attr && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0 ? ntohl(mnl_attr_get_u32(attr))
-								  : 0;
+	return ntohl(nl_u32(attr));
 }
 
 uint8_t nft_family(const struct nlmsghdr *nlh)
 {
-	return mnl_nlmsg_get_payload_len(nlh) >= sizeof(struct nfgenmsg)
-		       ? ((const struct nfgenmsg *)mnl_nlmsg_get_payload(nlh))->nfgen_family
+	return nl_payload_size(nlh) >= sizeof(struct nfgenmsg)
+		       ? ((const struct nfgenmsg *)nl_payload(nlh))->nfgen_family
 		       : 0;
 }

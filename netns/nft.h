@@ -6,19 +6,18 @@
  *
  *	nft_begin(n, 0);
  *	nlh = nft_change(n, NFT_MSG_NEWTABLE, NLM_F_CREATE, NFPROTO_INET, "table inet %s", name);
- *	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, name);
+ *	nl_put_text(nlh, NFTA_TABLE_NAME, name);
  *	rc = nft_commit(n, err);
  *
- * An error reads "nf_tables: table inet tote: <the errno's words>". libmnl alone does it: linking
- * libnftnl as well would cost every start of a program 0.2 ms and more.
+ * An error reads "nf_tables: table inet tote: <the errno's words>". Without a library, as in nl.h.
  */
 #ifndef NETNS_NFT_H
 #define NETNS_NFT_H
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "netns/nl.h"
 
-#include <libmnl/libmnl.h>
 #include <netinet/in.h> /* in front of the kernel's, which give way then */
 
 #include <linux/netfilter.h>
@@ -30,7 +29,7 @@
 #define NFT_MESSAGE_MAX 16384 /* bytes of one message with its attributes */
 
 struct nft {
-	struct mnl_socket *sock;
+	int fd;		/* of the socket; 0: none */
 	uint32_t seq;	/* of the newest message */
 	uint32_t first; /* of the batch */
 	struct buf batch;
@@ -72,9 +71,6 @@ int nft_generation(struct nft *n, uint32_t *ret_generation, struct err *err);
 
 /* The attributes of a message by type, as rtnl_attrs() has them. */
 void nft_attrs(const struct nlmsghdr *nlh, const struct nlattr **ret_attrs, size_t count);
-/* Walks what is nested in an attribute (NULL has nothing): the first for prev NULL, NULL behind the
- * last. */
-const struct nlattr *nft_next(const struct nlattr *nest, const struct nlattr *prev);
 /* The text of an attribute, "" when it is absent or not terminated. */
 const char *nft_text(const struct nlattr *attr);
 /* A 32-bit number, 0 when it is absent or too short. */

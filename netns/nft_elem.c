@@ -58,10 +58,10 @@ uint8_t *nft_key_port(uint8_t *at, uint16_t port)
 
 static void put_value(struct nlmsghdr *nlh, uint16_t type, const uint8_t *value, size_t len)
 {
-	struct nlattr *nest = mnl_attr_nest_start(nlh, type);
+	struct nlattr *nest = nl_nest(nlh, type);
 
-	mnl_attr_put(nlh, NFTA_DATA_VALUE, len, value);
-	mnl_attr_nest_end(nlh, nest);
+	nl_put(nlh, NFTA_DATA_VALUE, len, value);
+	nl_nest_end(nlh, nest);
 }
 
 static void put_key(struct nlmsghdr *nlh, const struct nft_elem *e)
@@ -75,20 +75,20 @@ static void put_key(struct nlmsghdr *nlh, const struct nft_elem *e)
 
 static void put_elem(struct nlmsghdr *nlh, const struct nft_elem *e, bool whole)
 {
-	struct nlattr *nest = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+	struct nlattr *nest = nl_nest(nlh, NFTA_LIST_ELEM);
 
 	put_key(nlh, e);
 	if (whole && e->set->data[0])
 		put_value(nlh, NFTA_SET_ELEM_DATA, e->data, nft_parts_size(e->set->data));
 	if (whole)
 		nft_put_comment(nlh, NFTA_SET_ELEM_USERDATA, e->owner);
-	mnl_attr_nest_end(nlh, nest);
+	nl_nest_end(nlh, nest);
 }
 
 static void put_set(struct nlmsghdr *nlh, const struct nft_table *t, const struct nft_set *set)
 {
-	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, t->name);
-	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, set->name);
+	nl_put_text(nlh, NFTA_SET_ELEM_LIST_TABLE, t->name);
+	nl_put_text(nlh, NFTA_SET_ELEM_LIST_SET, set->name);
 }
 
 /* How many from i on fit one message: those of the same set. */
@@ -115,10 +115,10 @@ static void change_all(struct nft *n, const struct nft_table *t, const struct nf
 
 		end = message_end(l, i);
 		put_set(nlh, t, set);
-		nest = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
+		nest = nl_nest(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
 		for (size_t j = i; j < end; j++)
 			put_elem(nlh, nft_elems_at(l, j), add);
-		mnl_attr_nest_end(nlh, nest);
+		nl_nest_end(nlh, nest);
 	}
 }
 
@@ -130,9 +130,8 @@ static void copy_value(uint8_t *to, const struct nlattr *nest)
 	rtnl_nested(nest, attrs, ARRAY_SIZE(attrs));
 	if (!attrs[NFTA_DATA_VALUE])
 		return;
-	len = mnl_attr_get_payload_len(attrs[NFTA_DATA_VALUE]);
-	memcpy(to, mnl_attr_get_payload(attrs[NFTA_DATA_VALUE]),
-	       len < NFT_KEY_MAX ? len : NFT_KEY_MAX);
+	len = nl_size(attrs[NFTA_DATA_VALUE]);
+	memcpy(to, nl_data(attrs[NFTA_DATA_VALUE]), len < NFT_KEY_MAX ? len : NFT_KEY_MAX);
 }
 
 static void take_elem(const struct nlattr *nest, const struct nft_set *set, const char *owner,
@@ -162,7 +161,7 @@ static void take_all(const struct buf *replies, const struct nft_set *set, const
 		const struct nlattr *nest = NULL;
 
 		nft_attrs(nlh, attrs, ARRAY_SIZE(attrs));
-		while ((nest = nft_next(attrs[NFTA_SET_ELEM_LIST_ELEMENTS], nest)))
+		while ((nest = nl_next_nested(attrs[NFTA_SET_ELEM_LIST_ELEMENTS], nest)))
 			take_elem(nest, set, owner, list);
 	}
 }
@@ -206,9 +205,9 @@ int nft_elem_get(struct nft *n, const struct nft_table *t, const struct nft_elem
 
 	nlh = nft_question(n, NFT_MSG_GETSETELEM, 0, NFPROTO_INET, e->set->name);
 	put_set(nlh, t, e->set);
-	nest = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
+	nest = nl_nest(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
 	put_elem(nlh, e, false);
-	mnl_attr_nest_end(nlh, nest);
+	nl_nest_end(nlh, nest);
 	rc = nft_ask(n, &replies, err);
 	if (rc < 0)
 		return rc;
@@ -302,6 +301,11 @@ int nft_elems_claim(struct nft *n, const struct nft_table *t, const struct nft_e
 		"table inet %s is not as tote makes it, or changes all the time; see `tote network "
 		"repair`",
 		t->name);
+}
+
+void nft_elems_queue_release(struct nft *n, const struct nft_table *t, const struct nft_elems *l)
+{
+	change_all(n, t, l, false);
 }
 
 int nft_elems_release(struct nft *n, const struct nft_table *t, const struct nft_elems *l,

@@ -44,6 +44,8 @@ uint8_t *nft_key_port(uint8_t *at, uint16_t port);
  */
 int nft_elems_claim(struct nft *n, const struct nft_table *t, const struct nft_elems *l,
 		    struct nft_elem *ret_taken, struct err *err);
+/* Queues the removal of all behind nft_begin(); nft_commit() says -ENOENT when one is not there. */
+void nft_elems_queue_release(struct nft *n, const struct nft_table *t, const struct nft_elems *l);
 /* Removes all; -ENOENT when one is not there. */
 int nft_elems_release(struct nft *n, const struct nft_table *t, const struct nft_elems *l,
 		      struct err *err);

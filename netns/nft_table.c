@@ -46,7 +46,7 @@ static uint32_t type_number(const enum nft_type *parts)
 
 static void put_u32(struct nlmsghdr *nlh, uint16_t type, uint32_t value)
 {
-	mnl_attr_put_u32(nlh, type, htonl(value));
+	nl_put_u32(nlh, type, htonl(value));
 }
 
 void nft_put_comment(struct nlmsghdr *nlh, uint16_t type, const char *comment)
@@ -60,13 +60,13 @@ void nft_put_comment(struct nlmsghdr *nlh, uint16_t type, const char *comment)
 	data[1] = (uint8_t)len;
 	memcpy(data + 2, comment, len);
 	data[1 + len] = '\0';
-	mnl_attr_put(nlh, type, 2 + len, data);
+	nl_put(nlh, type, 2 + len, data);
 }
 
 const char *nft_comment(const struct nlattr *attr)
 {
-	size_t left = attr ? mnl_attr_get_payload_len(attr) : 0;
-	const uint8_t *data = attr ? mnl_attr_get_payload(attr) : NULL;
+	size_t left = attr ? nl_size(attr) : 0;
+	const uint8_t *data = attr ? nl_data(attr) : NULL;
 
 	while (left >= 2 && data[1] <= left - 2) {
 		size_t len = data[1];
@@ -81,52 +81,52 @@ const char *nft_comment(const struct nlattr *attr)
 
 static void put_data(struct nlmsghdr *nlh, const struct nft_attr *a)
 {
-	struct nlattr *nest = mnl_attr_nest_start(nlh, a->type);
+	struct nlattr *nest = nl_nest(nlh, a->type);
 	struct nlattr *verdict;
 
 	switch (a->kind) {
 	case NFT_KIND_BYTES:
-		mnl_attr_put(nlh, NFTA_DATA_VALUE, a->len, a->text);
+		nl_put(nlh, NFTA_DATA_VALUE, a->len, a->text);
 		break;
 	case NFT_KIND_HOST32:
-		mnl_attr_put(nlh, NFTA_DATA_VALUE, sizeof(a->number), &a->number);
+		nl_put(nlh, NFTA_DATA_VALUE, sizeof(a->number), &a->number);
 		break;
 	default:
-		verdict = mnl_attr_nest_start(nlh, NFTA_DATA_VERDICT);
+		verdict = nl_nest(nlh, NFTA_DATA_VERDICT);
 		put_u32(nlh, NFTA_VERDICT_CODE, (uint32_t)a->number);
 		if (a->text)
-			mnl_attr_put_strz(nlh, NFTA_VERDICT_CHAIN, a->text);
-		mnl_attr_nest_end(nlh, verdict);
+			nl_put_text(nlh, NFTA_VERDICT_CHAIN, a->text);
+		nl_nest_end(nlh, verdict);
 	}
-	mnl_attr_nest_end(nlh, nest);
+	nl_nest_end(nlh, nest);
 }
 
 static void put_expr(struct nlmsghdr *nlh, const struct nft_expr *e)
 {
-	struct nlattr *elem = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+	struct nlattr *elem = nl_nest(nlh, NFTA_LIST_ELEM);
 	struct nlattr *data;
 
-	mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, e->name);
-	data = mnl_attr_nest_start(nlh, NFTA_EXPR_DATA);
+	nl_put_text(nlh, NFTA_EXPR_NAME, e->name);
+	data = nl_nest(nlh, NFTA_EXPR_DATA);
 	for (const struct nft_attr *a = e->attrs; a->kind; a++) {
 		if (a->kind == NFT_KIND_U32)
 			put_u32(nlh, a->type, (uint32_t)a->number);
 		else if (a->kind == NFT_KIND_TEXT)
-			mnl_attr_put_strz(nlh, a->type, a->text);
+			nl_put_text(nlh, a->type, a->text);
 		else
 			put_data(nlh, a);
 	}
-	mnl_attr_nest_end(nlh, data);
-	mnl_attr_nest_end(nlh, elem);
+	nl_nest_end(nlh, data);
+	nl_nest_end(nlh, elem);
 }
 
 void nft_put_exprs(struct nlmsghdr *nlh, const struct nft_expr *exprs)
 {
-	struct nlattr *list = mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS);
+	struct nlattr *list = nl_nest(nlh, NFTA_RULE_EXPRESSIONS);
 
 	for (; exprs->name; exprs++)
 		put_expr(nlh, exprs);
-	mnl_attr_nest_end(nlh, list);
+	nl_nest_end(nlh, list);
 }
 
 static void make_table(struct nft *n, const struct nft_table *t, uint16_t flags)
@@ -134,7 +134,7 @@ static void make_table(struct nft *n, const struct nft_table *t, uint16_t flags)
 	struct nlmsghdr *nlh = nft_change(n, NFT_MSG_NEWTABLE, NLM_F_CREATE | flags, NFPROTO_INET,
 					  "table inet %s", t->name);
 
-	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, t->name);
+	nl_put_text(nlh, NFTA_TABLE_NAME, t->name);
 	put_u32(nlh, NFTA_TABLE_FLAGS, 0);
 	nft_put_comment(nlh, NFTA_TABLE_USERDATA, t->comment);
 }
@@ -142,17 +142,17 @@ static void make_table(struct nft *n, const struct nft_table *t, uint16_t flags)
 /* The lengths of the parts: what the kernel tells ranges in one of them by. */
 static void put_description(struct nlmsghdr *nlh, const enum nft_type *parts)
 {
-	struct nlattr *desc = mnl_attr_nest_start(nlh, NFTA_SET_DESC);
-	struct nlattr *list = mnl_attr_nest_start(nlh, NFTA_SET_DESC_CONCAT);
+	struct nlattr *desc = nl_nest(nlh, NFTA_SET_DESC);
+	struct nlattr *list = nl_nest(nlh, NFTA_SET_DESC_CONCAT);
 
 	for (; *parts; parts++) {
-		struct nlattr *elem = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+		struct nlattr *elem = nl_nest(nlh, NFTA_LIST_ELEM);
 
 		put_u32(nlh, NFTA_SET_FIELD_LEN, (uint32_t)nft_part_size(*parts));
-		mnl_attr_nest_end(nlh, elem);
+		nl_nest_end(nlh, elem);
 	}
-	mnl_attr_nest_end(nlh, list);
-	mnl_attr_nest_end(nlh, desc);
+	nl_nest_end(nlh, list);
+	nl_nest_end(nlh, desc);
 }
 
 static void make_set(struct nft *n, const struct nft_table *t, const struct nft_set *s, uint32_t id)
@@ -160,8 +160,8 @@ static void make_set(struct nft *n, const struct nft_table *t, const struct nft_
 	struct nlmsghdr *nlh = nft_change(n, NFT_MSG_NEWSET, NLM_F_CREATE, NFPROTO_INET,
 					  "set %s of table inet %s", s->name, t->name);
 
-	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, t->name);
-	mnl_attr_put_strz(nlh, NFTA_SET_NAME, s->name);
+	nl_put_text(nlh, NFTA_SET_TABLE, t->name);
+	nl_put_text(nlh, NFTA_SET_NAME, s->name);
 	put_u32(nlh, NFTA_SET_ID, id);
 	put_u32(nlh, NFTA_SET_FLAGS,
 		(s->data[0] ? NFT_SET_MAP : 0) | (s->ranges ? NFT_SET_INTERVAL | SET_CONCAT : 0));
@@ -181,15 +181,15 @@ static void make_chain(struct nft *n, const struct nft_table *t, const struct nf
 					  "chain %s of table inet %s", c->name, t->name);
 	struct nlattr *hook;
 
-	mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, t->name);
-	mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, c->name);
+	nl_put_text(nlh, NFTA_CHAIN_TABLE, t->name);
+	nl_put_text(nlh, NFTA_CHAIN_NAME, c->name);
 	if (!c->type)
 		return;
-	mnl_attr_put_strz(nlh, NFTA_CHAIN_TYPE, c->type);
-	hook = mnl_attr_nest_start(nlh, NFTA_CHAIN_HOOK);
+	nl_put_text(nlh, NFTA_CHAIN_TYPE, c->type);
+	hook = nl_nest(nlh, NFTA_CHAIN_HOOK);
 	put_u32(nlh, NFTA_HOOK_HOOKNUM, c->hook);
 	put_u32(nlh, NFTA_HOOK_PRIORITY, (uint32_t)c->priority);
-	mnl_attr_nest_end(nlh, hook);
+	nl_nest_end(nlh, hook);
 	put_u32(nlh, NFTA_CHAIN_POLICY, NF_ACCEPT);
 }
 
@@ -199,8 +199,8 @@ static void make_rule(struct nft *n, const struct nft_table *t, const struct nft
 		nft_change(n, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, NFPROTO_INET,
 			   "rule \"%s\" of table inet %s", r->comment, t->name);
 
-	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, t->name);
-	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, r->chain);
+	nl_put_text(nlh, NFTA_RULE_TABLE, t->name);
+	nl_put_text(nlh, NFTA_RULE_CHAIN, r->chain);
 	nft_put_exprs(nlh, r->exprs);
 	nft_put_comment(nlh, NFTA_RULE_USERDATA, r->comment);
 }
@@ -248,7 +248,7 @@ static void remove_table(struct nft *n, const struct nft_table *t)
 	struct nlmsghdr *nlh =
 		nft_change(n, NFT_MSG_DELTABLE, 0, NFPROTO_INET, "table inet %s", t->name);
 
-	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, t->name);
+	nl_put_text(nlh, NFTA_TABLE_NAME, t->name);
 }
 
 int nft_table_mend(struct nft *n, const struct nft_table *t, bool keep, struct err *err)
@@ -266,7 +266,7 @@ int nft_table_mend(struct nft *n, const struct nft_table *t, bool keep, struct e
 	if (keep) {
 		nlh = nft_change(n, NFT_MSG_DELRULE, 0, NFPROTO_INET, "rules of table inet %s",
 				 t->name);
-		mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, t->name);
+		nl_put_text(nlh, NFTA_RULE_TABLE, t->name);
 	}
 	make_rules(n, t);
 	return explain(nft_commit(n, err), err);
@@ -279,7 +279,7 @@ static int ask_table(struct nft *n, const struct nft_table *t, uint32_t *ret_fla
 	struct nlmsghdr *nlh = nft_question(n, NFT_MSG_GETTABLE, 0, NFPROTO_INET, t->name);
 	int rc;
 
-	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, t->name);
+	nl_put_text(nlh, NFTA_TABLE_NAME, t->name);
 	rc = nft_ask(n, &replies, err);
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
@@ -338,7 +338,7 @@ int nft_table_is_whole(struct nft *n, const struct nft_table *t, struct err *err
 	if (flags & NFT_TABLE_F_DORMANT)
 		return 0;
 	nlh = nft_question(n, NFT_MSG_GETRULE, NLM_F_DUMP, NFPROTO_INET, t->name);
-	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, t->name);
+	nl_put_text(nlh, NFTA_RULE_TABLE, t->name);
 	rc = nft_ask(n, &replies, err);
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;

@@ -65,7 +65,6 @@ static int make(struct attach *at, const struct pair_wish *wish, const uint8_t *
 		.netns_fd = -1,
 		.master = wish->master ? wish->master->index : 0,
 		.mtu = wish->mtu,
-		.up = true,
 		.no_queue = true,
 	};
 	struct link_add inside = {
@@ -89,6 +88,9 @@ static int make(struct attach *at, const struct pair_wish *wish, const uint8_t *
 	link_ask(at->host, name);
 	if (wish->master)
 		link_ask_index(at->host, wish->master->index);
+	/* The kernel looks at a new interface's carrier when it is asked about it. Without one it stops what is
+	 * up, and waits for all readers: so it comes up after the question. */
+	link_up(at->host, &port);
 	rc = rtnl_run(at->host, &replies, at->err);
 	if (rc < 0)
 		return link_add_explain("veth", at->err);

@@ -44,7 +44,7 @@ static int unmasquerade(struct attach *at)
 	const struct json_value *ip_masq = json_get(at->conf, "ipMasq");
 	char key[ATTACH_KEY_SIZE];
 
-	if (!ip_masq || !ip_masq->boolean)
+	if (at->rules_gone || !ip_masq || !ip_masq->boolean)
 		return 0;
 	attach_key(at, key);
 	return masquerade_remove(key, at->err);

@@ -18,10 +18,13 @@
 
 struct attach {
 	/* Who: strings of the caller's. */
-	const char *container;	 /* CNI_CONTAINERID, at most 255 bytes */
-	const char *ifname;	 /* CNI_IFNAME: the interface's name inside */
-	const char *netns_path;	 /* CNI_NETNS; NULL or "": not told (DEL) */
-	int netns_fd;		 /* -1: not told, or gone */
+	const char *container;	/* CNI_CONTAINERID, at most 255 bytes */
+	const char *ifname;	/* CNI_IFNAME: the interface's name inside */
+	const char *netns_path; /* CNI_NETNS; NULL or "": not told (DEL) */
+	int netns_fd;		/* -1: not told, or gone */
+	/* ADD: netns_path is good for the moment only. Waits for one that lasts; NULL: it does. */
+	const char *(*lasting_path)(struct attach *at);
+	void *lasting_arg;
 	const char *args;	 /* CNI_ARGS, "NAME=VALUE;..."; NULL: none */
 	const char *plugin_path; /* CNI_PATH, for programs; NULL: cni.h's default */
 	const char *run_dir;	 /* where leases and records are */
@@ -37,6 +40,8 @@ struct attach {
 	/* What the plugins so far made: ADD; of the ADD at CHECK and DEL, when it is known. */
 	struct cni_result result;
 	bool has_result;
+	bool single;	    /* the plugins beside it are others' to run */
+	bool rules_gone;    /* DEL: the attachment has nothing in nf_tables any more */
 	bool runtime_known; /* DEL: what "runtime" says is all that ADD was asked for */
 	/* Opened when first asked for, closed by attach_close(). */
 	struct rtnl *host, *inside;

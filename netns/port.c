@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define TRIES 8 /* others change the same tables meanwhile */
+
 /* Nothing of the host's own may listen where a container wants to. */
 static int check_host(const struct port_wish *w, struct err *err)
 {
@@ -194,11 +196,44 @@ int masquerade_remove(const char *owner, struct err *err)
 	return remove_sets(owner, PORT_SET_MASQUERADE, PORT_SETS, err);
 }
 
+/* What an owner has in both tables, in one change. */
+static int remove_all(struct nft *n, const char *owner, struct nft_elems *ret_ports,
+		      struct err *err)
+{
+	const struct nft_set *sets[PORT_SETS];
+	autoelems admitted = { BUF_INIT };
+	int rc;
+
+	for (int i = 0; i < PORT_SETS; i++)
+		sets[i] = &port_sets[i];
+	buf_reset(&ret_ports->items);
+	rc = nft_elems_dump_all(n, &port_table, sets, PORT_SETS, owner, ret_ports, err);
+	if (rc == 0)
+		rc = firewall_elems(n, owner, &admitted, err);
+	if (rc < 0)
+		return rc;
+	nft_begin(n, 0);
+	nft_elems_queue_release(n, &port_table, ret_ports);
+	firewall_queue_release(n, &admitted);
+	return nft_pending(n) ? nft_commit(n, err) : 0;
+}
+
 int port_forget(const char *owner, struct err *err)
 {
-	int rc = remove_sets(owner, PORT_SET_PORTS, PORT_SETS, err);
+	autoelems gone = { BUF_INIT };
+	autonft n = { 0 };
+	int rc = nft_open(&n, err);
 
-	return rc < 0 ? rc : firewall_remove(owner, err);
+	if (rc < 0)
+		return rc;
+	/* -ENOENT: somebody else removed some of it meanwhile. */
+	rc = -ENOENT;
+	for (int tries = 0; rc == -ENOENT && tries < TRIES; tries++)
+		rc = remove_all(&n, owner, &gone, err);
+	if (rc < 0)
+		return rc;
+	port_flows_end(&n, &gone);
+	return firewall_settle(&n, err);
 }
 
 int port_check(const struct port_wish *wish, struct err *err)
@@ -232,7 +267,7 @@ int port_owners(struct arena *a, struct strv *ret_owners, struct err *err)
 	if (rc == 0)
 		rc = nft_elems_dump_all(&n, &port_table, sets, PORT_SETS, NULL, &list, err);
 	if (rc == 0)
-		rc = firewall_elems(&n, &list, err);
+		rc = firewall_elems(&n, NULL, &list, err);
 	if (rc < 0)
 		return rc;
 	count = nft_elems_count(&list);

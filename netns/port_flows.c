@@ -41,18 +41,18 @@ static int ask_flows(struct nft *n, uint8_t family, uint16_t port, struct buf *r
 	struct nlattr *filter, *tuple, *proto;
 	struct err ignored;
 
-	tuple = mnl_attr_nest_start(nlh, CTA_TUPLE_ORIG);
-	proto = mnl_attr_nest_start(nlh, CTA_TUPLE_PROTO);
-	mnl_attr_put_u8(nlh, CTA_PROTO_NUM, IPPROTO_UDP);
+	tuple = nl_nest(nlh, CTA_TUPLE_ORIG);
+	proto = nl_nest(nlh, CTA_TUPLE_PROTO);
+	nl_put_u8(nlh, CTA_PROTO_NUM, IPPROTO_UDP);
 	if (port)
-		mnl_attr_put_u16(nlh, CTA_PROTO_DST_PORT, htons(port));
-	mnl_attr_nest_end(nlh, proto);
-	mnl_attr_nest_end(nlh, tuple);
-	filter = mnl_attr_nest_start(nlh, CTA_FILTER);
-	mnl_attr_put_u32(nlh, CTA_FILTER_ORIG_FLAGS,
-			 FILTER_PROTOCOL | (port ? FILTER_DESTINATION_PORT : 0));
-	mnl_attr_put_u32(nlh, CTA_FILTER_REPLY_FLAGS, 0);
-	mnl_attr_nest_end(nlh, filter);
+		nl_put_u16(nlh, CTA_PROTO_DST_PORT, htons(port));
+	nl_nest_end(nlh, proto);
+	nl_nest_end(nlh, tuple);
+	filter = nl_nest(nlh, CTA_FILTER);
+	nl_put_u32(nlh, CTA_FILTER_ORIG_FLAGS,
+		   FILTER_PROTOCOL | (port ? FILTER_DESTINATION_PORT : 0));
+	nl_put_u32(nlh, CTA_FILTER_REPLY_FLAGS, 0);
+	nl_nest_end(nlh, filter);
 	return nft_ask(n, replies, &ignored);
 }
 
@@ -64,11 +64,8 @@ static uint16_t port_of_flow(const struct nlattr *original)
 
 	rtnl_nested(original, tuple, ARRAY_SIZE(tuple));
 	rtnl_nested(tuple[CTA_TUPLE_PROTO], proto, ARRAY_SIZE(proto));
-	if (!proto[CTA_PROTO_NUM] || mnl_attr_validate(proto[CTA_PROTO_NUM], MNL_TYPE_U8) < 0 ||
-	    mnl_attr_get_u8(proto[CTA_PROTO_NUM]) != IPPROTO_UDP || !proto[CTA_PROTO_DST_PORT] ||
-	    mnl_attr_validate(proto[CTA_PROTO_DST_PORT], MNL_TYPE_U16) < 0)
-		return 0;
-	return ntohs(mnl_attr_get_u16(proto[CTA_PROTO_DST_PORT]));
+	return nl_u8(proto[CTA_PROTO_NUM]) == IPPROTO_UDP ? ntohs(nl_u16(proto[CTA_PROTO_DST_PORT]))
+							  : 0;
 }
 
 static bool concerns(const struct nft_elems *l, uint8_t family, uint16_t port)
@@ -83,8 +80,7 @@ static bool concerns(const struct nft_elems *l, uint8_t family, uint16_t port)
 static void copy_attr(struct nlmsghdr *nlh, const struct nlattr *attr)
 {
 	if (attr)
-		mnl_attr_put(nlh, attr->nla_type, mnl_attr_get_payload_len(attr),
-			     mnl_attr_get_payload(attr));
+		nl_put(nlh, attr->nla_type, nl_size(attr), nl_data(attr));
 }
 
 static void end_flow(struct nft *n, uint8_t family, const struct nlattr *const *attrs)

@@ -70,11 +70,14 @@ static const struct json_field conf_fields[] = {
 static const struct json_table conf_table = { conf_fields, ARRAY_SIZE(conf_fields),
 					      sizeof(struct portmap_conf), judge };
 
+/* containerd's names for these begin with a capital letter. */
 static const struct json_field mapping_fields[] = {
-	{ "hostPort", json_i64, offsetof(struct mapping, host_port), JSON_REQUIRED },
-	{ "containerPort", json_i64, offsetof(struct mapping, container_port), JSON_REQUIRED },
-	{ "protocol", json_string, offsetof(struct mapping, protocol) },
-	{ "hostIP", json_string, offsetof(struct mapping, host_ip) },
+	{ "hostPort", json_i64, offsetof(struct mapping, host_port),
+	  JSON_REQUIRED | JSON_ANY_CASE },
+	{ "containerPort", json_i64, offsetof(struct mapping, container_port),
+	  JSON_REQUIRED | JSON_ANY_CASE },
+	{ "protocol", json_string, offsetof(struct mapping, protocol), JSON_ANY_CASE },
+	{ "hostIP", json_string, offsetof(struct mapping, host_ip), JSON_ANY_CASE },
 };
 
 static const struct json_table mapping_table = { mapping_fields, ARRAY_SIZE(mapping_fields),
@@ -260,6 +263,8 @@ static int portmap_del(struct attach *at)
 	char key[ATTACH_KEY_SIZE];
 
 	/* Most have none: a socket and six questions less, 0.15 ms. */
+	if (at->rules_gone)
+		return 0;
 	if (at->runtime_known && !(at->runtime && json_get(at->runtime, "portMappings")))
 		return 0;
 	attach_key(at, key);

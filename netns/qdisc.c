@@ -32,7 +32,7 @@ static struct nlmsghdr *request(struct rtnl *r, uint16_t type, uint16_t flags,
 	struct nlmsghdr *nlh =
 		rtnl_request(r, type, flags, msg, sizeof(*msg), "%s on %s", kind, link->name);
 
-	mnl_attr_put_strz(nlh, TCA_KIND, kind);
+	nl_put_text(nlh, TCA_KIND, kind);
 	return nlh;
 }
 
@@ -49,12 +49,12 @@ void qdisc_set_tbf(struct rtnl *r, const struct link *link, const struct qdisc_t
 	};
 	struct nlmsghdr *nlh =
 		request(r, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, &msg, "tbf", link);
-	struct nlattr *nest = mnl_attr_nest_start(nlh, TCA_OPTIONS);
+	struct nlattr *nest = nl_nest(nlh, TCA_OPTIONS);
 
-	mnl_attr_put(nlh, TCA_TBF_PARMS, sizeof(options), &options);
+	nl_put(nlh, TCA_TBF_PARMS, sizeof(options), &options);
 	if (tbf->rate > UINT32_MAX)
-		mnl_attr_put_u64(nlh, TCA_TBF_RATE64, tbf->rate);
-	mnl_attr_nest_end(nlh, nest);
+		nl_put_u64(nlh, TCA_TBF_RATE64, tbf->rate);
+	nl_nest_end(nlh, nest);
 }
 
 void qdisc_add_ingress(struct rtnl *r, const struct link *link)
@@ -69,17 +69,17 @@ void qdisc_add_ingress(struct rtnl *r, const struct link *link)
 static void put_redirect(struct nlmsghdr *nlh, int to)
 {
 	struct tc_mirred mirred = { .action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR };
-	struct nlattr *actions = mnl_attr_nest_start(nlh, TCA_U32_ACT);
-	struct nlattr *first = mnl_attr_nest_start(nlh, 1);
+	struct nlattr *actions = nl_nest(nlh, TCA_U32_ACT);
+	struct nlattr *first = nl_nest(nlh, 1);
 	struct nlattr *options;
 
 	mirred.ifindex = (uint32_t)to;
-	mnl_attr_put_strz(nlh, TCA_ACT_KIND, "mirred");
-	options = mnl_attr_nest_start(nlh, TCA_ACT_OPTIONS);
-	mnl_attr_put(nlh, TCA_MIRRED_PARMS, sizeof(mirred), &mirred);
-	mnl_attr_nest_end(nlh, options);
-	mnl_attr_nest_end(nlh, first);
-	mnl_attr_nest_end(nlh, actions);
+	nl_put_text(nlh, TCA_ACT_KIND, "mirred");
+	options = nl_nest(nlh, TCA_ACT_OPTIONS);
+	nl_put(nlh, TCA_MIRRED_PARMS, sizeof(mirred), &mirred);
+	nl_nest_end(nlh, options);
+	nl_nest_end(nlh, first);
+	nl_nest_end(nlh, actions);
 }
 
 void qdisc_redirect(struct rtnl *r, const struct link *from, const struct link *to)
@@ -91,40 +91,45 @@ void qdisc_redirect(struct rtnl *r, const struct link *from, const struct link *
 	};
 	struct nlmsghdr *nlh =
 		request(r, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &msg, "u32", from);
-	struct nlattr *nest = mnl_attr_nest_start(nlh, TCA_OPTIONS);
+	struct nlattr *nest = nl_nest(nlh, TCA_OPTIONS);
 	/* A selector and one key, which is all zeroes: it fits everything. */
 	struct {
 		struct tc_u32_sel selector;
 		struct tc_u32_key key;
 	} match = { .selector = { .flags = TC_U32_TERMINAL, .nkeys = 1 } };
 
-	mnl_attr_put_u32(nlh, TCA_U32_CLASSID, TC_H_MAKE(1U << 16, 1));
-	mnl_attr_put(nlh, TCA_U32_SEL, sizeof(match), &match);
+	nl_put_u32(nlh, TCA_U32_CLASSID, TC_H_MAKE(1U << 16, 1));
+	nl_put(nlh, TCA_U32_SEL, sizeof(match), &match);
 	put_redirect(nlh, to->index);
-	mnl_attr_nest_end(nlh, nest);
+	nl_nest_end(nlh, nest);
 }
 
 static bool read_rate(const struct nlattr *options, uint64_t *ret_rate)
 {
-	const struct nlattr *attr;
+	const struct nlattr *attr = NULL;
 	bool found = false;
 
-	mnl_attr_for_each_nested(attr, options)
-	{
-		if (mnl_attr_get_type(attr) == TCA_TBF_RATE64) {
-			*ret_rate = mnl_attr_get_u64(attr);
+	while ((attr = nl_next_nested(options, attr))) {
+		if (nl_type(attr) == TCA_TBF_RATE64) {
+			*ret_rate = nl_u64(attr);
 			return true;
 		}
-		if (mnl_attr_get_type(attr) == TCA_TBF_PARMS &&
-		    mnl_attr_get_payload_len(attr) >= sizeof(struct tc_tbf_qopt)) {
+		if (nl_type(attr) == TCA_TBF_PARMS && nl_size(attr) >= sizeof(struct tc_tbf_qopt)) {
 			struct tc_tbf_qopt options_now;
 
-			memcpy(&options_now, mnl_attr_get_payload(attr), sizeof(options_now));
+			memcpy(&options_now, nl_data(attr), sizeof(options_now));
 			*ret_rate = options_now.rate.rate;
 			found = true;
 		}
 	}
 	return found;
+}
+
+static bool is_tbf(const struct nlattr *kind)
+{
+	const char *name = nl_text(kind);
+
+	return name && strcmp(name, "tbf") == 0;
 }
 
 int qdisc_rate(struct rtnl *r, const struct link *link, uint64_t *ret_rate, struct err *err)
@@ -145,9 +150,8 @@ int qdisc_rate(struct rtnl *r, const struct link *link, uint64_t *ret_rate, stru
 		return rc;
 	for (const struct nlmsghdr *nlh = NULL; (nlh = rtnl_next(&replies, nlh));) {
 		rtnl_attrs(nlh, sizeof(msg), attrs, ARRAY_SIZE(attrs));
-		if (nlh->nlmsg_type == RTM_NEWQDISC && attrs[TCA_KIND] && attrs[TCA_OPTIONS] &&
-		    strcmp(mnl_attr_get_str(attrs[TCA_KIND]), "tbf") == 0 &&
-		    read_rate(attrs[TCA_OPTIONS], ret_rate))
+		if (nlh->nlmsg_type == RTM_NEWQDISC && attrs[TCA_OPTIONS] &&
+		    is_tbf(attrs[TCA_KIND]) && read_rate(attrs[TCA_OPTIONS], ret_rate))
 			return 0;
 	}
 	return 0;

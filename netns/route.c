@@ -21,27 +21,26 @@ static void put_text(const struct nlattr *dst, const struct nlattr *gateway, str
 	int n;
 
 	if (dst)
-		inet_ntop(route->msg.rtm_family, mnl_attr_get_payload(dst), to, sizeof(to));
+		inet_ntop(route->msg.rtm_family, nl_data(dst), to, sizeof(to));
 	n = snprintf(route->text, sizeof(route->text), "%s", to);
 	if (dst)
 		n += snprintf(route->text + n, sizeof(route->text) - (size_t)n, "/%u",
 			      route->msg.rtm_dst_len);
-	if (gateway &&
-	    inet_ntop(route->msg.rtm_family, mnl_attr_get_payload(gateway), via, sizeof(via)))
+	if (gateway && inet_ntop(route->msg.rtm_family, nl_data(gateway), via, sizeof(via)))
 		snprintf(route->text + n, sizeof(route->text) - (size_t)n, " via %s", via);
 }
 
 static bool is_own(const struct rtmsg *msg, const struct nlattr *const *attrs, uint8_t family,
 		   int index)
 {
-	uint32_t table = attrs[RTA_TABLE] ? mnl_attr_get_u32(attrs[RTA_TABLE]) : msg->rtm_table;
+	uint32_t table = attrs[RTA_TABLE] ? nl_u32(attrs[RTA_TABLE]) : msg->rtm_table;
 
 	/* Without IPv6 the kernel answers a question for its routes with all the others. */
 	return msg->rtm_family == family && msg->rtm_type == RTN_UNICAST &&
-	       table == RT_TABLE_MAIN && attrs[RTA_OIF] &&
-	       (int)mnl_attr_get_u32(attrs[RTA_OIF]) == index && !attrs[RTA_ENCAP] &&
-	       msg->rtm_protocol != RTPROT_KERNEL && msg->rtm_protocol != RTPROT_REDIRECT &&
-	       msg->rtm_protocol != RTPROT_RA && !(msg->rtm_flags & RTM_F_CLONED);
+	       table == RT_TABLE_MAIN && attrs[RTA_OIF] && (int)nl_u32(attrs[RTA_OIF]) == index &&
+	       !attrs[RTA_ENCAP] && msg->rtm_protocol != RTPROT_KERNEL &&
+	       msg->rtm_protocol != RTPROT_REDIRECT && msg->rtm_protocol != RTPROT_RA &&
+	       !(msg->rtm_flags & RTM_F_CLONED);
 }
 
 static int read_route(const struct rtmsg *msg, const struct nlattr *const *attrs,
@@ -54,7 +53,7 @@ static int read_route(const struct rtmsg *msg, const struct nlattr *const *attrs
 	put_text(attrs[RTA_DST], attrs[RTA_GATEWAY], route);
 	for (size_t i = 0; i < ARRAY_SIZE(kept_attrs); i++) {
 		const struct nlattr *attr = attrs[kept_attrs[i]];
-		size_t len = attr ? MNL_ALIGN(attr->nla_len) : 0;
+		size_t len = attr ? NLMSG_ALIGN(attr->nla_len) : 0;
 
 		if (!attr)
 			continue;
@@ -75,7 +74,7 @@ static int dump_family(struct rtnl *r, const struct link *link, uint8_t family,
 		rtnl_request(r, RTM_GETROUTE, NLM_F_DUMP, &msg, sizeof(msg), "of %s", link->name);
 
 	/* Not by table as well: asking for a main table that has no route yet is an error. */
-	mnl_attr_put_u32(nlh, RTA_OIF, (uint32_t)link->index);
+	nl_put_u32(nlh, RTA_OIF, (uint32_t)link->index);
 	return rtnl_run(r, ret_replies, err);
 }
 
@@ -94,7 +93,7 @@ static int list_family(struct rtnl *r, const struct link *link, uint8_t family, 
 		memcpy(items, list->items, list->count * sizeof(*items));
 	list->items = items;
 	for (const struct nlmsghdr *nlh = NULL; (nlh = rtnl_next(&replies, nlh));) {
-		const struct rtmsg *msg = mnl_nlmsg_get_payload(nlh);
+		const struct rtmsg *msg = nl_payload(nlh);
 
 		rtnl_attrs(nlh, sizeof(*msg), attrs, ARRAY_SIZE(attrs));
 		if (!is_own(msg, attrs, family, link->index))
@@ -129,8 +128,8 @@ static void put_back(struct rtnl *r, const struct link *link, const struct route
 		rtnl_request(r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &route->msg,
 			     sizeof(route->msg), "%s on %s", route->text, link->name);
 
-	memcpy(mnl_nlmsg_put_extra_header(nlh, route->attrs_len), route->attrs, route->attrs_len);
-	mnl_attr_put_u32(nlh, RTA_OIF, (uint32_t)link->index);
+	memcpy(nl_put_header(nlh, route->attrs_len), route->attrs, route->attrs_len);
+	nl_put_u32(nlh, RTA_OIF, (uint32_t)link->index);
 }
 
 void route_add_all(struct rtnl *r, const struct link *link, const struct route_list *list)

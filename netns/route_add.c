@@ -46,7 +46,7 @@ static const char *wish_text(const struct route_wish *wish, char *ret_text, size
 static void put_ip(struct nlmsghdr *nlh, uint16_t type, const struct ip *ip)
 {
 	if (ip->family)
-		mnl_attr_put(nlh, type, ip_size(ip), ip->bytes);
+		nl_put(nlh, type, ip_size(ip), ip->bytes);
 }
 
 static void put_metrics(struct nlmsghdr *nlh, const struct route_wish *wish)
@@ -55,12 +55,12 @@ static void put_metrics(struct nlmsghdr *nlh, const struct route_wish *wish)
 
 	if (!wish->mtu.set && !wish->advmss.set)
 		return;
-	nest = mnl_attr_nest_start(nlh, RTA_METRICS);
+	nest = nl_nest(nlh, RTA_METRICS);
 	if (wish->mtu.set)
-		mnl_attr_put_u32(nlh, RTAX_MTU, wish->mtu.value);
+		nl_put_u32(nlh, RTAX_MTU, wish->mtu.value);
 	if (wish->advmss.set)
-		mnl_attr_put_u32(nlh, RTAX_ADVMSS, wish->advmss.value);
-	mnl_attr_nest_end(nlh, nest);
+		nl_put_u32(nlh, RTAX_ADVMSS, wish->advmss.value);
+	nl_nest_end(nlh, nest);
 }
 
 /* An IPv6 gateway of an IPv4 route (RFC 8950) has an attribute of its own. */
@@ -76,7 +76,7 @@ static void put_gateway(struct nlmsghdr *nlh, const struct route_wish *wish)
 		return;
 	}
 	memcpy(via.address, wish->gw.bytes, sizeof(via.address));
-	mnl_attr_put(nlh, RTA_VIA, sizeof(via.via) + ip_size(&wish->gw), &via);
+	nl_put(nlh, RTA_VIA, sizeof(via.via) + ip_size(&wish->gw), &via);
 }
 
 static void request(struct rtnl *r, uint16_t type, uint16_t flags, const struct rtmsg *msg,
@@ -92,11 +92,11 @@ static void request(struct rtnl *r, uint16_t type, uint16_t flags, const struct 
 	put_gateway(nlh, wish);
 	put_ip(nlh, RTA_PREFSRC, &wish->src);
 	if (wish->table.set)
-		mnl_attr_put_u32(nlh, RTA_TABLE, wish->table.value);
+		nl_put_u32(nlh, RTA_TABLE, wish->table.value);
 	if (wish->priority.set)
-		mnl_attr_put_u32(nlh, RTA_PRIORITY, wish->priority.value);
+		nl_put_u32(nlh, RTA_PRIORITY, wish->priority.value);
 	put_metrics(nlh, wish);
-	mnl_attr_put_u32(nlh, RTA_OIF, (uint32_t)link->index);
+	nl_put_u32(nlh, RTA_OIF, (uint32_t)link->index);
 }
 
 void route_add(struct rtnl *r, const struct link *link, const struct route_wish *wish)
@@ -118,28 +118,27 @@ void route_delete(struct rtnl *r, const struct link *link, const struct route_wi
 
 static bool attr_is(const struct nlattr *attr, const struct ip *ip)
 {
-	return attr && mnl_attr_get_payload_len(attr) == ip_size(ip) &&
-	       memcmp(mnl_attr_get_payload(attr), ip->bytes, ip_size(ip)) == 0;
+	return attr && nl_size(attr) == ip_size(ip) &&
+	       memcmp(nl_data(attr), ip->bytes, ip_size(ip)) == 0;
 }
 
 static bool is_wished(const struct nlmsghdr *nlh, const struct link *link,
 		      const struct route_wish *wish)
 {
-	const struct rtmsg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct rtmsg *msg = nl_payload(nlh);
 	const struct nlattr *attrs[RTA_MAX + 1];
 	struct ip_net base = ip_net_base(&wish->dst);
 
 	rtnl_attrs(nlh, sizeof(*msg), attrs, ARRAY_SIZE(attrs));
 	if (msg->rtm_family != base.ip.family || msg->rtm_dst_len != base.prefix_len ||
-	    !attrs[RTA_OIF] || (int)mnl_attr_get_u32(attrs[RTA_OIF]) != link->index)
+	    !attrs[RTA_OIF] || (int)nl_u32(attrs[RTA_OIF]) != link->index)
 		return false;
-	if ((attrs[RTA_TABLE] ? mnl_attr_get_u32(attrs[RTA_TABLE]) : msg->rtm_table) !=
-	    table_of(wish))
+	if ((attrs[RTA_TABLE] ? nl_u32(attrs[RTA_TABLE]) : msg->rtm_table) != table_of(wish))
 		return false;
 	if (base.prefix_len && !attr_is(attrs[RTA_DST], &base.ip))
 		return false;
 	if (wish->priority.set &&
-	    (!attrs[RTA_PRIORITY] || mnl_attr_get_u32(attrs[RTA_PRIORITY]) != wish->priority.value))
+	    (!attrs[RTA_PRIORITY] || nl_u32(attrs[RTA_PRIORITY]) != wish->priority.value))
 		return false;
 	return wish->gw.family != base.ip.family || attr_is(attrs[RTA_GATEWAY], &wish->gw);
 }
@@ -152,7 +151,7 @@ int route_check(struct rtnl *r, const struct link *link, const struct route_wish
 	autobuf replies = BUF_INIT;
 	int rc;
 
-	mnl_attr_put_u32(
+	nl_put_u32(
 		rtnl_request(r, RTM_GETROUTE, NLM_F_DUMP, &msg, sizeof(msg), "of %s", link->name),
 		RTA_OIF, (uint32_t)link->index);
 	rc = rtnl_run(r, &replies, err);

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
+#include <unistd.h>
 
 #define DUMP_TRIES 8
 #define RECV_SIZE 32768 /* the largest piece of a dump the kernel makes */
@@ -36,66 +36,46 @@ static const char *type_name(uint16_t type)
 	return i < ARRAY_SIZE(type_names) && type_names[i] ? type_names[i] : "request";
 }
 
-static int open_in(int netns_fd, struct mnl_socket **ret_sock, struct err *err)
+static int open_in(int netns_fd, struct err *err)
 {
 	autofd home = fd_open(AT_FDCWD, "/proc/thread-self/ns/net", O_RDONLY);
-	struct mnl_socket *sock;
-	int code;
+	int fd;
 
 	if (home < 0)
 		return err_errno(err, "cannot open /proc/thread-self/ns/net");
 	if (setns(netns_fd, CLONE_NEWNET) < 0)
 		return err_errno(err, "cannot enter the network namespace");
-	sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	code = errno;
+	fd = nl_open(NETLINK_ROUTE);
 	if (setns(home, CLONE_NEWNET) < 0) {
-		code = errno;
-		if (sock)
-			mnl_socket_close(sock);
-		return err_code(err, code, "cannot return to the host's network namespace");
+		err_errno(err, "cannot return to the host's network namespace");
+		cleanup_fd(&fd);
+		return err->code;
 	}
-	if (!sock)
-		return err_code(err, code, "cannot open a netlink socket in the network namespace");
-	*ret_sock = sock;
-	return 0;
+	return fd < 0 ? err_code(err, fd, "cannot open a netlink socket in the network namespace")
+		      : fd;
 }
 
 int rtnl_open(struct rtnl *r, int netns_fd, struct err *err)
 {
-	/* An answer that is lost must not hang the caller; the kernel gives it while the request is
-	 * being sent. */
-	struct timeval patience = { .tv_sec = 10 };
 	static const int wishes[] = { NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK };
-	int one = 1;
-	int rc;
+	int fd = netns_fd >= 0 ? open_in(netns_fd, err) : nl_open(NETLINK_ROUTE);
 
-	memset(r, 0, sizeof(*r));
-	if (netns_fd >= 0) {
-		rc = open_in(netns_fd, &r->sock, err);
-		if (rc < 0)
-			return rc;
-	} else {
-		r->sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-		if (!r->sock)
-			return err_errno(err, "cannot open a netlink socket");
-	}
-	if (mnl_socket_bind(r->sock, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    setsockopt(mnl_socket_get_fd(r->sock), SOL_SOCKET, SO_RCVTIMEO, &patience,
-		       sizeof(patience)) < 0) {
-		rc = err_errno(err, "cannot set up a netlink socket");
-		rtnl_close(r);
-		return rc;
-	}
+	r->fd = 0;
+	if (fd < 0)
+		return netns_fd >= 0 ? fd : err_code(err, fd, "cannot open a netlink socket");
 	for (size_t i = 0; i < ARRAY_SIZE(wishes); i++)
-		mnl_socket_setsockopt(r->sock, wishes[i], &one, sizeof(one));
+		nl_set(fd, wishes[i]);
+	r->fd = fd;
+	r->seq = 0;
+	rtnl_forget(r);
 	return 0;
 }
 
 void rtnl_close(struct rtnl *r)
 {
-	if (r->sock)
-		mnl_socket_close(r->sock);
-	r->sock = NULL;
+	if (r->fd)
+		close(r->fd);
+	r->fd = 0;
 }
 
 /* The kernel's sentence for a failure: behind what an ack (which may echo the request) or a dump's
@@ -103,22 +83,19 @@ void rtnl_close(struct rtnl *r)
 static const char *extended_ack(const struct nlmsghdr *nlh)
 {
 	const struct nlattr *attrs[NLMSGERR_ATTR_MSG + 1];
-	const struct nlattr *words;
 	size_t offset = sizeof(int);
 
 	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
 		return NULL;
 	if (nlh->nlmsg_type == NLMSG_ERROR) {
-		const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
+		const struct nlmsgerr *e = nl_payload(nlh);
 
 		offset = sizeof(*e);
 		if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
-			offset += MNL_ALIGN(e->msg.nlmsg_len) - MNL_NLMSG_HDRLEN;
+			offset += NLMSG_ALIGN(e->msg.nlmsg_len) - NLMSG_HDRLEN;
 	}
 	rtnl_attrs(nlh, offset, attrs, ARRAY_SIZE(attrs));
-	words = attrs[NLMSGERR_ATTR_MSG];
-	return words && mnl_attr_validate(words, MNL_TYPE_NUL_STRING) >= 0 ? mnl_attr_get_str(words)
-									   : NULL;
+	return nl_text(attrs[NLMSGERR_ATTR_MSG]);
 }
 
 static void note_failure(struct rtnl *r, unsigned int i, uint16_t type, int code, const char *words)
@@ -133,7 +110,7 @@ static uint16_t type_of(const struct rtnl *r, unsigned int i)
 	const struct nlmsghdr *nlh = (const void *)r->data;
 
 	while (i--)
-		nlh = (const void *)((const char *)nlh + MNL_ALIGN(nlh->nlmsg_len));
+		nlh = (const void *)((const char *)nlh + NLMSG_ALIGN(nlh->nlmsg_len));
 	return nlh->nlmsg_type;
 }
 
@@ -142,7 +119,7 @@ static void keep_reply(struct buf *replies, const struct nlmsghdr *nlh)
 	static const char padding[NLMSG_ALIGNTO];
 
 	buf_add(replies, nlh, nlh->nlmsg_len);
-	buf_add(replies, padding, MNL_ALIGN(nlh->nlmsg_len) - nlh->nlmsg_len);
+	buf_add(replies, padding, NLMSG_ALIGN(nlh->nlmsg_len) - nlh->nlmsg_len);
 }
 
 /* Takes one message; true when it is the answer that ends one of the requests sent. */
@@ -161,10 +138,9 @@ static bool take_message(struct rtnl *r, const struct nlmsghdr *nlh, struct buf 
 			keep_reply(replies, nlh);
 		return false;
 	}
-	/* Both start with a negative errno or 0; so does the end of a dump, though libmnl has no
-	 * name for it. */
-	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(code)) {
-		memcpy(&code, mnl_nlmsg_get_payload(nlh), sizeof(code));
+	/* Both start with a negative errno or 0. */
+	if (nl_payload_size(nlh) >= sizeof(code)) {
+		memcpy(&code, nl_payload(nlh), sizeof(code));
 		if (code < 0)
 			note_failure(r, i, type_of(r, i), -code, extended_ack(nlh));
 	}
@@ -177,15 +153,12 @@ static int receive(struct rtnl *r, struct buf *replies, bool *overtaken)
 	unsigned int left = r->pending;
 
 	while (left) {
-		ssize_t n = mnl_socket_recvfrom(r->sock, data, sizeof(data));
-		const struct nlmsghdr *nlh = (const void *)data;
-		int rest = (int)n;
+		ssize_t n = nl_receive(r->fd, data, sizeof(data), 0);
+		const struct nlmsghdr *nlh = NULL;
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		for (; mnl_nlmsg_ok(nlh, rest); nlh = mnl_nlmsg_next(nlh, &rest))
+			return n == -EAGAIN ? -ETIMEDOUT : (int)n;
+		while ((nlh = nl_next(data, (size_t)n, nlh)))
 			if (left && take_message(r, nlh, replies, overtaken))
 				left--;
 	}
@@ -194,9 +167,9 @@ static int receive(struct rtnl *r, struct buf *replies, bool *overtaken)
 
 int rtnl_send(struct rtnl *r)
 {
-	size_t size = (size_t)((char *)r->last - r->data) + MNL_ALIGN(r->last->nlmsg_len);
+	size_t size = (size_t)((char *)r->last - r->data) + NLMSG_ALIGN(r->last->nlmsg_len);
 
-	return mnl_socket_sendto(r->sock, r->data, size) < 0 ? -errno : 0;
+	return nl_send(r->fd, r->data, size);
 }
 
 /* Sends the queue and reads until everything in it is answered. Returns 0, -errno for the socket's
@@ -245,12 +218,12 @@ struct nlmsghdr *rtnl_request(struct rtnl *r, uint16_t type, uint16_t flags, con
 	if (r->pending == RTNL_BATCH)
 		send_queue(r, NULL);
 	if (r->pending)
-		at = (char *)r->last + MNL_ALIGN(r->last->nlmsg_len);
-	r->last = mnl_nlmsg_put_header(at);
+		at = (char *)r->last + NLMSG_ALIGN(r->last->nlmsg_len);
+	r->last = nl_message(at);
 	r->last->nlmsg_type = type;
 	r->last->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
 	r->last->nlmsg_seq = ++r->seq;
-	memcpy(mnl_nlmsg_put_extra_header(r->last, header_len), header, header_len);
+	memcpy(nl_put_header(r->last, header_len), header, header_len);
 	va_start(ap, fmt);
 	vsnprintf(r->what[r->pending], RTNL_WHAT_MAX, fmt, ap);
 	va_end(ap);
@@ -291,7 +264,7 @@ const struct nlmsghdr *rtnl_next(const struct buf *replies, const struct nlmsghd
 	const char *at = replies->data;
 
 	if (prev)
-		at = (const char *)prev + MNL_ALIGN(prev->nlmsg_len);
+		at = (const char *)prev + NLMSG_ALIGN(prev->nlmsg_len);
 	return replies->len && at < replies->data + replies->len ? (const void *)at : NULL;
 }
 
@@ -304,29 +277,27 @@ size_t rtnl_count(const struct buf *replies)
 	return n;
 }
 
-static void sort_attrs(const void *start, const char *end, const struct nlattr **ret_attrs,
+static void sort_attrs(const void *start, const void *end, const struct nlattr **ret_attrs,
 		       size_t count)
 {
-	const struct nlattr *attr = start;
-
 	memset(ret_attrs, 0, count * sizeof(*ret_attrs));
-	if (!start)
-		return;
-	for (; mnl_attr_ok(attr, (int)(end - (const char *)attr)); attr = mnl_attr_next(attr))
-		if (mnl_attr_get_type(attr) < count)
-			ret_attrs[mnl_attr_get_type(attr)] = attr;
+	for (const struct nlattr *attr = NULL; (attr = nl_next_attr(start, end, attr));)
+		if (nl_type(attr) < count)
+			ret_attrs[nl_type(attr)] = attr;
 }
 
 void rtnl_attrs(const struct nlmsghdr *nlh, size_t header_len, const struct nlattr **ret_attrs,
 		size_t count)
 {
-	sort_attrs(mnl_nlmsg_get_payload_offset(nlh, header_len), mnl_nlmsg_get_payload_tail(nlh),
-		   ret_attrs, count);
+	const char *payload = nl_payload(nlh);
+
+	sort_attrs(payload + NLMSG_ALIGN(header_len), payload + nl_payload_size(nlh), ret_attrs,
+		   count);
 }
 
 void rtnl_nested(const struct nlattr *attr, const struct nlattr **ret_attrs, size_t count)
 {
-	const char *start = attr ? mnl_attr_get_payload(attr) : NULL;
+	const char *start = attr ? nl_data(attr) : NULL;
 
-	sort_attrs(start, start ? start + mnl_attr_get_payload_len(attr) : NULL, ret_attrs, count);
+	sort_attrs(start, attr ? start + nl_size(attr) : NULL, ret_attrs, count);
 }

@@ -5,7 +5,7 @@
  * queue requests and read replies; nobody else opens a netlink socket for routing.
  *
  *	nlh = rtnl_request(r, RTM_NEWLINK, 0, &ifinfo, sizeof(ifinfo), "%s up", name);
- *	mnl_attr_put_u32(nlh, ...);
+ *	nl_put_u32(nlh, ...);
  *	rc = rtnl_run(r, NULL, err);
  *
  * An error reads "netlink: RTM_NEWLINK eth0 up: <the kernel's own words, or the errno's>".
@@ -15,8 +15,8 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "netns/nl.h"
 
-#include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 #include <stdint.h>
 
@@ -25,7 +25,7 @@
 #define RTNL_WHAT_MAX 128    /* bytes of its description */
 
 struct rtnl {
-	struct mnl_socket *sock;
+	int fd;		      /* of the socket; 0: none */
 	uint32_t seq;	      /* of the newest request */
 	unsigned int pending; /* queued, not sent yet */
 	struct nlmsghdr *last;

@@ -58,7 +58,7 @@ static ssize_t receive(int fd, struct buf *messages)
 	if (n < 0)
 		return -errno;
 	if (from.nl_pid == 0)
-		messages->len += MNL_ALIGN((size_t)n);
+		messages->len += NLMSG_ALIGN((size_t)n);
 	return n;
 }
 

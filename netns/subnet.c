@@ -35,11 +35,10 @@ static bool take_net(const struct nlattr *attr, uint8_t family, uint8_t prefix_l
 {
 	size_t size = family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
 
-	if ((family != AF_INET && family != AF_INET6) || !attr ||
-	    mnl_attr_get_payload_len(attr) != size)
+	if ((family != AF_INET && family != AF_INET6) || !attr || nl_size(attr) != size)
 		return false;
 	*ret = (struct ip_net){ .ip.family = family, .prefix_len = prefix_len };
-	memcpy(ret->ip.bytes, mnl_attr_get_payload(attr), size);
+	memcpy(ret->ip.bytes, nl_data(attr), size);
 	return true;
 }
 
@@ -56,7 +55,7 @@ static bool is_common(const struct ip_net *net)
 static void take_route(const struct nlmsghdr *nlh, const struct link_list *links, struct arena *a,
 		       struct subnet_uses *uses)
 {
-	const struct rtmsg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct rtmsg *msg = nl_payload(nlh);
 	const struct nlattr *attrs[RTA_TABLE + 1];
 	char text[IP_TEXT_SIZE];
 	struct ip_net net;
@@ -66,8 +65,8 @@ static void take_route(const struct nlmsghdr *nlh, const struct link_list *links
 	if (nlh->nlmsg_type != RTM_NEWROUTE)
 		return;
 	rtnl_attrs(nlh, sizeof(*msg), attrs, ARRAY_SIZE(attrs));
-	table = attrs[RTA_TABLE] ? mnl_attr_get_u32(attrs[RTA_TABLE]) : msg->rtm_table;
-	oif = attrs[RTA_OIF] ? (int)mnl_attr_get_u32(attrs[RTA_OIF]) : -1;
+	table = attrs[RTA_TABLE] ? nl_u32(attrs[RTA_TABLE]) : msg->rtm_table;
+	oif = attrs[RTA_OIF] ? (int)nl_u32(attrs[RTA_OIF]) : -1;
 	if (table != RT_TABLE_MAIN || msg->rtm_type == RTN_LOCAL ||
 	    msg->rtm_type == RTN_BROADCAST || msg->rtm_flags & RTM_F_CLONED || !msg->rtm_dst_len ||
 	    !take_net(attrs[RTA_DST], msg->rtm_family, msg->rtm_dst_len, &net) || is_common(&net))
@@ -81,7 +80,7 @@ static void take_route(const struct nlmsghdr *nlh, const struct link_list *links
 static void take_address(const struct nlmsghdr *nlh, const struct link_list *links, struct arena *a,
 			 struct subnet_uses *uses)
 {
-	const struct ifaddrmsg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct ifaddrmsg *msg = nl_payload(nlh);
 	const struct nlattr *attrs[IFA_LOCAL + 1];
 	char text[IP_TEXT_SIZE];
 	struct ip_net net;

@@ -41,8 +41,8 @@ static int find(struct rtnl *r, const char *name, struct link *ret_link, uint32_
 	const struct nlmsghdr *nlh;
 	int rc;
 
-	mnl_attr_put_strz(ask, IFLA_IFNAME, name);
-	mnl_attr_put_u32(ask, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	nl_put_text(ask, IFLA_IFNAME, name);
+	nl_put_u32(ask, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	rc = rtnl_run(r, &replies, err);
 	if (rc < 0)
 		return rc;
@@ -50,7 +50,7 @@ static int find(struct rtnl *r, const char *name, struct link *ret_link, uint32_
 	if (!nlh || !link_read(nlh, ret_link))
 		return err_set(err, EPROTO, "the kernel does not say what %s is", name);
 	rtnl_attrs(nlh, sizeof(info), attrs, ARRAY_SIZE(attrs));
-	*ret_queue = attrs[IFLA_TXQLEN] ? mnl_attr_get_u32(attrs[IFLA_TXQLEN]) : 0;
+	*ret_queue = attrs[IFLA_TXQLEN] ? nl_u32(attrs[IFLA_TXQLEN]) : 0;
 	return 0;
 }
 
@@ -100,10 +100,9 @@ int tuning_values_set(struct rtnl *r, const struct link *link, const struct tuni
 		info.ifi_change = info.ifi_flags = 0;
 	}
 	if (v->queue_length.set)
-		mnl_attr_put_u32(rtnl_request(r, RTM_NEWLINK, 0, &info, sizeof(info),
-					      "%s with a queue of %u", link->name,
-					      v->queue_length.value),
-				 IFLA_TXQLEN, v->queue_length.value);
+		nl_put_u32(rtnl_request(r, RTM_NEWLINK, 0, &info, sizeof(info),
+					"%s with a queue of %u", link->name, v->queue_length.value),
+			   IFLA_TXQLEN, v->queue_length.value);
 	return 0;
 }
 

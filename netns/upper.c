@@ -63,7 +63,7 @@ int upper_read(struct attach *at, struct upper *ret_upper)
 /* The interface of a default route; 0 when the message is of none. */
 static int default_route_link(const struct nlmsghdr *nlh)
 {
-	const struct rtmsg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct rtmsg *msg = nl_payload(nlh);
 	const struct nlattr *attrs[RTA_MULTIPATH + 1];
 	const struct rtnexthop *hop;
 
@@ -72,10 +72,10 @@ static int default_route_link(const struct nlmsghdr *nlh)
 		return 0;
 	rtnl_attrs(nlh, sizeof(*msg), attrs, ARRAY_SIZE(attrs));
 	if (attrs[RTA_OIF])
-		return (int)mnl_attr_get_u32(attrs[RTA_OIF]);
-	if (!attrs[RTA_MULTIPATH] || mnl_attr_get_payload_len(attrs[RTA_MULTIPATH]) < sizeof(*hop))
+		return (int)nl_u32(attrs[RTA_OIF]);
+	if (!attrs[RTA_MULTIPATH] || nl_size(attrs[RTA_MULTIPATH]) < sizeof(*hop))
 		return 0;
-	hop = mnl_attr_get_payload(attrs[RTA_MULTIPATH]);
+	hop = nl_data(attrs[RTA_MULTIPATH]);
 	return hop->rtnh_ifindex;
 }
 

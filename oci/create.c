@@ -244,7 +244,7 @@ static int hand_over_network(struct making *mk, struct err *err)
 	char path[64];
 
 	if (!network_waits(&mk->network))
-		return 0;
+		return network_tell_process(&mk->network, mk->launch.pid, err);
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", mk->launch.pid);
 	netns = fd_open(AT_FDCWD, path, O_RDONLY);
 	if (netns < 0)
@@ -336,9 +336,12 @@ static int run_process(struct making *mk, struct err *err)
 		mk->launch.userns_fd = mk->opts->rootfs->userns;
 	mk->launch.netns_fd = spawn_ahead_end(mk->ahead);
 	mk->launch.siblings = mk->opts->siblings;
-	r = launch_begin(&mk->launch, err);
+	r = mk->launch.netns_fd < 0 ? 0
+				    : network_hand_over(&mk->network, mk->launch.netns_fd, 0, err);
+	if (r == 0)
+		r = launch_begin(&mk->launch, err);
 	mk->began = r == 0;
-	/* What tote-net notes of it must be found by others later: by the process. */
+	/* What is noted of it must be found by others later: by the process. */
 	if (r == 0 && !mk->plan.host_work)
 		r = hand_over_network(mk, err);
 	if (r == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * linux.netDevices (config-linux.md, "Network Devices"), done by tote-net, which lies next to the
- * running program: tote itself is linked without libmnl.
+ * running program.
  */
 #ifndef OCI_NETDEV_H
 #define OCI_NETDEV_H

@@ -4,15 +4,19 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
+#include "netns/join.h"
 #include "netns/names.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define WORK_MARK "network: " /* in front of what it has to say */
 /* Plugins of others may have to wait for somebody's answer (DHCP). */
 #define SETUP_MS 60000
 /* What comes after it in delete --force needs time as well. */
@@ -93,61 +97,98 @@ int network_make_names(const struct network_wish *wish, const char *id, struct e
 	return run < 0 ? run : names_make(run, id, wish->hostname, err);
 }
 
-static void add_option(struct arena *a, struct strv *argv, const char *option, const char *value)
+struct network_begin {
+	const struct network_wish *wish;
+	const char *id, *owner;
+};
+
+/*
+ * A process with a socket to us as its stdin. It has our memory, so that there is no program to load and
+ * nothing to pass on in words: that would take as long as what it does. Of what we have open nothing is its.
+ */
+_Noreturn static void work_main(int (*work)(const void *, struct err *), const void *arg,
+				const int stdio[3])
 {
-	if (value)
-		argv->items[argv->count++] = arena_printf(a, "--%s=%s", option, value);
+	static const char mark[] = WORK_MARK;
+	struct err err;
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (dup2(stdio[fd], fd) < 0)
+			_exit(1);
+	close_range(STDERR_FILENO + 1, ~0U, 0);
+	if (work(arg, &err) == 0)
+		_exit(0);
+	fd_write_full(STDERR_FILENO, mark, sizeof(mark) - 1);
+	fd_write_full(STDERR_FILENO, err.msg, strlen(err.msg));
+	_exit(1);
 }
 
-static void fill_up(struct arena *a, struct strv *argv, const struct network_wish *wish,
-		    const char *id, const char *owner)
+static int start(struct network_setup *n, int (*work)(const void *, struct err *), const void *arg,
+		 struct err *err)
 {
-	argv->items = arena_calloc(a, wish->names.count + wish->publish.count + 12, sizeof(char *));
-	argv->items[argv->count++] = (char *)"tote-net";
-	argv->items[argv->count++] = (char *)"network";
-	argv->items[argv->count++] = (char *)"up";
-	argv->items[argv->count++] = (char *)"--netns=-";
-	add_option(a, argv, "owner", owner);
-	add_option(a, argv, "hostname", wish->hostname);
-	add_option(a, argv, "run-dir", wish->run_dir);
-	add_option(a, argv, "ip", wish->ip);
-	add_option(a, argv, "mac-address", wish->mac);
-	for_each (name, &wish->names)
-		add_option(a, argv, "config", *name);
-	for_each (ports, &wish->publish)
-		add_option(a, argv, "publish", *ports);
-	argv->items[argv->count++] = (char *)"--"; /* an id may begin with "-" */
-	argv->items[argv->count++] = arena_strdup(a, id);
-}
+	autofd said = memfd_create("stderr", MFD_CLOEXEC), theirs = -1;
+	autofd null = fd_open(AT_FDCWD, "/dev/null", O_WRONLY);
+	int pair[2];
+	pid_t pid;
 
-/* With a socket to it as its stdin. */
-static int start(struct network_setup *n, const struct strv *argv, struct err *err)
-{
-	autofd theirs = -1;
-	int pair[2], r = proc_sibling("tote-net", n->program, sizeof(n->program));
-
-	if (r < 0)
-		return err_code(err, r, "find tote-net");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(err, "socketpair");
-	n->sock = pair[0];
+	if (said < 0 || null < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_errno(err, "cannot begin with networks");
 	theirs = pair[1];
-	r = proc_start(n->program, argv->items, NULL, theirs, false, &n->helper, err);
-	if (r < 0)
-		close(n->sock);
-	return r;
+	pid = fork();
+	if (pid == 0)
+		work_main(work, arg, (const int[]){ theirs, null, said });
+	if (pid < 0) {
+		err_errno(err, "cannot begin with networks");
+		close(pair[0]);
+		return err->code;
+	}
+	n->sock = pair[0];
+	n->handed = n->owes_process = false;
+	n->helper = (struct proc_helper){ "the process for networks", pid, take_fd(&null),
+					  take_fd(&said) };
+	return 0;
+}
+
+static int say_done(struct err *err)
+{
+	return send(STDIN_FILENO, "", 1, MSG_NOSIGNAL) < 0 ? err_errno(err, "cannot answer") : 0;
+}
+
+static int join(const void *arg, struct err *err)
+{
+	const struct network_begin *b = arg;
+	const struct join_wish wish = {
+		.id = b->id,
+		.networks = b->wish->names,
+		.publish = b->wish->publish,
+		.ips = { (char **)(uintptr_t)&b->wish->ip, b->wish->ip ? 1 : 0 },
+		.mac = b->wish->mac,
+		.hostname = b->wish->hostname,
+		.owner = b->owner,
+		.rootless = b->wish->rootless,
+	};
+	autoarena a = ARENA_INIT;
+	autojoin j = JOIN_INIT(&wish, &a);
+	int r = join_prepare(&j, b->wish->run_dir, NULL, err);
+
+	if (r == 0)
+		r = join_receive(&j, STDIN_FILENO, err);
+	if (r == 0 && !j.pid)
+		j.pid_sock = STDIN_FILENO;
+	if (r == 0)
+		r = join_networks(&j, err);
+	return r < 0 ? r : say_done(err);
 }
 
 int network_begin(struct network_setup *n, const struct network_wish *wish, const char *id,
 		  const char *owner, struct err *err)
 {
-	autoarena a = ARENA_INIT;
-	struct strv argv = { 0 };
+	const struct network_begin b = { wish, id, owner };
 
-	if (!wish || !wish->names.count)
-		return 0;
-	fill_up(&a, &argv, wish, id, owner);
-	return start(n, &argv, err);
+	return wish && wish->names.count ? start(n, join, &b, err) : 0;
 }
 
 bool network_waits(const struct network_setup *n)
@@ -164,10 +205,25 @@ int network_hand_over(struct network_setup *n, int netns_fd, pid_t pid, struct e
 		return 0;
 	r = fd_send(n->sock, &number, sizeof(number), netns_fd);
 	n->handed = r == 0;
+	n->owes_process = r == 0 && !pid;
 	/* One that is gone has said why. */
 	return r == -EPIPE || r == -ECONNRESET ? network_end(n, err)
-	       : r < 0 ? err_code(err, r, "hand the network namespace to tote-net")
-		       : 0;
+	       : r < 0			       ? err_code(err, r, "hand the network namespace over")
+					       : 0;
+}
+
+int network_tell_process(struct network_setup *n, pid_t pid, struct err *err)
+{
+	int32_t number = pid;
+
+	if (!n->owes_process)
+		return 0;
+	n->owes_process = false;
+	/* One that is gone is asked for its reasons at the end. */
+	if (send(n->sock, &number, sizeof(number), MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+	    errno != ECONNRESET)
+		return err_errno(err, "tell of the container's process");
+	return 0;
 }
 
 /* Whether it has said that it is done. It is a process for a little longer. */
@@ -186,14 +242,13 @@ static void close_sock(struct network_setup *n)
 	n->sock = -1;
 }
 
-/* What tote-net says is for people to read: its name before it says nothing to them. */
+/* How it ended is nobody's business when it has said why. */
 static int in_words(int r, struct err *err)
 {
-	static const char mark[] = ": tote-net: ";
-	const char *said = r > 0 ? strstr(err->msg, mark) : NULL;
+	const char *said = r > 0 ? strstr(err->msg, ": " WORK_MARK) : NULL;
 
 	if (said)
-		return err_set(err, EIO, "network: %s", said + sizeof(mark) - 1);
+		return err_set(err, EIO, "%s", said + 2);
 	return r > 0 ? err_prefix(err, "network") : r;
 }
 
@@ -214,23 +269,32 @@ void network_abandon(struct network_setup *n)
 		proc_end(&n->helper, SETUP_MS, NULL, &ignored);
 }
 
+static int leave(const void *arg, struct err *err)
+{
+	const struct state *st = arg;
+	autobuf later = BUF_INIT;
+	const struct leave_wish wish = { .id = st->id, .later = &later };
+	autoplace place = PLACE_INIT;
+	struct err ignored;
+	int r;
+
+	leave_begin_answer();
+	r = place_open(st->network, NULL, &place, err);
+	if (r == 0)
+		r = leave_networks(&place, &wish, err);
+	if (r < 0)
+		return r;
+	names_update(place.run_fd, &ignored);
+	leave_answer(&place, &later);
+	return 0;
+}
+
 int network_begin_removal(struct network_setup *n, const struct state *st, struct err *err)
 {
-	char *items[] = { (char *)"tote-net",
-			  (char *)"network",
-			  (char *)"down",
-			  (char *)"--answer",
-			  (char *)"--run-dir",
-			  st->network,
-			  (char *)"--",
-			  st->id,
-			  NULL };
-	struct strv argv = { items, ARRAY_SIZE(items) - 1 };
-
 	/* A reboot has taken it along, and the id may be somebody else's since. */
 	if (!st->network || proc_other_boot(&st->init))
 		return 0;
-	return start(n, &argv, err);
+	return start(n, leave, st, err);
 }
 
 int network_end_removal(struct network_setup *n, const struct deadline *deadline, struct err *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Networks of a container that `tote run --network` starts: which namespace it has, and what
- * tote-net sets up in it while the container's own process makes its mounts. `create` never does
+ * Networks of a container that `tote run --network` starts: which namespace it has, and what a
+ * process of ours (join.h) sets up in it while the container's own makes its mounts. `create` never does
  * more than config.json says: its callers bring their own network.
  */
 #ifndef OCI_NETWORK_H
@@ -26,7 +26,8 @@ struct network_wish {
 	struct strv publish;   /* ports, as -p takes them */
 	const char *ip, *mac;  /* in the first network; NULL: as they come */
 	const char *hostname;  /* besides the id, what others find it by; NULL: none */
-	const char *run_dir;   /* where tote-net keeps what it knows: network_run_dir() */
+	const char *run_dir;   /* where what is known is kept: network_run_dir() */
+	bool rootless;	       /* only what ordinary users can have */
 	const char *names_dir; /* its hosts and resolv.conf, removed with it; NULL: it has none */
 };
 
@@ -34,8 +35,7 @@ struct network_wish {
 struct network_setup {
 	struct proc_helper helper;
 	int sock; /* the namespace is handed over here, and it says that it is done */
-	bool handed;
-	char program[512];
+	bool handed, owes_process;
 };
 
 /* $TOTE_NET_DIR, else /run/tote-net, or tote-net in an ordinary user's $XDG_RUNTIME_DIR. In the
@@ -50,15 +50,17 @@ int network_apply(const struct network_wish *wish, struct spec *spec, struct are
 int network_make_names(const struct network_wish *wish, const char *id, struct err *err);
 
 /*
- * Starts tote-net, which reads what is configured while others work; owner is the container's
+ * Starts the process, which reads what is configured while others work; owner is the container's
  * directory, by which its records are known to live. 0 when there is nothing to do either.
  */
 int network_begin(struct network_setup *n, const struct network_wish *wish, const char *id,
 		  const char *owner, struct err *err);
 /* Whether it waits for a namespace. */
 bool network_waits(const struct network_setup *n);
-/* The namespace is there (netns_fd stays the caller's); pid, or 0 while there is no process. */
+/* The namespace is there (netns_fd stays the caller's); pid, or 0 while there is no process: then it is told
+ * of that later, in front of network_end(). By the process others find the namespace. */
 int network_hand_over(struct network_setup *n, int netns_fd, pid_t pid, struct err *err);
+int network_tell_process(struct network_setup *n, pid_t pid, struct err *err);
 /* Waits until all is set up. On failure nothing is left of it. */
 int network_end(struct network_setup *n, struct err *err);
 /* Gives up what was begun and not ended. */

@@ -2,7 +2,7 @@
 # Tests, benchmarks, fuzzers, lint. Test files are found by wildcard: tests/{lib,cgroups,netns,oci}/test_*.c are unit tests,
 # tests/*/*.bats test the programs from outside; those of tests/cgroups and tests/systemd in a virtual machine.
 
-BUILD_DEPS := gcc libc6-dev pkg-config libcap-dev libseccomp-dev libyajl-dev libmnl-dev libsystemd-dev \
+BUILD_DEPS := gcc libc6-dev pkg-config libcap-dev libseccomp-dev libyajl-dev libsystemd-dev \
 	libarchive-dev libzstd-dev libssl-dev zlib1g-dev protobuf-c-compiler libprotobuf-c-dev $(if $(filter x86_64 aarch64,$(ARCH)),libisal-dev)
 DEMO_DEPS := busybox-static jq
 CROSS_DEPS := gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu \
@@ -43,11 +43,15 @@ TEST_CFLAGS = $(CPPFLAGS) -std=gnu11 $(WARN) -g -O1 $(if $(SAN),-fsanitize=$(SAN
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libcmd.a $(BUILD)/libtote.a
 	@mkdir -p $(@D)
 	$(call say,TEST)
-	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libcmd.a $(BUILD)/libtote.a -lcmocka -lcap -lseccomp -lyajl -lm -Wl,--as-needed -lmnl $(IMAGE_LIBS)
+	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libcmd.a $(BUILD)/libtote.a -lcmocka -lcap -lseccomp -lyajl -lm -Wl,--as-needed $(IMAGE_LIBS)
 $(BUILD)/tests/shim/%: tests/shim/%.c $(BUILD)/libshim.a $(BUILD)/libcmd.a $(BUILD)/libtote.a
 	@mkdir -p $(@D)
 	$(call say,TEST)
-	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libshim.a $(BUILD)/libcmd.a $(BUILD)/libtote.a -lcmocka -lprotobuf-c -lcap -lyajl -lm
+	$(Q)$(CC) $(TEST_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libshim.a $(BUILD)/libcmd.a $(BUILD)/libtote.a -lcmocka -lprotobuf-c -lcap -lyajl -lm $(TEST_LDFLAGS)
+# What this test plays itself.
+$(BUILD)/tests/shim/test_order: TEST_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%,waitpid waitid kill clock_gettime worker_begin \
+	workers_collect workers_reaped events_publish io_begin io_drained io_exited io_last_call io_close io_end cg_tree_find cg_open \
+	cg_done cg_kill cg_pids oom_add oom_check oom_remove address_unlink file_replace shim_log ttrpc_reply ttrpc_fail)
 -include $(UNIT:=.d)
 
 $(BUILD)/tests/fault/fault: $(wildcard tests/fault/*.c tests/fault/*.h)

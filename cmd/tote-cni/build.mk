@@ -1,4 +1,2 @@
-# Debian has no static libmnl. Nothing generated is needed.
-STATIC_tote-cni := no
-LIBS_tote-cni := -lmnl
+# Nothing generated is needed.
 LIBS_tote-cni_CORE := yes

@@ -1,4 +1,2 @@
-# Debian has no static libmnl. Nothing generated is needed.
-STATIC_tote-net := no
-LIBS_tote-net := -lmnl
+# Nothing generated is needed.
 LIBS_tote-net_CORE := yes

@@ -55,7 +55,7 @@ static int run(char **args, size_t count, void *opts)
 	autoarena a = ARENA_INIT;
 	struct err err;
 	size_t found = 0;
-	int r = place_open(&o->place, &place, &err), code = 0;
+	int r = open_place(&o->place, &place, &err), code = 0;
 
 	(void)count;
 	if (r == 0)

@@ -6,51 +6,24 @@
 #include "oci/network.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-static const char *given(const char *option, const char *variable, const char *otherwise)
+const char *conf_dir_of(const struct place_options *o)
 {
-	const char *value = option && *option ? option : getenv(variable);
-
-	return value && *value ? value : otherwise;
+	return o->conf_dir && *o->conf_dir ? o->conf_dir : place_conf_dir();
 }
 
-const char *place_conf_dir(const struct place_options *o)
-{
-	return given(o->conf_dir, "NETCONFPATH", CNI_CONF_DIR);
-}
-
-int place_open(const struct place_options *o, struct place *ret, struct err *err)
+const char *run_dir_of(const struct place_options *o)
 {
 	autoarena a = ARENA_INIT;
 
-	ret->run_dir = absolute(o->run_dir && *o->run_dir ? o->run_dir
-							  : network_run_dir(globals.rootless, &a));
-	ret->conf_dir = place_conf_dir(o);
-	ret->plugin_path = given(NULL, "CNI_PATH", CNI_PLUGIN_PATH);
-	ret->run_fd = record_dir_open(ret->run_dir, err);
-	return ret->run_fd < 0 ? ret->run_fd : 0;
+	return absolute(o->run_dir && *o->run_dir ? o->run_dir
+						  : network_run_dir(globals.rootless, &a));
 }
 
-void place_close(struct place *p)
+int open_place(const struct place_options *o, struct place *ret, struct err *err)
 {
-	cleanup_fd(&p->run_fd);
-}
-
-struct attach place_attach(const struct place *p, const char *container, const char *ifname,
-			   struct arena *a, struct err *err)
-{
-	return (struct attach){
-		.container = container,
-		.ifname = ifname,
-		.netns_fd = -1,
-		.plugin_path = p->plugin_path,
-		.run_dir = p->run_dir,
-		.run_fd = p->run_fd,
-		.arena = a,
-		.err = err,
-	};
+	return place_open(run_dir_of(o), conf_dir_of(o), ret, err);
 }
 
 void update_names(const struct place *p)
@@ -66,16 +39,6 @@ void warn_broken(const struct records *records)
 	for_each (broken, &records->broken)
 		log_warning("container %s: %s; delete it with tote network down --config",
 			    broken->container, broken->why);
-}
-
-int check_id(const char *id, struct err *err)
-{
-	if (record_id_ok(id))
-		return 0;
-	return err_set(err, EINVAL,
-		       "\"%s\" is no container's id: only letters, digits and _ + - . are allowed, "
-		       "no . first",
-		       id);
 }
 
 int check_format(const char *format, bool *ret_json, struct err *err)

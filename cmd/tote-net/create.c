@@ -101,7 +101,7 @@ static int check_new(const struct cni_networks *networks, const char *conf_dir, 
 static int create(const struct create_options *o, struct create_wish *wish, struct arena *a,
 		  struct err *err)
 {
-	const char *conf_dir = place_conf_dir(&o->place);
+	const char *conf_dir = conf_dir_of(&o->place);
 	autofd dir = open_conf_dir(conf_dir, err);
 	struct cni_networks networks;
 	autobuf text = BUF_INIT;

@@ -104,7 +104,7 @@ static int run(char **args, size_t count, void *opts)
 	autobuf out = BUF_INIT;
 	struct json_writer w;
 	struct err err;
-	int r = place_open(opts, &place, &err);
+	int r = open_place(opts, &place, &err);
 
 	(void)count;
 	if (r == 0)

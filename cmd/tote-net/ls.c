@@ -145,9 +145,9 @@ static int run(char **args, size_t count, void *opts)
 	(void)args;
 	(void)count;
 	if (r == 0)
-		r = load(place_conf_dir(&o->place), &a, &networks, &err);
+		r = load(conf_dir_of(&o->place), &a, &networks, &err);
 	if (r == 0)
-		r = place_open(&o->place, &place, &err);
+		r = open_place(&o->place, &place, &err);
 	if (r == 0)
 		r = record_list(place.run_fd, NULL, &a, &records, &err);
 	if (r < 0)

@@ -6,6 +6,7 @@
 #include "cmd/program.h"
 #include "netns/cni.h"
 #include "netns/link.h"
+#include "netns/place.h"
 #include "netns/record.h"
 
 extern const struct verb verb_create, verb_ls, verb_inspect, verb_rm, verb_up, verb_down,
@@ -25,26 +26,9 @@ struct place_options {
 			"networks' files (default NETCONFPATH, else /etc/cni/net.d)"               \
 	}
 
-/* Where everything is, open. */
-struct place {
-	const char *run_dir, *conf_dir, *plugin_path;
-	int run_fd;
-};
-
-#define PLACE_INIT                                                                                 \
-	{                                                                                          \
-		.run_fd = -1                                                                       \
-	}
-
-/* Without opening anything: for what needs no attachments. */
-const char *place_conf_dir(const struct place_options *o);
-int place_open(const struct place_options *o, struct place *ret, struct err *err);
-void place_close(struct place *p);
-#define autoplace __attribute__((cleanup(place_close))) struct place
-
-/* An attachment of container's at a place, without a namespace. */
-struct attach place_attach(const struct place *p, const char *container, const char *ifname,
-			   struct arena *a, struct err *err);
+const char *run_dir_of(const struct place_options *o);
+const char *conf_dir_of(const struct place_options *o);
+int open_place(const struct place_options *o, struct place *ret, struct err *err);
 
 /* Lets other containers' hosts files know; a failure is a warning. */
 void update_names(const struct place *p);
@@ -52,11 +36,6 @@ void update_names(const struct place *p);
 /* A warning for each record that cannot be read. */
 void warn_broken(const struct records *records);
 
-/* "eth0", where nothing else is said. */
-#define IFNAME_DEFAULT "eth0"
-
-/* A container's id, as records and CNI have it. 0 or -EINVAL. */
-int check_id(const char *id, struct err *err);
 /* --format: -EINVAL unless it is NULL, "table" or "json". */
 int check_format(const char *format, bool *ret_json, struct err *err);
 

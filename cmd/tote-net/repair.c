@@ -34,7 +34,7 @@ static int run_part(int (*part)(const struct repair *rp, struct err *err), void 
 	autoplace place = PLACE_INIT;
 	struct repair rp;
 	struct err err;
-	int r = place_open(opts, &place, &err);
+	int r = open_place(opts, &place, &err);
 
 	if (r == 0) {
 		rp = repair_at(&place);
@@ -98,7 +98,7 @@ static int run_watch(char **args, size_t count, void *opts)
 	struct watch w = WATCH_INIT;
 	struct repair rp;
 	struct err err;
-	int r = place_open(opts, &place, &err);
+	int r = open_place(opts, &place, &err);
 
 	(void)args;
 	(void)count;

@@ -162,7 +162,7 @@ static int run(char **args, size_t count, void *opts)
 	struct err err;
 	int code = 0;
 
-	if (place_open(&o->place, &place, &err) < 0)
+	if (open_place(&o->place, &place, &err) < 0)
 		return fail(&err);
 	for (size_t i = 0; i < count; i++) {
 		int r = remove_one(&place, args[i], o->force, &a, &err);

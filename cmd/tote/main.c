@@ -26,7 +26,7 @@ static const struct verb image_verbs[] = {
 	{ .name = "import", .help = "make an image of a root file system in a tar archive" },
 };
 
-/* Debian has no static libmnl. */
+/* Rare next to `run`, and as large as the rest. */
 static const struct verb network_verbs[] = {
 	{ .name = "network", .help = "make, list and remove networks, attach containers to them" },
 };

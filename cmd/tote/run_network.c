@@ -67,12 +67,14 @@ static int special(const struct network_options *o, const char *word, struct are
 int run_network(const struct network_options *o, const char *fallback, struct arena *a,
 		struct network_wish *ret, struct err *err)
 {
+	autofree char *run_dir = absolute(network_run_dir(globals.rootless, a));
 	const char *word = o->networks.count  ? o->networks.items[0]
 			   : o->publish.count ? ""
 					      : fallback;
 	int r;
 
-	*ret = (struct network_wish){ .run_dir = network_run_dir(globals.rootless, a),
+	*ret = (struct network_wish){ .run_dir = arena_strdup(a, run_dir),
+				      .rootless = globals.rootless,
 				      .publish = { (char **)o->publish.items, o->publish.count },
 				      .ip = o->ip,
 				      .mac = o->mac };

@@ -316,6 +316,18 @@ reads() { [ "$(read_from "$1" "$2" "$3")" = "$4" ]; }
 	done
 }
 
+@test "the record names the namespace by the container's process" {
+	network shop 10.90.0.0/24
+	command_is sleep 100
+	tote run -d --network shop "$ID"
+	local path
+	path=/proc/$(tote state "$ID" | jq .pid)/ns/net
+	run -0 jq -r '.done, .netns, .result.interfaces[-1].sandbox' "$TOTE_NET_DIR/attachments/$ID/eth0"
+	[ "$output" = "true
+$path
+$path" ]
+}
+
 @test "create leaves the network to its caller" {
 	network shop 10.90.0.0/24
 	run tote create --network shop "$ID"
