@@ -12,7 +12,8 @@ CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util
 	containernetworking-plugins iptables nftables passt slirp4netns containerd protobuf-compiler python3-protobuf python3-grpcio python3-yaml
 # The virtual machine of tests/vm.
 VM_DEPS := $(shell . tests/vm/arch 2>/dev/null && echo $$VM_QEMU_PACKAGE) e2fsprogs
-BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace python3 skopeo umoci podman containerd e2fsprogs containernetworking-plugins iptables iperf3
+BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace python3 skopeo umoci podman containerd e2fsprogs containernetworking-plugins iptables iperf3 \
+	protobuf-compiler python3-protobuf
 
 UNIT_SRC := $(wildcard tests/lib/test_*.c tests/cgroups/test_*.c tests/netns/test_*.c tests/oci/test_*.c tests/image/test_*.c \
 	tests/cmd/test_*.c tests/shim/test_*.c)
@@ -24,10 +25,12 @@ BATS_VM := $(wildcard tests/cgroups/*.bats tests/systemd/*.bats tests/netns/comp
 # One processor's work for a minute or two: beside another of that kind.
 BATS_LONG := tests/image/hostile.bats tests/netns/compare.bats
 BATS_QUICK := $(filter-out $(BATS_SLOW) $(BATS_VM) $(BATS_LONG),$(BATS))
-# Networks are tested in namespaces of their own, and wait much: beside the tests of images.
+# Networks are tested in namespaces of their own, and wait much: beside the tests of images. So do those of the shim and of what
+# stands above it: beside the commands.
 comma := ,
-BATS_PAIRED := $(filter tests/netns/% tests/image/%,$(BATS_QUICK))
-BATS_PAIRS := $(join $(filter tests/netns/%,$(BATS_PAIRED)),$(addprefix $(comma),$(filter tests/image/%,$(BATS_PAIRED))))
+beside = $(join $(filter $(1),$(BATS_QUICK)),$(addprefix $(comma),$(filter $(2),$(BATS_QUICK))))
+BATS_PAIRED := $(filter tests/netns/% tests/image/% tests/shim/% tests/cli/%,$(BATS_QUICK))
+BATS_PAIRS := $(call beside,tests/cli/%,tests/shim/%) $(call beside,tests/netns/%,tests/image/%)
 # What runs in a virtual machine keeps about one processor busy: two at the same time, or something else beside it.
 VM_SUITES := tests/vm/selftest.sh tests/vm/check-net.sh tests/vm/check.sh,tests/vm/check-systemd.sh
 VM_PAIRS := tests/vm/selftest.sh,tests/netns/compare.bats tests/vm/check-net.sh,tests/security/exec_attack.bats \
@@ -163,6 +166,8 @@ bench: setup-build
 	@python3 tests/bench/images.py
 	@echo
 	@python3 tests/bench/network.py
+	@echo
+	@python3 tests/bench/shim.py
 	@echo
 	@if grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then tests/bench/limits.sh; \
 		else tests/vm/run -- $$(cat $(BUILD)/tests/bench/results) tests/bench/limits.sh; fi

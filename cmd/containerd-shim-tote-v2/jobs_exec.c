@@ -6,22 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
-
-/* It becomes a part of a file name. */
-static int check_exec_id(const char *id, struct err *err)
-{
-	return !*id || *id == '.' || strchr(id, '/')
-		       ? err_set(err, EINVAL, "invalid exec id \"%s\"", id)
-		       : 0;
-}
 
 static int run(const struct job_exec *job, struct container *c, struct worker_result *result)
 {
 	struct exec_opts opts = {
-		.pid_file = jobs_path(&job->at, &c->arena,
-				      arena_printf(&c->arena, "%s.pid", job->exec_id)),
 		.ret_pid = &result->pid,
 		.siblings = &result->siblings,
 	};
@@ -49,10 +38,8 @@ void job_exec(void *arg, struct worker_result *result)
 {
 	const struct job_exec *job = arg;
 	struct container c = CONTAINER_INIT;
-	int root, r = check_exec_id(job->exec_id, &result->err);
+	int root, r = jobs_open(&job->at, false, &c, &root, &result->err);
 
-	if (r == 0)
-		r = jobs_open(&job->at, false, &c, &root, &result->err);
 	if (r == 0)
 		r = run(job, &c, result);
 	jobs_log_warnings(&c);

@@ -74,6 +74,9 @@ void op_add(const struct op_kind *kind, struct process *p, struct ttrpc_call *ca
 		last = &(*last)->next;
 	*last = op;
 	begin_next(p);
+	/* A container whose Create could not even begin. */
+	if (kind->rule == RULE_CREATE && !p->op)
+		task_free(p->task);
 }
 
 /* It is out of the way first: what done() tells is no longer kept back for it. */
@@ -91,8 +94,11 @@ static void finish(struct op *op, struct worker_result *result)
 		return;
 	}
 	op_free(op);
-	if (end == OP_DONE)
+	if (end == OP_DONE) {
+		/* What comes next is to find it as it is. */
+		process_reap(p);
 		begin_next(p);
+	}
 	if (end != OP_TASK_GONE)
 		task_settle(task);
 	server_reap(server);
@@ -124,6 +130,14 @@ void op_end(struct op *op)
 	finish(op, &nothing);
 }
 
+bool op_exec_begins(const struct task *task)
+{
+	for_list (exec, &task->execs, struct process, link)
+		if (exec->op && exec->op->kind->rule == RULE_START)
+			return true;
+	return false;
+}
+
 void op_refuse_all(struct process *p)
 {
 	struct op *op;
@@ -144,7 +158,8 @@ static void waited(struct loop_timer *timer)
 int op_await_output(struct op *op)
 {
 	struct process *p = op->process;
-	bool drained = !p->io_open || io_drained(&p->io);
+	/* One that never ran has nothing to say, though it keeps its pipes. */
+	bool drained = p->status == TASK_CREATED || !p->io_open || io_drained(&p->io);
 
 	if (!drained)
 		io_last_call(&p->io);

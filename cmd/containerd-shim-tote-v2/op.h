@@ -16,7 +16,7 @@ struct op {
 	const struct op_kind *kind;
 	struct process *process;
 	struct ttrpc_call *call;		     /* NULL: answered already */
-	enum { OP_STAGE_WAIT, OP_STAGE_WORK } stage; /* of Delete */
+	enum { OP_STAGE_WAIT, OP_STAGE_WORK } stage; /* of Delete and Pause */
 	struct loop_timer timer;		     /* of Delete: how long it waits */
 	size_t len;
 	uint8_t payload[]; /* the packed request */
@@ -47,6 +47,8 @@ int op_work(struct op *op, void (*job)(void *arg, struct worker_result *result),
 /* What was waited for without a worker is there: done() gets an empty result. Not from begin(). */
 void op_end(struct op *op);
 
+/* Whether the Start of an exec is under way. */
+bool op_exec_begins(const struct task *task);
 /* Answers those that wait for a process that goes. */
 void op_refuse_all(struct process *p);
 /* For Delete, in begin(): waits until the process's output was read, or for ten seconds, then comes

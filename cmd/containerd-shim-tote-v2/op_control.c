@@ -6,6 +6,9 @@
 #include "cmd/containerd-shim-tote-v2/service.h"
 #include "cmd/containerd-shim-tote-v2/wire.h"
 
+/* How often a Pause looks whether the last exec has begun. */
+#define EXECS_PAUSE_MS 5
+
 static enum op_end answer(struct op *op, const struct worker_result *result, const char *what)
 {
 	Shim__Empty empty = SHIM__EMPTY__INIT;
@@ -18,22 +21,42 @@ static enum op_end answer(struct op *op, const struct worker_result *result, con
 	return OP_DONE;
 }
 
+static void look_again(struct loop_timer *timer)
+{
+	op_end(container_of(timer, struct op, timer));
+}
+
+static void look_in(struct op *op, int ms)
+{
+	loop_timer_set(&op->process->task->server->loop, &op->timer, ms, look_again);
+}
+
+/* From now on no exec is started; those that are under way would be frozen with their start. */
 static int begin_pause(struct op *op, void *request)
 {
-	struct job_container at = job_container_of(op->process->task);
-	int r = op_work(op, job_pause, &at);
-
 	(void)request;
-	if (r == 0)
-		op->process->status = TASK_PAUSING;
-	return r;
+	op->process->status = TASK_PAUSING;
+	look_in(op, 0);
+	return 0;
 }
 
 static enum op_end done_pause(struct op *op, struct worker_result *result)
 {
 	struct task *task = op->process->task;
 	Shim__TaskPaused event = SHIM__TASK_PAUSED__INIT;
+	struct job_container at = job_container_of(task);
 
+	if (op->stage == OP_STAGE_WAIT) {
+		if (op_exec_begins(task)) {
+			look_in(op, EXECS_PAUSE_MS);
+			return OP_AGAIN;
+		}
+		op->stage = OP_STAGE_WORK;
+		if (op_work(op, job_pause, &at) == 0)
+			return OP_AGAIN;
+		task->init.status = TASK_RUNNING;
+		return OP_DONE;
+	}
 	task->init.status = result->err.code ? TASK_RUNNING : TASK_PAUSED;
 	event.container_id = task->id;
 	if (!result->err.code)

@@ -28,6 +28,10 @@ static int begin_start(struct op *op, void *request)
 			   p->task->id);
 		return -ESRCH;
 	}
+	if (p->task->init.status == TASK_PAUSED || p->task->init.status == TASK_PAUSING) {
+		ttrpc_fail(op->call, TTRPC_UNKNOWN, "cannot exec in a paused state");
+		return -EBUSY;
+	}
 	return op_work(op, job_exec, &job);
 }
 
@@ -48,6 +52,9 @@ static enum op_end done_start(struct op *op, struct worker_result *result)
 		return OP_DONE;
 	}
 	process_begun(p, result);
+	/* It was too late for what ended with init. */
+	if (p->task->init.reaped)
+		kill(p->pid, SIGKILL);
 	p->status = TASK_RUNNING;
 	free(p->spec);
 	p->spec = NULL;

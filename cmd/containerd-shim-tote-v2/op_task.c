@@ -8,12 +8,12 @@
 #include "cmd/containerd-shim-tote-v2/wire.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
-/* How often a Delete looks whether the last exec that was being started has ended. */
-#define EXECS_PAUSE_MS 20
+/* How often a Delete looks whether the last process has ended. */
+#define ENDS_PAUSE_MS 20
 
 static struct task *task_of(const struct op *op)
 {
@@ -70,12 +70,16 @@ static void publish_create(struct task *task, Shim__CreateRequest *from)
 }
 
 /* A worker that failed has undone what it did; one that was killed, or whose descriptors were lost,
- * has not: then another one clears up. */
+ * has not, nor one whose container is not wanted any more: then another one clears up. */
 static enum op_end fail_create(struct op *op, struct worker_result *result)
 {
-	struct job_container at = job_container_of(task_of(op));
-	bool left = result->err.code == -EIO || result->err.code == -EMFILE;
+	bool left = result->err.code == -EIO || result->err.code == -EMFILE ||
+		    result->err.code == -ECANCELED;
+	struct job_container at;
 
+	if (result->root[0])
+		task_set_root(task_of(op), result->root);
+	at = job_container_of(task_of(op));
 	ttrpc_fail(op->call, op_code(&result->err), "OCI runtime create failed: %s",
 		   result->err.msg);
 	op->call = NULL;
@@ -96,6 +100,9 @@ static enum op_end done_create(struct op *op, struct worker_result *result)
 		task_free(task);
 		return OP_TASK_GONE;
 	}
+	/* Nobody would ever delete it. */
+	if (!result->err.code && !op->call->connection)
+		err_set(&result->err, ECANCELED, "who asked for it is gone");
 	if (result->err.code)
 		return fail_create(op, result);
 	task->made = true;
@@ -147,22 +154,23 @@ static void look_again(struct loop_timer *timer)
 	op_end(container_of(timer, struct op, timer));
 }
 
-static bool execs_starting(const struct task *task)
+/* The container is killed, but without a cgroup an exec may not be, and one that was being started
+ * may have missed it. Their ends, and that of an init that was never started, are told first. */
+static bool end_process(struct process *p)
 {
-	for_list (exec, &task->execs, struct process, link)
-		if (exec->op)
-			return true;
-	return false;
+	process_reap(p);
+	if (p->pid && !p->reaped)
+		kill(p->pid, SIGKILL);
+	return !p->op && (p->reaped || !p->pid);
 }
 
-/* One that was never started ends by this. */
-static void reap_init(struct task *task)
+static bool end_processes(struct task *task)
 {
-	int status;
+	bool all = true;
 
-	if (!task->init.reaped && task->init.pid &&
-	    waitpid(task->init.pid, &status, WNOHANG) == task->init.pid)
-		process_ended(&task->init, status);
+	for_list (exec, &task->execs, struct process, link)
+		all = end_process(exec) && all;
+	return end_process(&task->init) && all;
 }
 
 static enum op_end tell_delete(struct op *op)
@@ -182,7 +190,7 @@ static enum op_end tell_delete(struct op *op)
 	return OP_TASK_GONE;
 }
 
-/* Three times here: the output is drained; the worker is done; execs that were under way are. */
+/* Here when the output is drained, when the worker is done, and until all have ended. */
 static enum op_end done_delete(struct op *op, struct worker_result *result)
 {
 	struct task *task = task_of(op);
@@ -198,11 +206,10 @@ static enum op_end done_delete(struct op *op, struct worker_result *result)
 		op->stage = OP_STAGE_WORK;
 		return op_work(op, job_delete, &at) == 0 ? OP_AGAIN : OP_DONE;
 	}
-	if (execs_starting(task)) {
-		loop_timer_set(&task->server->loop, &op->timer, EXECS_PAUSE_MS, look_again);
+	if (!end_processes(task)) {
+		loop_timer_set(&task->server->loop, &op->timer, ENDS_PAUSE_MS, look_again);
 		return OP_AGAIN;
 	}
-	reap_init(task);
 	return tell_delete(op);
 }
 

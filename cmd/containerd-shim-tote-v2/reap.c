@@ -17,8 +17,7 @@ static bool ended(pid_t pid, int *ret_status)
 	return pid > 0 && waitpid(pid, ret_status, WNOHANG) == pid;
 }
 
-/* The one whose beginning or end an operation is about to tell keeps until that is done. */
-static void reap_process(struct process *p)
+void process_reap(struct process *p)
 {
 	int status;
 
@@ -32,8 +31,8 @@ static void reap_tasks(struct server *server)
 {
 	for_list (task, &server->tasks, struct task, link) {
 		for_list (exec, &task->execs, struct process, link)
-			reap_process(exec);
-		reap_process(&task->init);
+			process_reap(exec);
+		process_reap(&task->init);
 	}
 }
 
@@ -69,6 +68,9 @@ static bool is_of(const struct process *p, pid_t pid)
 
 static bool is_ours(struct server *server, pid_t pid)
 {
+	for_list (logger, &server->loggers, struct logger, link)
+		if (logger->pid == pid)
+			return true;
 	for_list (task, &server->tasks, struct task, link) {
 		if (is_of(&task->init, pid))
 			return true;

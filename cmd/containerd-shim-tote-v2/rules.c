@@ -46,10 +46,19 @@ static const struct refusal of_exec[RULES][TASK_STATUSES] = {
 			[TASK_STOPPED] = FINISHED },
 };
 
+/* One whose end is not told yet has ended all the same, except for Delete, which is to come behind
+ * that. */
+static enum task_status status_of(const struct process *p, enum rule rule)
+{
+	if (p->reaped && rule != RULE_DELETE)
+		return TASK_STOPPED;
+	return p->status == TASK_PAUSING ? TASK_RUNNING : p->status;
+}
+
 bool rules_allow(enum rule rule, const struct process *p, struct ttrpc_call *call)
 {
 	bool init = p == &p->task->init;
-	enum task_status status = p->status == TASK_PAUSING ? TASK_RUNNING : p->status;
+	enum task_status status = status_of(p, rule);
 	const struct refusal *refusal = &(init ? of_init : of_exec)[rule][status];
 
 	if (!refusal->code)

@@ -39,7 +39,11 @@ void server_stop(struct server *server)
 
 static void idle(struct loop_timer *timer)
 {
-	server_stop(container_of(timer, struct server, idle));
+	struct server *server = container_of(timer, struct server, idle);
+
+	/* It is not cleared by whoever has just come. */
+	if (list_empty(&server->tasks) && list_empty(&server->ttrpc.connections))
+		server_stop(server);
 }
 
 void server_settle(struct server *server)

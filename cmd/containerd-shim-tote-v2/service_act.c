@@ -35,15 +35,13 @@ static int kill_group(struct task *task, int sig)
 	return r;
 }
 
-/* One that has ended, though that is not told yet, has no pid any more. */
+/* One that was reaped has no pid any more: the rules have refused that. */
 static int send_signal(struct process *p, int sig, bool all)
 {
 	struct task *task = p->task;
 
 	if (all && p == &task->init && task->cg.fd >= 0)
 		return kill_group(task, sig);
-	if (p->reaped)
-		return -ESRCH;
 	return kill(p->pid, sig) < 0 ? -errno : 0;
 }
 
@@ -86,7 +84,7 @@ void service_exec(struct server *server, struct ttrpc_call *call, void *request)
 
 	if (!task || !rules_allow(RULE_EXEC, &task->init, call))
 		return;
-	if (!from->exec_id[0] || !from->spec) {
+	if (!from->exec_id[0] || !from->spec || !from->spec->value.len) {
 		ttrpc_fail(call, TTRPC_INVALID_ARGUMENT,
 			   "an exec needs an id and a process: invalid argument");
 		return;

@@ -111,6 +111,16 @@ static void own_pids(const struct task *task, struct arena *a, struct cg_pids *r
 			ret->items[ret->count++] = exec->pid;
 }
 
+/*
+ * From 1.7 on a containerd that comes back takes a task without processes for a forgotten one, and
+ * removes it before anybody could ask how it ended: so one that was not deleted yet has its pid.
+ */
+static void remember_init(const struct task *task, struct arena *a, struct cg_pids *ret)
+{
+	ret->items = arena_memdup(a, &task->init.pid, sizeof(pid_t));
+	ret->count = 1;
+}
+
 void service_pids(struct server *server, struct ttrpc_call *call, void *request)
 {
 	const Shim__PidsRequest *from = request;
@@ -125,6 +135,8 @@ void service_pids(struct server *server, struct ttrpc_call *call, void *request)
 		own_pids(task, &a, &pids);
 	else if (cg_pids(&task->cg, &a, &pids, &err) < 0)
 		pids.count = 0;
+	if (pids.count == 0)
+		remember_init(task, &a, &pids);
 	answer_pids(task, &pids, call, &a);
 }
 

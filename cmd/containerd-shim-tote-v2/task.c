@@ -200,7 +200,7 @@ static void tell_end(struct process *p)
 static bool execs_left(const struct task *task)
 {
 	for_list (exec, &task->execs, struct process, link)
-		if ((exec->pid && !exec->reaped) || exec->op)
+		if (exec->pid ? !exec->reaped : exec->op != NULL)
 			return true;
 	return false;
 }
@@ -221,10 +221,21 @@ void task_settle(struct task *task)
 	tell_init_end(task);
 }
 
+/* Without a cgroup those that we know. */
+static void kill_rest(struct task *task)
+{
+	struct err err;
+
+	if (task->cg.fd >= 0 && cg_kill(&task->cg, 0, &err) < 0)
+		shim_log("warning", "kill what is left of container %s: %s", task->id, err.msg);
+	for_list (exec, &task->execs, struct process, link)
+		if (exec->pid && !exec->reaped)
+			kill(exec->pid, SIGKILL);
+}
+
 void process_ended(struct process *p, int status)
 {
 	struct task *task = p->task;
-	struct err err;
 
 	p->reaped = true;
 	p->exit_status = WIFSIGNALED(status) ? 128u + (uint32_t)WTERMSIG(status)
@@ -234,8 +245,8 @@ void process_ended(struct process *p, int status)
 		io_exited(&p->io);
 	if (p != &task->init)
 		tell_end(p);
-	else if (task->kill_all && task->cg.fd >= 0 && cg_kill(&task->cg, 0, &err) < 0)
-		shim_log("warning", "kill what is left of container %s: %s", task->id, err.msg);
+	else if (task->kill_all || op_exec_begins(task))
+		kill_rest(task);
 	tell_init_end(task);
 }
 

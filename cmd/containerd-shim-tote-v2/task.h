@@ -82,6 +82,8 @@ struct process *process_find(struct task *task, const char *exec_id);
 void process_set_paths(struct process *p, const struct io_paths *paths);
 void process_set_spec(struct process *p, const void *json, size_t len);
 
+/* Sees whether it has ended, unless an operation is about to tell of its beginning or end. reap.c */
+void process_reap(struct process *p);
 /* It has ended with a status of waitpid(2). Told at once, but init's end only when its execs have
  * ended. */
 void process_ended(struct process *p, int status);

@@ -58,10 +58,15 @@ def eventually(what, limit=10, pause=0.02):
 class Runtime:
     def __init__(self, address, handler="tote", image="", cgroup_parent=""):
         self.handler, self.image, self.cgroup_parent = handler, image, cgroup_parent
-        # Without a proxy, whatever the environment says.
-        self.channel = grpc.insecure_channel("unix://" + address, options=[("grpc.enable_http_proxy", 0)])
-        self.methods = {}
+        self.address = address
         self.pods = 0
+        self.connect()
+
+    def connect(self):
+        """Anew, for a daemon that was restarted: gRPC waits for seconds before it tries again."""
+        # Without a proxy, whatever the environment says.
+        self.channel = grpc.insecure_channel("unix://" + self.address, options=[("grpc.enable_http_proxy", 0)])
+        self.methods = {}
 
     def call(self, method, limit=LIMIT, **fields):
         """A method of RuntimeService by its name; fields are those of its request, messages as dictionaries."""
@@ -71,14 +76,16 @@ class Runtime:
                 response_deserializer=getattr(pb, method + "Response").FromString)
         return self.methods[method](getattr(pb, method + "Request")(**fields), timeout=limit)
 
-    def run_pod(self, name, log_directory, network=POD, pid=CONTAINER, ports=()):
+    def run_pod(self, name, log_directory, network=POD, pid=CONTAINER, ports=(), handler=None):
         self.pods += 1
         namespaces = {"network": network, "pid": pid}
         config = pb.PodConfig(
             metadata={"name": name, "uid": f"{name}-{os.getpid()}-{self.pods}", "namespace": "tests"}, log_directory=log_directory,
+            # Without one the host's is copied, which may be none.
+            dns_config={"servers": ["192.0.2.1"]},
             hostname="" if network == NODE else name, port_mappings=[{"container_port": c, "host_port": h} for c, h in ports],
             linux={"cgroup_parent": self.cgroup_parent, "security_context": {"namespace_options": namespaces}})
-        answer = self.call("RunPodSandbox", config=config, runtime_handler=self.handler)
+        answer = self.call("RunPodSandbox", config=config, runtime_handler=handler or self.handler)
         return PodSandbox(self, answer.pod_sandbox_id, config, namespaces)
 
 

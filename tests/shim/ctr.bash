@@ -104,7 +104,7 @@ start_containerd() { # [DIR]
 		if [ -n "$2" ]; then
 			ip link set lo up || exit
 			for dir in /run/netns /run/tote-net /var/lib/cni; do
-				mount -t tmpfs none $dir || exit
+				mount -t tmpfs -o mode=755 none $dir || exit
 			done
 		fi
 		: >"$1/ready"

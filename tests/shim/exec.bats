@@ -15,6 +15,7 @@ load scenarios
 @test "init ends last" { scenario init_ends_last; }
 @test "init ends last in the hosts pids" { scenario init_ends_last_in_the_hosts_pids; }
 @test "ends and starts at once" { scenario ends_and_starts_at_once; }
+@test "paused meanwhile" { scenario paused_meanwhile; }
 @test "output held open" { scenario output_held_open; }
 @test "hundred at once" { scenario hundred_at_once; }
 @test "back to the baseline" { scenario back_to_the_baseline; }

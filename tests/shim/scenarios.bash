@@ -12,11 +12,11 @@ scenarios_file() {
 	echo "$BATS_TEST_DIRNAME/test_$(basename "$BATS_TEST_FILENAME" .bats).py"
 }
 
-# Debian's own python has protobuf, others that come first in PATH may not.
+# SCENARIO_LIMIT as in harness.py. Debian's own python has protobuf, others that come first in PATH may not.
 scenario() { # NAME
 	local out=$BATS_TEST_TMPDIR/out code=0
 	[ "$(id -u)" = 0 ] || skip "needs root"
-	timeout -k 5 60 /usr/bin/python3 "$(scenarios_file)" "$1" >"$out" 2>&1 3>&- </dev/null || code=$?
+	timeout -k 5 $((${SCENARIO_LIMIT:-50} + 10)) /usr/bin/python3 "$(scenarios_file)" "$1" >"$out" 2>&1 3>&- </dev/null || code=$?
 	[ $code != 77 ] || skip "$(sed -n 's/^SKIP //p' "$out")"
 	cat "$out"
 	return $code

@@ -215,6 +215,29 @@ def ends_and_starts_at_once(w):
 
 
 @scenario
+def paused_meanwhile(w):
+    """A Pause that comes while an exec is being started: neither hangs, and the container can be killed."""
+    for round in range(10):
+        c = w.container(f"c{round}").run()
+        e = c.exec("x", "sleep", "1000", io="")
+        start = c.client.begin("Start", pb.StartRequest(id=c.id, exec_id="x"))
+        time.sleep(round / 2000)
+        pause = c.client.begin("Pause", pb.PauseRequest(id=c.id))
+        with contextlib.suppress(Failure):
+            start.result(5)
+        pause.result(5)
+        c.kill(9)
+        assert c.wait(5).exit_status == 137
+        e.delete()
+        c.delete()
+    # Afterwards it is refused.
+    c = w.container("a").run()
+    e = c.exec("x", "true")
+    c.client.pause(id="a")
+    fails(ERROR, re.compile("paused"), e.start)
+
+
+@scenario
 def output_held_open(w):
     """A child in the background keeps the output open: Delete waits for it, but not for ever."""
     c = w.container("a").run()
@@ -256,7 +279,8 @@ def back_to_the_baseline(w):
         return len(descriptors(server)), memory(server)
     fds, before = some(20)
     fds_after, after = some(200)
-    assert fds_after == fds, descriptors(server)
+    # The connection for events may be a new one at that moment.
+    assert fds_after <= fds + 1, descriptors(server)
     assert after["Private_Dirty"] <= before["Private_Dirty"] + 8 and after["Rss"] <= before["Rss"] + 16, (before, after)
     assert children(server) == [c.pid]
     assert len(os.listdir(f"/proc/{server}/task")) == 1
