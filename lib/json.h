@@ -56,6 +56,7 @@ typedef int json_reader(struct json_ctx *ctx, const struct json_value *v, void *
 
 enum {
 	JSON_REQUIRED = 1, /* its absence is an error */
+	JSON_ANY_CASE = 2, /* "hostPort" is "HostPort" too, as for Go's programs */
 };
 
 struct json_field {

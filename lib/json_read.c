@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* Longest piece of a document that a message quotes. */
 #define QUOTE_MAX 64
@@ -284,12 +285,19 @@ int json_value_raw(struct json_ctx *ctx, const struct json_value *v, void *out, 
 	return 0;
 }
 
+static bool is_key(const struct json_field *f, const char *key)
+{
+	if (f->flags & JSON_ANY_CASE)
+		return strcasecmp(f->key, key) == 0;
+	return f->key[0] == key[0] && strcmp(f->key, key) == 0;
+}
+
 static const struct json_field *find_field(const struct json_table *table, const char *key)
 {
 	for (size_t i = 0; i < table->count; i++) {
 		const struct json_field *f = &table->fields[i];
 
-		if (f->key[0] == key[0] && strcmp(f->key, key) == 0)
+		if (is_key(f, key))
 			return f;
 	}
 	return NULL;
@@ -304,8 +312,10 @@ static int check_required(struct json_ctx *ctx, const struct json_value *v,
 
 		if (!(f->flags & JSON_REQUIRED))
 			continue;
-		member = json_get(v, f->key);
-		if (!member || member->kind == JSON_NULL) {
+		for (member = v->first; member; member = member->next)
+			if (is_key(f, member->key) && member->kind != JSON_NULL)
+				break;
+		if (!member) {
 			json_push(ctx, f->key, 0);
 			return json_error(ctx, "missing");
 		}

@@ -29,6 +29,9 @@ struct job_create {
 /* Mounts the rootfs, opens the streams, makes the container. The result has pid, io, cgroup. On
  * failure nothing is left, not even the mounts. */
 void job_create(void *arg, struct worker_result *result);
+/* arg is a struct job_container. For one that was killed half way: job_delete() in the root that it
+ * had chosen. */
+void job_create_undo(void *arg, struct worker_result *result);
 
 struct job_exec {
 	struct job_container at;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -213,4 +214,19 @@ void job_create(void *arg, struct worker_result *result)
 		undo(&cr);
 	else
 		result->err.code = 0;
+}
+
+void job_create_undo(void *arg, struct worker_result *result)
+{
+	struct job_container at = *(const struct job_container *)arg;
+	autoarena a = ARENA_INIT;
+	struct err ignored;
+	char *root;
+	size_t len;
+
+	if (file_read(AT_FDCWD, jobs_path(&at, &a, ROOT_FILE), PATH_MAX, &a, &root, &len,
+		      &ignored) == 0 &&
+	    root[0] == '/')
+		at.root = root;
+	job_delete(&at, result);
 }

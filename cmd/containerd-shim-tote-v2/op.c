@@ -14,6 +14,8 @@
 
 /* containerd's own shim waits 2 s (1.x) or 10 s, but CRI gives up a Delete after 10 s itself. */
 #define DRAIN_MS 5000
+/* Clients ask one after the other. */
+#define WAITING_MAX 64
 
 static void op_free(struct op *op)
 {
@@ -62,6 +64,7 @@ void op_add(const struct op_kind *kind, struct process *p, struct ttrpc_call *ca
 	    const uint8_t *payload, size_t len)
 {
 	struct op *op = calloc(1, sizeof(*op) + len), **last = &p->waiting;
+	unsigned int count = 0;
 
 	if (!op)
 		_Exit(255);
@@ -70,8 +73,13 @@ void op_add(const struct op_kind *kind, struct process *p, struct ttrpc_call *ca
 	op->call = call;
 	op->len = len;
 	memcpy(op->payload, payload, len);
-	while (*last)
+	while (*last && ++count)
 		last = &(*last)->next;
+	if (count >= WAITING_MAX) {
+		ttrpc_fail(call, TTRPC_RESOURCE_EXHAUSTED, "%u requests wait already", count);
+		op_free(op);
+		return;
+	}
 	*last = op;
 	begin_next(p);
 	/* A container whose Create could not even begin. */

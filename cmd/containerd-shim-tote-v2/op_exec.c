@@ -12,7 +12,7 @@
 
 static int begin_start(struct op *op, void *request)
 {
-	struct process *p = op->process;
+	struct process *p = op->process, *init = &p->task->init;
 	struct job_exec job = {
 		.at = job_container_of(p->task),
 		.io = { p->in, p->out, p->err, p->terminal },
@@ -22,7 +22,8 @@ static int begin_start(struct op *op, void *request)
 	};
 
 	(void)request;
-	if (p->task->init.reaped || p->task->init.status == TASK_STOPPED) {
+	if (init->reaped || init->status == TASK_STOPPED ||
+	    (init->op && init->op->kind->rule == RULE_DELETE)) {
 		ttrpc_fail(op->call, TTRPC_FAILED_PRECONDITION,
 			   "container %s init process is not running: failed precondition",
 			   p->task->id);

@@ -75,17 +75,14 @@ static enum op_end fail_create(struct op *op, struct worker_result *result)
 {
 	bool left = result->err.code == -EIO || result->err.code == -EMFILE ||
 		    result->err.code == -ECANCELED;
-	struct job_container at;
+	struct job_container at = job_container_of(task_of(op));
 
-	if (result->root[0])
-		task_set_root(task_of(op), result->root);
-	at = job_container_of(task_of(op));
 	ttrpc_fail(op->call, op_code(&result->err), "OCI runtime create failed: %s",
 		   result->err.msg);
 	op->call = NULL;
 	op_drop_result(op, result);
 	op->stage = OP_STAGE_WORK;
-	if (left && op_work(op, job_delete, &at) == 0)
+	if (left && op_work(op, job_create_undo, &at) == 0)
 		return OP_AGAIN;
 	task_free(task_of(op));
 	return OP_TASK_GONE;

@@ -67,7 +67,7 @@ void service_kill(struct server *server, struct ttrpc_call *call, void *request)
 		return;
 	}
 	r = send_signal(p, (int)from->signal, from->all);
-	if (r == -ESRCH)
+	if (r == -ESRCH || r == -ENOENT || r == -ENODEV)
 		ttrpc_fail(call, TTRPC_NOT_FOUND, "process already finished: not found");
 	else if (r < 0)
 		ttrpc_fail(call, TTRPC_UNKNOWN, "send signal %u: %s", from->signal, err_text(r));

@@ -349,6 +349,21 @@ static void test_absent_controller(void **state)
 	expect(f, "up/leaf/memory.max", "");
 }
 
+/* 1024 shares are what a group has where nothing weighs groups; any other number is not. */
+static void test_usual_shares(void **state)
+{
+	struct fake *f = *state;
+	struct cg_limits limits = { .cpu = { .shares = V(1024) } };
+	struct err err = { 0 };
+
+	put(f, "cgroup.controllers", "memory pids");
+	assert_int_equal(unlinkat(f->cg.root, "cgroup.subtree_control", 0), 0);
+	assert_int_equal(limits_apply(&f->cg, &limits, &err), 0);
+	limits.cpu.shares.value = 1023;
+	assert_int_equal(limits_apply(&f->cg, &limits, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.msg, "linux.resources.cpu.shares: the cpu controller"));
+}
+
 static void test_unlimited_needs_no_controller(void **state)
 {
 	struct fake *f = *state;
@@ -426,6 +441,7 @@ int main(void)
 		FAKE(test_enabling),
 		FAKE(test_nothing_to_enable),
 		FAKE(test_absent_controller),
+		FAKE(test_usual_shares),
 		FAKE(test_unlimited_needs_no_controller),
 		FAKE(test_missing_file),
 		FAKE(test_check_before_update),

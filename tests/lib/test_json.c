@@ -228,6 +228,13 @@ static const struct json_field named_fields[] = {
 	{ "n", json_opt_u32, offsetof(struct named, n), 0, NULL },
 };
 
+static const struct json_field go_fields[] = {
+	{ "oneName", json_u32, offsetof(struct inner, n), JSON_REQUIRED | JSON_ANY_CASE, NULL },
+	{ "s", json_string, offsetof(struct inner, s), 0, NULL },
+};
+
+static const struct json_table go_table = { go_fields, 2, sizeof(struct inner), NULL };
+
 static const struct json_table named_table = { named_fields, 1, sizeof(struct named), NULL };
 
 static const struct json_list_of inner_list = { json_object, sizeof(struct inner), &inner_table };
@@ -280,6 +287,33 @@ static int decode(const char *text, struct arena *a, struct all *ret, struct err
 		*c = '"';
 	r = json_parse(json, strlen(json), a, &v, err);
 	return r < 0 ? r : json_decode(v, &all_table, a, ret, err);
+}
+
+static void names_in_any_case(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+		uint32_t n;
+	} cases[] = {
+		{ "{\"oneName\":1}", 0, 1 },	      { "{\"OneName\":2,\"S\":3}", 0, 2 },
+		{ "{\"ONENAME\":null}", -EINVAL, 0 }, { "{\"OneNames\":4}", -EINVAL, 0 },
+		{ "{\"OneName\":-5}", -EINVAL, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		autoarena a = ARENA_INIT;
+		struct json_value *v;
+		struct inner in = { 0 };
+		struct err err;
+
+		assert_int_equal(json_parse(cases[i].text, strlen(cases[i].text), &a, &v, &err), 0);
+		assert_int_equal(json_decode(v, &go_table, &a, &in, &err), cases[i].r);
+		if (cases[i].r == 0)
+			assert_int_equal(in.n, cases[i].n);
+		assert_null(in.s);
+	}
 }
 
 static void scalars_are_decoded(void **state)
@@ -481,12 +515,19 @@ static void utf8_characters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trip),	       cmocka_unit_test(escapes_are_decoded),
-		cmocka_unit_test(bad_texts),	       cmocka_unit_test(depth_is_bounded),
-		cmocka_unit_test(size_is_bounded),     cmocka_unit_test(many_keys_are_cheap),
-		cmocka_unit_test(scalars_are_decoded), cmocka_unit_test(structures_are_decoded),
-		cmocka_unit_test(wrong_values),	       cmocka_unit_test(compact_output),
-		cmocka_unit_test(pretty_output),       cmocka_unit_test(utf8_characters),
+		cmocka_unit_test(round_trip),
+		cmocka_unit_test(escapes_are_decoded),
+		cmocka_unit_test(bad_texts),
+		cmocka_unit_test(depth_is_bounded),
+		cmocka_unit_test(size_is_bounded),
+		cmocka_unit_test(many_keys_are_cheap),
+		cmocka_unit_test(names_in_any_case),
+		cmocka_unit_test(scalars_are_decoded),
+		cmocka_unit_test(structures_are_decoded),
+		cmocka_unit_test(wrong_values),
+		cmocka_unit_test(compact_output),
+		cmocka_unit_test(pretty_output),
+		cmocka_unit_test(utf8_characters),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -327,7 +327,7 @@ def stats(w):
     entries = w.cri.call("ListContainerStats", filter={"pod_sandbox_id": pod.id}).stats
     assert {e.attributes.id for e in entries} == {busy.id, idle.id}
     if "memory" in read("/sys/fs/cgroup/cgroup.controllers").split():
-        assert busy.stats().memory.usage_bytes.value > 0 < busy.stats().memory.working_set_bytes.value
+        assert busy.stats().memory.usage_bytes.value > 0, busy.stats()
     busy.stop()
     assert busy.status().exit_code == 137
 
