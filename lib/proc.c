@@ -113,8 +113,10 @@ int proc_open(const struct proc_id *id)
 	if (r < 0)
 		return r;
 	fd = pidfd_open(id->pid, 0);
+	/* EINVAL: no process, but still the number of somebody's group or session (ESRCH in newer
+	 * kernels; seen on 6.1). */
 	if (fd < 0)
-		return -errno;
+		return errno == EINVAL ? -ESRCH : -errno;
 	/* Judged after the pidfd is held: from here on the pid cannot change hands under us. */
 	r = check(id);
 	return r < 0 ? r : take_fd(&fd);

@@ -55,6 +55,7 @@ struct create_opts {
 	unsigned int listen_fds;   /* of the preserved ones, the first so many are announced by
 				      LISTEN_FDS */
 	enum cgroup_manager manager;
+	bool measured; /* what it uses is asked for: controllers are on where they can be */
 	bool rootless;
 	const char *config_text;     /* in place of the file; NULL: that */
 	const struct rootfs *rootfs; /* in place of root.path; NULL: that. On failure its directory

@@ -216,6 +216,21 @@ int create_settle_cgroup(struct making *mk, struct err *err)
 	return r < 0 ? err_code(err, r, "linux.resources.pids.limit") : 0;
 }
 
+/* A controller counts from when it is on. Those that are refused are missing from the numbers. */
+static void enable_counting(const struct making *mk)
+{
+	const unsigned int counting = 1u << CG_CPU | 1u << CG_IO | 1u << CG_MEMORY | 1u << CG_PIDS;
+	unsigned int wanted = mk->opts->measured ? counting & cg_available(&mk->tree) : 0;
+	struct err ignored;
+
+	/* A scope has what systemd gave it. */
+	if (!wanted || mk->c->st.unit || cg_enable(&mk->cg, wanted, &ignored) == 0)
+		return;
+	for (unsigned int c = 0; c < CG_CONTROLLERS; c++)
+		if (wanted & 1u << c)
+			cg_enable(&mk->cg, 1u << c, &ignored);
+}
+
 int create_make_cgroup(struct making *mk, struct err *err)
 {
 	struct container *c = mk->c;
@@ -239,6 +254,8 @@ int create_make_cgroup(struct making *mk, struct err *err)
 		r = owner_claim(&mk->cg, c->dir_fd, err);
 		mk->foreign = r < 0;
 	}
+	if (r == 0)
+		enable_counting(mk);
 	if (r == 0)
 		r = limits_apply(&mk->cg, &c->spec->linux_.resources, err);
 	if (r == 0)

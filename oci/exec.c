@@ -129,6 +129,7 @@ static int build(struct entering *en, struct err *err)
 	struct plan_opts opts = {
 		.id = en->c->st.id,
 		.bundle = en->c->st.bundle,
+		.announced = en->opts->ret_pid != NULL,
 		.preserve_fds = en->opts->preserve_fds,
 		.joins = en->joins,
 		.join_count = en->join_count,
@@ -196,6 +197,8 @@ static int run(struct entering *en, struct err *err)
 		r = launch_until(l, SYNC_READY, err);
 	if (r == 0 && o->pidfd_socket)
 		r = send_fd_to_socket(o->pidfd_socket, "pidfd", l->pidfd, err);
+	if (r == 0 && o->ret_pid)
+		*o->ret_pid = l->pid;
 	if (r == 0)
 		r = launch_release(l, err);
 	if (r == 0)
@@ -203,8 +206,11 @@ static int run(struct entering *en, struct err *err)
 	/* Last: whoever waits for the pid file takes it for a process that was started. */
 	if (r == 0 && o->pid_file)
 		r = write_pid_file(o->pid_file, l->pid, err);
-	if (r < 0)
+	if (r < 0) {
 		launch_kill(l);
+		if (o->ret_pid)
+			*o->ret_pid = 0;
+	}
 	return r;
 }
 
@@ -228,8 +234,6 @@ int container_exec(struct container *c, const struct exec_opts *opts, int *ret_p
 		r = run(&en, err);
 	}
 	if (r == 0) {
-		if (opts->ret_pid)
-			*opts->ret_pid = en.launch.pid;
 		*ret_pidfd = take_fd(&en.launch.pidfd);
 		*ret_terminal = take_fd(&en.launch.terminal);
 		for_each (w, &en.plan.warnings)

@@ -13,7 +13,9 @@ struct exec_opts {
 	unsigned int preserve_fds;
 	bool ignore_paused;
 	struct siblings *siblings; /* the process is a child of our parent; NULL: of ours */
-	pid_t *ret_pid;		   /* NULL: nobody asks */
+	/* NULL: nobody asks. Set before the process runs, and 0 again on failure: in memory that
+	 * outlives the caller it tells what a killed one has left. */
+	pid_t *ret_pid;
 };
 
 /*

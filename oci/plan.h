@@ -75,6 +75,7 @@ struct plan_opts {
 	const char *id;
 	const char *bundle; /* absolute path */
 	bool create;	    /* waits for start */
+	bool announced;	    /* its pid is known before it runs, though it does not wait for start */
 	bool privileged;    /* CAP_SYS_ADMIN on the host: mount trees are opened there */
 	bool no_pivot;
 	bool no_new_keyring;

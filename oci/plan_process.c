@@ -311,7 +311,7 @@ int plan_process_late(const struct plan_process_opts *pp, const struct plan_opts
 		plan_add(plan, a, STEP_NO_NEW_PRIVS);
 	if (early && (r = plan_seccomp(pp, opts, a, plan, err)) < 0)
 		return r;
-	plan->ready = opts->create || plan->host_rlimits;
+	plan->ready = opts->create || opts->announced || plan->host_rlimits;
 	if (plan->ready)
 		plan_add(plan, a, STEP_READY);
 	plan_add(plan, a, STEP_RELEASE);

@@ -152,7 +152,7 @@ fuzz-tools: $(FUZZ)
 # Every system call of every command, not a sample.
 sweep: all fault-tool
 	STEP=1 tests/fault/sweep.sh
-	STEP=1 TIMEOUT=7200 tests/run tests/netns/crash.bats tests/netns/loop.bats tests/netns/run_crash.bats tests/shim/bootstrap.bats
+	STEP=1 TIMEOUT=7200 tests/run tests/netns/crash.bats tests/netns/loop.bats tests/netns/run_crash.bats tests/shim/bootstrap.bats tests/shim/crash.bats
 
 fuzz: setup-check fuzz-tools
 	FUZZ_SECONDS=$(if $(filter 10,$(FUZZ_SECONDS)),600,$(FUZZ_SECONDS)) sh tests/fuzz/fuzz.sh

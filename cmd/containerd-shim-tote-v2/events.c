@@ -75,15 +75,23 @@ static void pack_request(const struct events *events, const struct buf *forward,
 	wire_pack(&request.base, out);
 }
 
-/* What a client can do without, or asks for again. */
-static bool is_minor(const char *topic)
+/* In the order in which they are dropped: what a client can do without, what the end of a process
+ * tells as well, and the ends. */
+static enum event_worth worth_of(const char *topic)
 {
-	static const char *const topics[] = { "/tasks/oom", "/tasks/paused", "/tasks/resumed" };
+	static const struct {
+		const char *topic;
+		enum event_worth worth;
+	} topics[] = {
+		{ "/tasks/oom", EVENT_MINOR },	   { "/tasks/paused", EVENT_MINOR },
+		{ "/tasks/resumed", EVENT_MINOR }, { "/tasks/exit", EVENT_END },
+		{ "/tasks/delete", EVENT_END },
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(topics); i++)
-		if (strcmp(topic, topics[i]) == 0)
-			return true;
-	return false;
+		if (strcmp(topic, topics[i].topic) == 0)
+			return topics[i].worth;
+	return EVENT_BEGIN;
 }
 
 void events_forget(struct events *events, struct event *event)
@@ -100,10 +108,10 @@ static bool may_go(const struct events *events, const struct event *event)
 	return events->fd < 0 || events->queue.next != &event->link;
 }
 
-static bool drop_oldest(struct events *events, bool minor)
+static bool drop_oldest(struct events *events, enum event_worth worth)
 {
 	for_list (event, &events->queue, struct event, link) {
-		if (!may_go(events, event) || (minor && !event->minor))
+		if (!may_go(events, event) || event->worth != worth)
 			continue;
 		events_forget(events, event);
 		events->dropped++;
@@ -115,11 +123,12 @@ static bool drop_oldest(struct events *events, bool minor)
 static void make_room(struct events *events, size_t size)
 {
 	while (events->count >= EVENTS_MAX || events->bytes + size > EVENTS_BYTES_MAX)
-		if (!drop_oldest(events, true) && !drop_oldest(events, false))
+		if (!drop_oldest(events, EVENT_MINOR) && !drop_oldest(events, EVENT_BEGIN) &&
+		    !drop_oldest(events, EVENT_END))
 			return;
 }
 
-static void queue(struct events *events, bool minor, const struct buf *request)
+static void queue(struct events *events, enum event_worth worth, const struct buf *request)
 {
 	size_t size = sizeof(struct event) + request->len;
 	struct event *event;
@@ -132,7 +141,7 @@ static void queue(struct events *events, bool minor, const struct buf *request)
 	}
 	event->link = (struct list){ NULL, NULL };
 	event->len = (uint32_t)request->len;
-	event->minor = minor;
+	event->worth = worth;
 	memcpy(event->frame, request->data, request->len);
 	events->count++;
 	events->bytes += size;
@@ -151,7 +160,7 @@ void events_publish(struct events *events, const char *topic, const ProtobufCMes
 	pack_forward(events, topic, message, &forward);
 	pack_request(events, &forward, &request);
 	if (request.len <= EVENTS_ONE_MAX)
-		queue(events, is_minor(topic), &request);
+		queue(events, worth_of(topic), &request);
 	else
 		events->dropped++;
 	events_next(events);

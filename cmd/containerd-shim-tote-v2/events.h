@@ -17,8 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Behind these the oldest OOM, pause and resume events go first, then the oldest of all; how many
- * is logged. */
+/* Behind these OOM, pause and resume events go first, then beginnings, then ends, the oldest of each
+ * kind; how many is logged. */
 #define EVENTS_MAX 1024
 #define EVENTS_BYTES_MAX (128u << 10)
 

@@ -16,10 +16,12 @@
 /* One event must not drive all others out of the queue. */
 #define EVENTS_ONE_MAX (EVENTS_BYTES_MAX / 2)
 
+enum event_worth { EVENT_MINOR, EVENT_BEGIN, EVENT_END };
+
 struct event {
 	struct list link;
 	uint32_t len;
-	bool minor; /* among the first to be dropped */
+	enum event_worth worth;
 	uint8_t frame[];
 };
 

@@ -24,7 +24,6 @@ struct job_create {
 	struct job_container at;
 	struct io_paths io;
 	const Shim__CreateRequest *request; /* rootfs and options; borrowed for the fork */
-	bool systemd_cgroup;
 };
 /* Mounts the rootfs, opens the streams, makes the container. The result has pid, io, cgroup. On
  * failure nothing is left, not even the mounts. */
@@ -39,7 +38,7 @@ struct job_exec {
 	const char *exec_id;
 	const char *process; /* JSON */
 	size_t process_len;
-	uint32_t io_uid, io_gid;
+	struct io_owner owner;
 };
 void job_exec(void *arg, struct worker_result *result);
 

@@ -107,10 +107,10 @@ static int mount_rootfs(struct creating *cr)
 
 static int open_streams(struct creating *cr)
 {
-	const struct io_owner owner = { cr->options.io_uid, cr->options.io_gid };
 	const struct job_create *job = cr->job;
 
-	return io_open(&job->io, &owner, job->at.id, job->at.namespace, &cr->result->io,
+	cr->result->owner = (struct io_owner){ cr->options.io_uid, cr->options.io_gid };
+	return io_open(&job->io, &cr->result->owner, job->at.id, job->at.namespace, &cr->result->io,
 		       &cr->result->logger, cr->err);
 }
 
@@ -122,10 +122,7 @@ static int take_terminal(struct creating *cr, int terminal)
 		return err_set(cr->err, EINVAL,
 			       "a terminal is asked for, but process.terminal is false");
 	cr->result->io.terminal = terminal;
-	/* The server waits for many things. */
-	return fcntl(terminal, F_SETFL, O_RDWR | O_NONBLOCK) < 0
-		       ? err_errno(cr->err, "make the terminal non-blocking")
-		       : 0;
+	return 0;
 }
 
 /* Its process is not started yet, so that it owes nothing to anybody. */
@@ -163,10 +160,10 @@ static int make_container(struct creating *cr)
 		.attended = job->io.terminal,
 		.no_pivot = cr->options.no_pivot,
 		.no_new_keyring = cr->options.no_new_keyring,
+		.measured = true,
 		.siblings = &cr->result->siblings,
 		.pid_file = jobs_path(&job->at, &cr->a, "init.pid"),
-		.manager = job->systemd_cgroup || cr->options.systemd_cgroup ? CGROUP_SYSTEMD
-									     : CGROUP_BY_PATH,
+		.manager = cr->options.systemd_cgroup ? CGROUP_SYSTEMD : CGROUP_BY_PATH,
 	};
 	int root = state_root_open(cr->root, true, false, cr->err), terminal = -1, r;
 

@@ -5,16 +5,14 @@
 #include "oci/exec.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 static int run(const struct job_exec *job, struct container *c, struct worker_result *result)
 {
 	struct exec_opts opts = {
-		.ret_pid = &result->pid,
+		.ret_pid = result->made ? result->made : &result->pid,
 		.siblings = &result->siblings,
 	};
-	const struct io_owner owner = { job->io_uid, job->io_gid };
 	int pidfd = -1, terminal = -1;
 	int r = spec_parse_process(job->process, job->process_len, &c->arena, &opts.process,
 				   &result->err);
@@ -22,15 +20,14 @@ static int run(const struct job_exec *job, struct container *c, struct worker_re
 	if (r < 0)
 		return r;
 	opts.process->terminal = job->io.terminal;
-	r = io_open(&job->io, &owner, job->at.id, job->at.namespace, &result->io, &result->logger,
+	r = io_open(&job->io, &job->owner, job->at.id, job->at.namespace, &result->io, &result->logger,
 		    &result->err);
 	if (r == 0)
 		r = container_exec(c, &opts, &pidfd, &terminal, &result->err);
 	if (r < 0)
 		return r;
+	result->pid = *opts.ret_pid;
 	result->io.terminal = terminal;
-	if (terminal >= 0)
-		fcntl(terminal, F_SETFL, O_RDWR | O_NONBLOCK);
 	return 0;
 }
 

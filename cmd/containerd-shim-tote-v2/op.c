@@ -63,9 +63,16 @@ static void begin_next(struct process *p)
 void op_add(const struct op_kind *kind, struct process *p, struct ttrpc_call *call,
 	    const uint8_t *payload, size_t len)
 {
-	struct op *op = calloc(1, sizeof(*op) + len), **last = &p->waiting;
+	struct op **last = &p->waiting, *op;
 	unsigned int count = 0;
 
+	for (; *last; last = &(*last)->next)
+		count++;
+	if (count >= WAITING_MAX) {
+		ttrpc_fail(call, TTRPC_RESOURCE_EXHAUSTED, "%u requests wait already", count);
+		return;
+	}
+	op = calloc(1, sizeof(*op) + len);
 	if (!op)
 		_Exit(255);
 	op->kind = kind;
@@ -73,13 +80,6 @@ void op_add(const struct op_kind *kind, struct process *p, struct ttrpc_call *ca
 	op->call = call;
 	op->len = len;
 	memcpy(op->payload, payload, len);
-	while (*last && ++count)
-		last = &(*last)->next;
-	if (count >= WAITING_MAX) {
-		ttrpc_fail(call, TTRPC_RESOURCE_EXHAUSTED, "%u requests wait already", count);
-		op_free(op);
-		return;
-	}
 	*last = op;
 	begin_next(p);
 	/* A container whose Create could not even begin. */

@@ -17,7 +17,8 @@ struct op {
 	struct process *process;
 	struct ttrpc_call *call;		     /* NULL: answered already */
 	enum { OP_STAGE_WAIT, OP_STAGE_WORK } stage; /* of Delete and Pause */
-	struct loop_timer timer;		     /* of Delete: how long it waits */
+	unsigned int looks;	 /* of Delete: how often it looked whether all have ended */
+	struct loop_timer timer; /* of Delete: how long it waits */
 	size_t len;
 	uint8_t payload[]; /* the packed request */
 };

@@ -19,6 +19,7 @@ static int begin_start(struct op *op, void *request)
 		.exec_id = p->id,
 		.process = p->spec,
 		.process_len = p->spec_len,
+		.owner = p->task->owner,
 	};
 
 	(void)request;
@@ -83,8 +84,8 @@ static enum op_end done_delete(struct op *op, struct worker_result *result)
 	answer.pid = (uint32_t)p->pid;
 	answer.exit_status = p->exit_status;
 	answer.exited_at = &at;
-	service_reply(op->call, &answer.base);
 	process_free(p);
+	service_reply(op->call, &answer.base);
 	return OP_PROCESS_GONE;
 }
 

@@ -14,6 +14,7 @@
 
 /* How often a Delete looks whether the last process has ended. */
 #define ENDS_PAUSE_MS 20
+#define ENDS_LOOKS 250
 
 static struct task *task_of(const struct op *op)
 {
@@ -105,6 +106,7 @@ static enum op_end done_create(struct op *op, struct worker_result *result)
 	task->made = true;
 	task->kill_all = result->kill_all;
 	task_set_root(task, result->root);
+	task->owner = result->owner;
 	process_begun(&task->init, result);
 	open_cgroup(task, result->cgroup);
 	publish_create(task, wire_unpack(op->kind->request, op->payload, op->len));
@@ -182,8 +184,9 @@ static enum op_end tell_delete(struct op *op)
 	event.exit_status = answer.exit_status = task->init.exit_status;
 	event.exited_at = answer.exited_at = &at;
 	events_publish(&task->server->events, "/tasks/delete", &event.base);
-	service_reply(op->call, &answer.base);
+	/* Whoever hears of it finds everything closed. */
 	task_free(task);
+	service_reply(op->call, &answer.base);
 	return OP_TASK_GONE;
 }
 
@@ -196,7 +199,6 @@ static enum op_end done_delete(struct op *op, struct worker_result *result)
 	if (result->err.code) {
 		ttrpc_fail(op->call, op_code(&result->err), "failed to delete task: %s",
 			   result->err.msg);
-		op->stage = 0;
 		return OP_DONE;
 	}
 	if (op->stage == OP_STAGE_WAIT) {
@@ -204,6 +206,11 @@ static enum op_end done_delete(struct op *op, struct worker_result *result)
 		return op_work(op, job_delete, &at) == 0 ? OP_AGAIN : OP_DONE;
 	}
 	if (!end_processes(task)) {
+		if (++op->looks > ENDS_LOOKS) {
+			ttrpc_fail(op->call, TTRPC_UNKNOWN,
+				   "failed to delete task: processes survive SIGKILL (state D?)");
+			return OP_DONE;
+		}
 		loop_timer_set(&task->server->loop, &op->timer, ENDS_PAUSE_MS, look_again);
 		return OP_AGAIN;
 	}

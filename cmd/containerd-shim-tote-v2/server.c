@@ -18,8 +18,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* A containerd that was killed between `start` and Create sends nobody to end us. */
+/* A containerd that was killed between `start` and Create sends nobody to end us. Nor is there more to
+ * come once the last container was deleted. */
 #define IDLE_MS (5 * 60 * 1000)
+#define EMPTY_MS (30 * 1000)
 #define FLUSH_MS 2000
 
 static void tell_oom(struct oom_watch *watch)
@@ -48,10 +50,12 @@ static void idle(struct loop_timer *timer)
 
 void server_settle(struct server *server)
 {
+	server->used |= !list_empty(&server->tasks);
 	if (!list_empty(&server->tasks) || !list_empty(&server->ttrpc.connections))
 		loop_timer_clear(&server->idle);
 	else if (!server->idle.link.next)
-		loop_timer_set(&server->loop, &server->idle, IDLE_MS, idle);
+		loop_timer_set(&server->loop, &server->idle, server->used ? EMPTY_MS : IDLE_MS,
+			       idle);
 }
 
 static void connection_closed(struct ttrpc_server *ttrpc)
@@ -170,6 +174,7 @@ int server_main(const struct shim_args *args, int listener)
 	events_init(&server.events, &server.loop, args->ttrpc_address, args->namespace);
 	oom_init(&server.oom, &server.loop, tell_oom);
 	workers_init(&server.workers, &server.loop, close_all_but, NULL);
+	workers_raise_files(&server.workers);
 	server_settle(&server);
 	r = loop_run(&server.loop);
 	if (r < 0)

@@ -24,6 +24,7 @@ struct server {
 	struct list tasks;
 	struct list loggers; /* that were told to end, struct logger */
 	struct loop_source signals;
+	bool used; /* there was a container */
 	bool reaping, reap_again;
 	struct loop_timer idle; /* runs while there is no container and no connection */
 	struct cg_tree tree;	/* fd -1: not looked for yet, or there is none */

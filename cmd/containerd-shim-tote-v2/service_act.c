@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of one container, bytes. A specification has some 2,000. */
+#define SPECS_MAX ((size_t)8 << 20)
+
 static void reply_empty(struct ttrpc_call *call)
 {
 	Shim__Empty empty = SHIM__EMPTY__INIT;
@@ -75,6 +78,16 @@ void service_kill(struct server *server, struct ttrpc_call *call, void *request)
 		reply_empty(call);
 }
 
+/* What a client forgot to start stays with the container. */
+static size_t specs_kept(const struct task *task)
+{
+	size_t size = 0;
+
+	for_list (exec, &task->execs, struct process, link)
+		size += exec->spec ? sizeof(*exec) + exec->spec_len : 0;
+	return size;
+}
+
 void service_exec(struct server *server, struct ttrpc_call *call, void *request)
 {
 	const Shim__ExecRequest *from = request;
@@ -91,6 +104,11 @@ void service_exec(struct server *server, struct ttrpc_call *call, void *request)
 	}
 	if (process_find(task, from->exec_id)) {
 		ttrpc_fail(call, TTRPC_ALREADY_EXISTS, "id %s: already exists", from->exec_id);
+		return;
+	}
+	if (specs_kept(task) + from->spec->value.len > SPECS_MAX) {
+		ttrpc_fail(call, TTRPC_RESOURCE_EXHAUSTED,
+			   "too many execs of container %s were never started", task->id);
 		return;
 	}
 	p = process_new(task, from->exec_id);

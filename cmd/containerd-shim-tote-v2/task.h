@@ -60,6 +60,7 @@ struct task {
 	struct server *server;
 	char *id, *bundle;
 	char *root; /* the directory of containers that it is in */
+	struct io_owner owner; /* of the pipes of its processes */
 	bool made;  /* false while Create is under way: to others it does not exist */
 	bool kill_all;
 	struct process init;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -32,6 +33,18 @@ void workers_init(struct workers *all, struct loop *loop, void (*in_child)(void 
 {
 	*all = (struct workers){ .loop = loop, .in_child = in_child, .ctx = ctx };
 	list_init(&all->running);
+}
+
+void workers_raise_files(struct workers *all)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	all->files = limit;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		all->files.rlim_max = 0;
 }
 
 static int send_result(int sock, struct worker_result *result)
@@ -74,10 +87,10 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-_Noreturn static void work(struct workers *all, pid_t parent, int sock,
+_Noreturn static void work(struct workers *all, pid_t parent, int sock, pid_t *made,
 			   void (*job)(void *arg, struct worker_result *result), void *arg)
 {
-	struct worker_result result = { .io = no_ends };
+	struct worker_result result = { .made = made, .io = no_ends };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -87,6 +100,8 @@ _Noreturn static void work(struct workers *all, pid_t parent, int sock,
 	if (all->in_child)
 		all->in_child(all->ctx, sock);
 	reset_signals();
+	if (all->files.rlim_max)
+		setrlimit(RLIMIT_NOFILE, &all->files);
 	job(arg, &result);
 	/* Who reads it treats it as text. */
 	result.err.msg[sizeof(result.err.msg) - 1] = '\0';
@@ -153,6 +168,22 @@ static void reap_leaving(struct workers *all)
 	all->leaving_count = list_empty(&all->running) ? 0 : left;
 }
 
+/* Its pid may be told ahead, in memory that both have. */
+static pid_t *share_pid(void)
+{
+	pid_t *made = mmap(NULL, sizeof(*made), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			   -1, 0);
+
+	return made == MAP_FAILED ? NULL : made;
+}
+
+static void forget_pid(pid_t **made)
+{
+	if (*made)
+		munmap(*made, sizeof(**made));
+	*made = NULL;
+}
+
 static void finish(struct worker *worker, struct worker_result *result, bool reaped)
 {
 	struct workers *all = worker->all;
@@ -161,6 +192,7 @@ static void finish(struct worker *worker, struct worker_result *result, bool rea
 	loop_remove(all->loop, &worker->source);
 	close(sock);
 	list_remove(&worker->link);
+	forget_pid(&worker->made);
 	reap_leaving(all);
 	if (!reaped && !list_empty(&all->running) && all->leaving_count < ARRAY_SIZE(all->leaving))
 		all->leaving[all->leaving_count++] = worker->pid;
@@ -181,6 +213,7 @@ static bool collect(struct worker *worker, bool reaped)
 		return false;
 	if (r <= 0) {
 		result = (struct worker_result){ .io = no_ends };
+		result.pid = worker->made ? *worker->made : 0;
 		err_set(&result.err, EIO,
 			"the process that was to do it ended without a word (killed?)");
 	}
@@ -194,14 +227,14 @@ static void ready(struct loop_source *source, uint32_t events)
 	collect(container_of(source, struct worker, source), false);
 }
 
-static int fork_worker(struct workers *all, int pair[2],
+static int fork_worker(struct workers *all, int pair[2], pid_t *made,
 		       void (*job)(void *arg, struct worker_result *result), void *arg)
 {
 	pid_t parent = getpid(), pid = fork();
 
 	if (pid == 0) {
 		close(pair[0]);
-		work(all, parent, pair[1], job, arg);
+		work(all, parent, pair[1], made, job, arg);
 	}
 	return pid < 0 ? -errno : pid;
 }
@@ -217,9 +250,12 @@ int worker_begin(struct workers *all, struct worker *worker,
 	/* First, as there is no way back from a process that has begun its work. */
 	r = loop_add(all->loop, &worker->source, pair[0], EPOLLIN, ready);
 	if (r == 0) {
-		r = fork_worker(all, pair, job, arg);
-		if (r < 0)
+		worker->made = share_pid();
+		r = fork_worker(all, pair, worker->made, job, arg);
+		if (r < 0) {
 			loop_remove(all->loop, &worker->source);
+			forget_pid(&worker->made);
+		}
 	}
 	close(pair[1]);
 	if (r < 0) {

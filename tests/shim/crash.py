@@ -3,12 +3,12 @@
 Kills a process of the shim at the entry of one of its system calls, from outside: nothing but this one is slowed down, and all of it
 can be reached, as a worker is a fork of a server that is already there.
 
-    k = Killer(server, 1, 17)      # the server's next child, at its 17th call
+    k = Killer(server, [1], 17)    # the server's next child, at its 17th call
     call = c.begin_create()
     ...
     k.end()                        # True: it came so far; k.call is the number of the system call
 
-depth: 0 the process itself, 1 its next child, 2 the next child of that one.
+way: [] the process itself, [1] its next child, [1, 2] the second one that this child makes.
 """
 import ctypes, os, signal, struct
 
@@ -39,17 +39,20 @@ def _stop(pid):
     return status >> 16, os.WSTOPSIG(status)
 
 
-def _next_child(pid):
-    """Lets it go on until it has one; then it is let alone. The child is stopped at its beginning."""
+def _next_child(pid, nth):
+    """Lets it go on until it has so many; then it is let alone. The child is stopped at its beginning."""
+    child = ctypes.c_ulong()
     while True:
         event, sig = _stop(pid)
         if event in EVENT_CHILDREN:
-            break
+            _ptrace(PTRACE_GETEVENTMSG, pid, 0, ctypes.addressof(child))
+            _stop(child.value)
+            nth -= 1
+            if not nth:
+                break
+            _ptrace(PTRACE_DETACH, child.value)
         _ptrace(PTRACE_CONT, pid, 0, 0 if event else sig)
-    child = ctypes.c_ulong()
-    _ptrace(PTRACE_GETEVENTMSG, pid, 0, ctypes.addressof(child))
     _ptrace(PTRACE_DETACH, pid)
-    _stop(child.value)
     return child.value
 
 
@@ -69,24 +72,25 @@ def _kill_at(pid, nth, tell):
         _ptrace(PTRACE_SYSCALL, pid, 0, 0 if event or sig & 0x80 else sig)
 
 
-def _trace(pid, depth, nth, tell):
-    if not depth:
+def _trace(pid, way, nth, tell):
+    if not way:
         _ptrace(PTRACE_SEIZE, pid, 0, SYSGOOD)
         _ptrace(PTRACE_INTERRUPT, pid)
         _stop(pid)
     else:
         _ptrace(PTRACE_SEIZE, pid, 0, SYSGOOD | CHILDREN)
         tell(b"go")
-    for left in range(depth, 0, -1):
-        pid = _next_child(pid)
-        _ptrace(PTRACE_SETOPTIONS, pid, 0, SYSGOOD | (CHILDREN if left > 1 else 0))
-        if left > 1:
+    for i, which in enumerate(way):
+        pid = _next_child(pid, which)
+        last = i == len(way) - 1
+        _ptrace(PTRACE_SETOPTIONS, pid, 0, SYSGOOD | (0 if last else CHILDREN))
+        if not last:
             _ptrace(PTRACE_CONT, pid)
     _kill_at(pid, nth, tell)
 
 
 class Killer:
-    def __init__(self, pid, depth, nth):
+    def __init__(self, pid, way, nth):
         self.call = None
         self._news, news = os.pipe()
         self._tracer = os.fork()
@@ -95,7 +99,7 @@ class Killer:
             os.closerange(3, news)
             os.closerange(news + 1, 1 << 16)
             try:
-                _trace(pid, depth, nth, lambda text: os.write(news, text + b"\n"))
+                _trace(pid, way, nth, lambda text: os.write(news, text + b"\n"))
             except ProcessLookupError:
                 pass
             finally:

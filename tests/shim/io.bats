@@ -21,4 +21,6 @@ load scenarios
 @test "terminal to its end" { scenario terminal_to_its_end; }
 @test "terminal keys" { scenario terminal_keys; }
 @test "reopened" { scenario reopened; }
+@test "reopened by an exec" { scenario reopened_by_an_exec; }
+@test "open files" { scenario open_files; }
 @test "all scenarios are here" { all_here; }

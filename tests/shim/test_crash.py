@@ -10,10 +10,9 @@ from harness import *
 from crash import Killer
 
 GROUP = {"io.containerd.runc.v2.group": "g"}
-SERVER, WORKER, MADE = range(3)
+SERVER, WORKER, MADE, SECOND_MADE = [], [1], [1, 1], [1, 2]
 POINT_LIMIT = 5
 STATES = "/run/containerd/tote/" + NAMESPACE
-# How much slower points are looked at that come more often.
 STEP = int(os.environ.get("STEP", "0"))
 
 
@@ -42,9 +41,9 @@ def sweep(usual, least, point):
     print(f"# {n} system calls")
 
 
-def attempt(pid, depth, n, ask):
+def attempt(pid, victim, n, ask):
     """ask() while the victim is killed: (its answer or the error, whether it was)."""
-    killer = Killer(pid, depth, n)
+    killer = Killer(pid, victim, n)
     try:
         answer = ask()
     except (Failure, ConnectionError, BrokenPipeError) as e:
@@ -107,13 +106,13 @@ class Beside:
             raise AssertionError(f"{self.seen()} instead of {self.base}") from None
 
 
-def create_of(w, depth, usual, least):
+def create_of(w, victim, usual, least):
     b = Beside(w)
 
     def point(n):
         c = b.c
         c.io = w.streams()
-        answer, hit = attempt(b.server, depth, n, lambda: c.begin_create().result(POINT_LIMIT))
+        answer, hit = attempt(b.server, victim, n, lambda: c.begin_create().result(POINT_LIMIT))
         if isinstance(answer, Exception):
             assert answer.code == ERROR and answer.message.startswith("OCI runtime create failed: "), answer
         else:
@@ -129,15 +128,21 @@ def create_of(w, depth, usual, least):
 
 @scenario
 def worker_of_create(w):
-    create_of(w, WORKER, 12, 150)
+    create_of(w, WORKER, 6, 150)
+
+
+@scenario
+def helper_of_create(w):
+    """What makes the network namespace beside it is a help, not a need."""
+    create_of(w, MADE, 1, 2)
 
 
 @scenario
 def init_of_create(w):
-    create_of(w, MADE, 12, 50)
+    create_of(w, SECOND_MADE, 9, 150)
 
 
-def start_of_exec(w, depth, usual, least):
+def start_of_exec(w, victim, usual, least):
     b = Beside(w)
     b.c.io = w.streams()
     b.c.run()
@@ -146,7 +151,7 @@ def start_of_exec(w, depth, usual, least):
     def point(n):
         io = w.streams()
         e = b.c.exec("x", "sleep", "1000", io=io)
-        answer, hit = attempt(b.server, depth, n, lambda: b.c.client.start(id="a", exec_id="x", limit=POINT_LIMIT))
+        answer, hit = attempt(b.server, victim, n, lambda: b.c.client.start(id="a", exec_id="x", limit=POINT_LIMIT))
         if isinstance(answer, Exception):
             assert answer.code == ERROR and answer.message.startswith("OCI runtime exec failed: "), answer
             e.delete()
@@ -167,12 +172,12 @@ def start_of_exec(w, depth, usual, least):
 
 @scenario
 def worker_of_exec(w):
-    start_of_exec(w, WORKER, 10, 60)
+    start_of_exec(w, WORKER, 6, 100)
 
 
 @scenario
 def process_of_exec(w):
-    start_of_exec(w, MADE, 10, 15)
+    start_of_exec(w, MADE, 5, 50)
 
 
 @scenario
@@ -196,7 +201,7 @@ def worker_of_delete(w):
         b.check()
         b.once()
         return hit
-    sweep(usual=8, least=30, point=point)
+    sweep(5, 80, point)
 
 
 def server_in(w, usual, least, prepare, ask):
@@ -234,7 +239,7 @@ def server_in(w, usual, least, prepare, ask):
 
 @scenario
 def server_in_create(w):
-    server_in(w, 6, 20, lambda c: None, lambda c: c.begin_create().result(POINT_LIMIT))
+    server_in(w, 3, 20, lambda c: None, lambda c: c.begin_create().result(POINT_LIMIT))
 
 
 @scenario
@@ -242,7 +247,7 @@ def server_in_exec(w):
     def prepare(c):
         c.run()
         c.exec("x", "sleep", "1000", io="")
-    server_in(w, 6, 20, prepare, lambda c: c.client.start(id="a", exec_id="x", limit=POINT_LIMIT))
+    server_in(w, 3, 20, prepare, lambda c: c.client.start(id="a", exec_id="x", limit=POINT_LIMIT))
 
 
 @scenario
@@ -254,7 +259,7 @@ def server_in_delete(w):
 
     def ask(c):
         c.delete(POINT_LIMIT)
-    server_in(w, 6, 20, prepare, ask)
+    server_in(w, 3, 15, prepare, ask)
 
 
 main(__name__)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Standard streams: pipes, terminals, files and loggers; readers that are slow, late, gone or never there."""
 import hashlib
+import resource
 
 from harness import *
 
@@ -304,6 +305,34 @@ def reopened(w):
     c = w.container("a", "sh", "-c", "echo again >/proc/self/fd/1; echo err >/proc/self/fd/2", change=change, options=options).run()
     assert c.wait().exit_status == 0
     assert c.io.out.all() == b"again\n" and c.io.err.all() == b"err\n"
+
+
+@scenario
+def reopened_by_an_exec(w):
+    """Its streams belong to whom Create's options named."""
+    options = pb.Any(type_url="containerd.runc.v1.Options", value=pb.RuncOptions(io_uid=1234, io_gid=1234).SerializeToString())
+    c = w.container("a", options=options).run()
+    e = c.run_exec("x", "sh", "-c", "echo again >/proc/self/fd/1; echo err >/proc/self/fd/2", user=dict(uid=1234, gid=1234))
+    assert e.wait().exit_status == 0
+    assert e.io.out.all() == b"again\n" and e.io.err.all() == b"err\n"
+
+
+@scenario
+def open_files(w):
+    """The server takes all it may have; a process without a limit of its own gets what the shim was given."""
+    def change(config):
+        config["process"].pop("rlimits", None)
+    given = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, given[1]))
+    try:
+        c = w.container("a", "sh", "-c", "ulimit -Sn; exec sleep 1000", change=change).run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, given)
+    assert resource.prlimit(c.server, resource.RLIMIT_NOFILE) == (given[1], given[1])
+    c.io.out.expect("512\n")
+    assert resource.prlimit(c.pid, resource.RLIMIT_NOFILE) == (512, given[1])
+    e = c.run_exec("x", "sh", "-c", "ulimit -Sn")
+    assert e.wait().exit_status == 0 and e.io.out.all() == b"512\n"
 
 
 main(__name__)

@@ -300,6 +300,7 @@ static struct call *send_call(enum method method, int task, int exec)
 		SEND(Update, UPDATE, request.resources = &spec);
 		break;
 	default:
+		server.loop.stop = false; /* by the idle timer, when there was none */
 		SEND(Shutdown, SHUTDOWN, );
 		HOLDS(!server.loop.stop || list_empty(&server.tasks), "it ends with containers");
 		server.loop.stop = false;

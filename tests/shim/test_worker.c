@@ -362,6 +362,35 @@ static void signals_are_reset(void **state)
 	assert_string_equal(w.result.err.msg, "");
 }
 
+static void job_files(void *arg, struct worker_result *result)
+{
+	struct rlimit limit;
+
+	(void)arg;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		result->pid = (pid_t)limit.rlim_cur;
+}
+
+/* The soft limit is raised for us alone. */
+static void files_are_ours(void **state)
+{
+	struct case_worker w = { 0 };
+	struct rlimit before, low, now;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = before;
+	low.rlim_cur = 100;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	workers_raise_files(&workers);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
+	assert_int_equal(worker_begin(&workers, &w.worker, job_files, NULL, note), 0);
+	run_until_done(&w);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(now.rlim_cur, before.rlim_max);
+	assert_int_equal(w.result.pid, 100);
+}
+
 /* We take the orphan, to see how it ends. */
 static void server_death_kills(void **state)
 {
@@ -509,6 +538,7 @@ int main(void)
 		TEST(result_after_reaping),
 		TEST(begun_again_when_done),
 		TEST(signals_are_reset),
+		TEST(files_are_ours),
 		TEST(server_death_kills),
 		TEST(nothing_is_inherited),
 		TEST(others_leave_no_zombies),
