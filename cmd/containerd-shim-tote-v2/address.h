@@ -2,8 +2,8 @@
 /*
  * The socket of a group of containers (a pod): its name is a hash, so that whoever starts the second
  * container finds the server of the first. Who looks at such a socket, makes or removes it holds
- * the directory's lock, or else two that start at the same instant could take each other's for one
- * that was left behind.
+ * its lock, or else two that start at the same instant could take each other's for one that was left
+ * behind. Each has a lock of its own: a server that hangs is in nobody else's way.
  */
 #ifndef SHIM_ADDRESS_H
 #define SHIM_ADDRESS_H
@@ -26,8 +26,8 @@ const char *address_group_of(const struct key_value_list *annotations);
  * whatever their names are. */
 char *address_make(const struct shim_args *args, const char *group, struct arena *a);
 
-/* Locks the directory of an address, which is made (0700) when it is missing. Returns a descriptor,
- * close-on-exec: closing it unlocks. -ETIMEDOUT after three seconds. */
+/* Locks an address: a byte of the file ".lock" in its directory, which is made (0700) when it is
+ * missing. Returns a descriptor, close-on-exec: closing it unlocks. -ETIMEDOUT after three seconds. */
 int address_lock(const char *address, struct err *err);
 /*
  * Binds and listens; under the lock. 1: a server lives there already (*ret_fd -1). A socket that

@@ -7,10 +7,11 @@
 #include "lib/sha256.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -39,25 +40,49 @@ static int to_socket(const char *address, struct sockaddr_un *ret, struct err *e
 	return 0;
 }
 
+/*
+ * One byte of a file that all share and that stays: as with a file of its own it is another for each
+ * address, as good as always, but there is none to be removed while somebody waits for it.
+ */
+static struct flock byte_of(const struct sockaddr_un *to)
+{
+	const char *name = strrchr(to->sun_path, '/') + 1;
+	/* Fits an off_t: 56 bits. */
+	char digits[15] = { 0 };
+
+	memcpy(digits, name, sizeof(digits) - 1);
+	return (struct flock){
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)strtoull(digits, NULL, 16),
+		.l_len = 1,
+	};
+}
+
 int address_lock(const char *address, struct err *err)
 {
 	struct deadline_pauses pauses = deadline_pauses_in(LOCK_MS);
 	struct sockaddr_un to;
 	struct timespec pause;
-	autofd fd = -1;
+	struct flock byte;
+	autofd dir = -1, fd = -1;
 	int r = to_socket(address, &to, err);
 
 	if (r < 0)
 		return r;
+	byte = byte_of(&to);
 	*strrchr(to.sun_path, '/') = '\0';
-	fd = file_private_dir(to.sun_path, true, 0700, "directory of sockets", err);
+	dir = file_private_dir(to.sun_path, true, 0700, "directory of sockets", err);
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
 	if (fd < 0)
-		return fd;
-	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK && errno != EINTR)
-			return err_errno(err, "lock %s", to.sun_path);
+		return err_errno(err, "open %s/.lock", to.sun_path);
+	while (fcntl(fd, F_OFD_SETLK, &byte) < 0) {
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+			return err_errno(err, "lock %s/.lock", to.sun_path);
 		if (!deadline_pause(&pauses, &pause))
-			return err_set(err, ETIMEDOUT, "somebody keeps %s locked", to.sun_path);
+			return err_set(err, ETIMEDOUT, "somebody keeps %s locked", address);
 		nanosleep(&pause, NULL);
 	}
 	return take_fd(&fd);

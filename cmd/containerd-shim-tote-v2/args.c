@@ -5,7 +5,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@
 /* What flags say, before it is judged. */
 struct words {
 	const char *namespace, *id, *bundle, *address, *unused;
-	bool debug, info, version;
+	bool debug, info, version, help;
 };
 
 struct flag {
@@ -36,6 +35,8 @@ static const struct flag flags[] = {
 	{ "info", offsetof(struct words, info), true },
 	{ "v", offsetof(struct words, version), true },
 	{ "version", offsetof(struct words, version), true },
+	{ "h", offsetof(struct words, help), true },
+	{ "help", offsetof(struct words, help), true },
 };
 
 static const struct flag *flag_find(const char *name, size_t len)
@@ -113,13 +114,13 @@ static int take_flags(char **argv, struct words *ret, const char **ret_action, s
 	return 0;
 }
 
-/* Both become names of directories; containerd's own rule is stricter. */
+/* Both become names of directories; containerd's own rule for what they consist of is stricter. */
 static int check_name(const char *what, const char *name, struct err *err)
 {
 	if (!name || !*name)
 		return err_set(err, EINVAL, "no %s", what);
-	if (strlen(name) > NAME_MAX)
-		return err_set(err, EINVAL, "the %s is longer than %d bytes", what, NAME_MAX);
+	if (strlen(name) > ARGS_NAME_MAX)
+		return err_set(err, EINVAL, "the %s is longer than %d bytes", what, ARGS_NAME_MAX);
 	for (const char *c = name; *c; c++)
 		if (!isalnum((unsigned char)*c) && !strchr(c == name ? "_+-" : "_+.-", *c))
 			return err_set(err, EINVAL, "invalid %s \"%.80s\"", what, name);
@@ -192,11 +193,14 @@ int args_parse(int argc, char **argv, struct arena *a, struct shim_args *ret, st
 	ret->debug = words.debug;
 	ret->info = words.info;
 	ret->version = words.version;
+	ret->help = words.help;
 	ret->grpc_address = or_env(words.address, "GRPC_ADDRESS");
 	ret->ttrpc_address = without_scheme(getenv("TTRPC_ADDRESS"));
 	ret->bundle = "";
-	if (ret->info || ret->version)
+	if (ret->info || ret->version || ret->help)
 		return 0;
+	if (!*ret->action)
+		return err_set(err, EINVAL, "no action: \"start\" or \"delete\" is missing");
 	if (strcmp(ret->action, "start") != 0) {
 		r = args_check(ret, err);
 		if (r < 0)

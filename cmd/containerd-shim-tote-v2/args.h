@@ -16,6 +16,8 @@
 #define ARGS_SOCKET_DIR "/run/containerd/s"
 /* Longer ones are refused: with "/" and 64 digits behind it the address of a socket is full. */
 #define ARGS_SOCKET_DIR_MAX 42
+/* Bytes of a namespace and of an id: containerd's own limit. */
+#define ARGS_NAME_MAX 76
 
 struct shim_args {
 	const char *namespace, *id,
@@ -24,13 +26,14 @@ struct shim_args {
 	const char *ttrpc_address; /* where events go; NULL: nowhere */
 	const char *socket_dir;	   /* of the shims' sockets */
 	const char *action;	   /* "start", "delete"; "" without */
-	bool debug, info, version;
+	bool debug, info, version, help;
 	bool new_reply;		 /* stdin was BootstrapParams: the answer may be BootstrapResult */
 	const char *shim_cgroup; /* of the options: where the server goes; "" or NULL: stays */
 };
 
-/* Strings live in the arena or in argv and the environment. -EINVAL with words. Without `info` and
- * `version` namespace and id are valid names, but for "start" perhaps not there yet. */
+/* Strings live in the arena or in argv and the environment. -EINVAL with words. Without `info`,
+ * `version` and `help` there is an action, and namespace and id are valid names, but for "start"
+ * perhaps not there yet. */
 int args_parse(int argc, char **argv, struct arena *a, struct shim_args *ret, struct err *err);
 /* Whether namespace and id are there and valid. */
 int args_check(const struct shim_args *args, struct err *err);

@@ -4,9 +4,11 @@
 #include "cmd/containerd-shim-tote-v2/address.h"
 #include "cmd/containerd-shim-tote-v2/jobs.h"
 #include "cmd/containerd-shim-tote-v2/wire.h"
+#include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
 #include "lib/number.h"
+#include "oci/container.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -36,17 +38,22 @@ static const char *find_root(const struct shim_args *args, struct arena *a)
 	return root[0] == '/' ? root : arena_printf(a, "/run/containerd/tote/%s", args->namespace);
 }
 
-/* The bundle may have been removed, or never been complete: then the group is not known. */
-static const char *find_address(const struct shim_args *args, struct arena *a)
+/* The container's own word, else the bundle's. Both may have been removed, or never been complete:
+ * then it is not known. */
+static const char *find_group(const struct shim_args *args, const char *root_path, struct arena *a)
 {
-	const char *address = read_note(args, "address", a), *group = args->id;
+	autocontainer c = CONTAINER_INIT;
+	const char *group = args->id;
 	struct err err;
+	autofd root = state_root_open(root_path, false, false, &err);
 
-	if (*address)
-		return address;
+	if (root >= 0 && container_open(root, args->id, false, &c, &err) == 0) {
+		group = address_group_of(&c.st.annotations);
+		return group ? arena_strdup(a, group) : args->id;
+	}
 	if (*args->bundle && address_group(args->bundle, args->id, a, &group, &err) < 0)
 		group = args->id;
-	return address_make(args, group, a);
+	return group;
 }
 
 /* "STATUS SECONDS NANOS", as the server wrote it when init had ended. */
@@ -92,39 +99,58 @@ static int reply(const struct shim_args *args, struct arena *a, struct err *err)
 	return r < 0 ? err_code(err, r, "write to stdout") : 0;
 }
 
-/* With a server that lives, the other containers of the group are none of our business: a clean end
- * of one, too, comes here. */
-static int remove_all(const struct shim_args *args, const char *address, struct arena *a,
-		      struct err *err)
+/*
+ * With a server that lives, the other containers of the group are none of our business: a clean end
+ * of one, too, comes here. Under the lock none begins meanwhile; when somebody holds it, one may be
+ * about to.
+ */
+static int remove_group(const char *root, const char *group, const char *address, struct err *err)
+{
+	struct err ignored;
+	autofd lock = -1;
+
+	/* Locking would make the directory of sockets, also where there never was anything. */
+	if (access(root, F_OK) < 0)
+		return 0;
+	lock = address_lock(address, &ignored);
+	return lock < 0 || address_served(address) ? 0 : job_delete_group(root, group, err);
+}
+
+static int remove_all(const struct shim_args *args, const char *root, const char *group,
+		      const char *address, struct err *err)
 {
 	struct job_container at = {
-		.root = find_root(args, a),
+		.root = root,
 		.namespace = args->namespace,
 		.id = args->id,
 		.bundle = *args->bundle ? args->bundle : NULL,
 	};
 	struct worker_result result = { .err = { 0 } };
-	int r = 0;
+	struct err others = { 0 };
+	int r;
 
 	job_delete(&at, &result);
 	*err = result.err;
-	if (!address_served(address)) {
-		struct err others = { 0 };
-
-		r = job_delete_group(at.root, args->id, &others);
-		if (r < 0)
-			*err = others;
-	}
+	r = remove_group(root, group, address, &others);
+	if (r < 0)
+		*err = others;
 	return result.err.code < 0 ? result.err.code : r;
 }
 
 int delete_main(const struct shim_args *args)
 {
 	autoarena a = ARENA_INIT;
-	const char *address = find_address(args, &a);
+	const char *root = find_root(args, &a), *group = find_group(args, root, &a);
+	const char *address = read_note(args, "address", &a);
 	struct err err = { 0 };
-	int r = remove_all(args, address, &a, &err);
+	int r;
 
+	if (!*address) {
+		/* A guess: the group's server may have its socket elsewhere. */
+		address = address_make(args, group, &a);
+		group = args->id;
+	}
+	r = remove_all(args, root, group, address, &err);
 	address_remove_stale(address);
 	if (r == 0)
 		r = reply(args, &a, &err);

@@ -58,3 +58,17 @@ void info_print_version(void)
 	       "\nprotobuf-c: %s\nyajl: %d.%d.%d\n",
 	       protobuf_c_version(), yajl / 10000, yajl / 100 % 100, yajl % 100);
 }
+
+void info_print_usage(void)
+{
+	puts("usage: containerd-shim-tote-v2 [FLAG...] start|delete\n"
+	     "containerd runs it: start leaves a server behind, delete clears up.\n"
+	     "  -namespace NAME   of the container\n"
+	     "  -id ID            of the container\n"
+	     "  -bundle DIR       its bundle; else start takes the working directory\n"
+	     "  -address PATH     the socket of containerd\n"
+	     "  -debug            log more\n"
+	     "  -info             write what the runtime can do, as a message, and end\n"
+	     "  -v, -version      print the version and end\n"
+	     "  -h, -help         print this and end");
+}

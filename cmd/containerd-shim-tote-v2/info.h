@@ -7,7 +7,8 @@
  * Returns the exit code. */
 int info_main(void);
 
-/* `-v`: for people. */
+/* `-v` and `-h`: for people. */
 void info_print_version(void);
+void info_print_usage(void);
 
 #endif

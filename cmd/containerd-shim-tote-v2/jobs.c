@@ -135,14 +135,14 @@ static bool in_group(int root, const char *id, const char *group, struct arena *
 	struct err ignored;
 	const char *own;
 
-	if (strcmp(id, group) == 0 || container_open(root, id, false, &c, &ignored) < 0)
+	if (container_open(root, id, false, &c, &ignored) < 0)
 		return false;
 	own = address_group_of(&c.st.annotations);
 	*ret_bundle = c.st.bundle ? arena_strdup(a, c.st.bundle) : NULL;
-	return own && strcmp(own, group) == 0;
+	return strcmp(own ? own : id, group) == 0;
 }
 
-int job_delete_group(const char *root_path, const char *id, struct err *err)
+int job_delete_group(const char *root_path, const char *group, struct err *err)
 {
 	autofd root = state_root_open(root_path, false, false, err);
 	autoarena a = ARENA_INIT;
@@ -158,7 +158,7 @@ int job_delete_group(const char *root_path, const char *id, struct err *err)
 		struct worker_result result = { 0 };
 		char *bundle;
 
-		if (!in_group(root, at.id, id, &a, &bundle))
+		if (!in_group(root, at.id, group, &a, &bundle))
 			continue;
 		at.bundle = bundle;
 		job_delete(&at, &result);

@@ -63,9 +63,10 @@ struct job_update {
 };
 void job_update(void *arg, struct worker_result *result);
 
-/* What `containerd-shim-tote-v2 delete` does besides: also the containers that were in the same
- * server as ID by their annotations (job_delete on each). Only when that server is gone: it is theirs
- * else, and containerd calls `delete` after a clean end of ID as well. */
-int job_delete_group(const char *root, const char *id, struct err *err);
+/* What `containerd-shim-tote-v2 delete` does besides: job_delete() on each container that was in the
+ * server of this group (address_group_of(), else the id). Only when that server is gone, and under
+ * its address's lock: they are the server's else, and containerd calls `delete` after a clean end of
+ * one as well. */
+int job_delete_group(const char *root, const char *group, struct err *err);
 
 #endif

@@ -20,8 +20,8 @@ static int run(const struct job_exec *job, struct container *c, struct worker_re
 	if (r < 0)
 		return r;
 	opts.process->terminal = job->io.terminal;
-	r = io_open(&job->io, &job->owner, job->at.id, job->at.namespace, &result->io, &result->logger,
-		    &result->err);
+	r = io_open(&job->io, &job->owner, job->at.id, job->at.namespace, &result->io,
+		    &result->logger, &result->err);
 	if (r == 0)
 		r = container_exec(c, &opts, &pidfd, &terminal, &result->err);
 	if (r < 0)

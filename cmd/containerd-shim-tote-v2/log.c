@@ -18,6 +18,9 @@
 /* Each byte of a message may become two. What is longer than PIPE_BUF is not written in one
  * piece. */
 #define LINE_MAX_SIZE 2048
+/* What id and namespace, in quotes, may take up, and all that stands behind the message. */
+#define FIELD_MAX 160
+#define FIELDS_MAX (2 * FIELD_MAX + 64)
 _Static_assert(LINE_MAX_SIZE <= PIPE_BUF, "lines of several processes would mix");
 
 static struct {
@@ -38,13 +41,14 @@ static void add(struct line *line, const char *text)
 		line->text[line->len++] = *text++;
 }
 
-/* In quotes, as Go's %q has it as far as needed. */
-static void add_quoted(struct line *line, const char *text)
+/* In quotes, as Go's %q has it as far as needed; cut so that the line, with the closing quote, is not
+ * longer than end. */
+static void add_quoted(struct line *line, const char *text, size_t end)
 {
 	char pair[3] = { 0 };
 
 	add(line, "\"");
-	for (; *text; text++) {
+	for (; *text && line->len + 3 <= end; text++) {
 		bool escape = *text == '"' || *text == '\\' || *text == '\n';
 
 		pair[0] = escape ? '\\' : *text;
@@ -56,10 +60,10 @@ static void add_quoted(struct line *line, const char *text)
 	add(line, "\"");
 }
 
-static void add_field(struct line *line, const char *name, const char *text)
+static void add_field(struct line *line, const char *name, const char *text, size_t end)
 {
 	add(line, name);
-	add_quoted(line, text);
+	add_quoted(line, text, end);
 }
 
 void shim_log_open(const char *path, const char *id, const char *namespace, int debug)
@@ -94,12 +98,12 @@ void shim_log(const char *level, const char *fmt, ...)
 	va_end(ap);
 	wire_clean(message, sizeof(message) - 1);
 	time_now_text(true, now, sizeof(now));
-	add_field(&line, "time=", now);
+	add_field(&line, "time=", now, FIELD_MAX);
 	add(&line, " level=");
 	add(&line, level);
-	add_field(&line, " msg=", message);
-	add_field(&line, " id=", target.id);
-	add_field(&line, " namespace=", target.namespace);
+	add_field(&line, " msg=", message, sizeof(line.text) - FIELDS_MAX);
+	add_field(&line, " id=", target.id, line.len + FIELD_MAX);
+	add_field(&line, " namespace=", target.namespace, line.len + FIELD_MAX);
 	add(&line, " runtime=io.containerd.tote.v2");
 	line.text[line.len++] = '\n';
 	/* A full FIFO, and one that cannot be written to, costs us the line and nothing else. */

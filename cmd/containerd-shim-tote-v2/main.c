@@ -40,6 +40,10 @@ int main(int argc, char **argv)
 
 	if (args_parse(argc, argv, &a, &args, &err) < 0)
 		return fail(&err);
+	if (args.help) {
+		info_print_usage();
+		return 0;
+	}
 	if (args.version) {
 		info_print_version();
 		return 0;

@@ -121,11 +121,22 @@ static void worker_done(struct worker *worker, struct worker_result *result)
 	finish(p->op, result);
 }
 
+static bool makes_process(const struct op *op)
+{
+	return op->kind->rule == RULE_CREATE ||
+	       (op->kind->rule == RULE_START && op->process != &op->process->task->init);
+}
+
 int op_work(struct op *op, void (*job)(void *arg, struct worker_result *result), void *arg)
 {
 	struct process *p = op->process;
-	int r = worker_begin(&p->task->server->workers, &p->worker, job, arg, worker_done);
+	int r;
 
+	if (op->call && makes_process(op) && workers_have_room() < 0) {
+		ttrpc_fail(op->call, TTRPC_UNKNOWN, "too many open files");
+		return -EMFILE;
+	}
+	r = worker_begin(&p->task->server->workers, &p->worker, job, arg, worker_done);
 	if (r < 0 && op->call)
 		ttrpc_fail(op->call, TTRPC_UNKNOWN, "make a worker: %s", err_text(r));
 	return r;

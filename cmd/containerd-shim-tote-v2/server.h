@@ -14,7 +14,8 @@
 
 struct server {
 	const struct shim_args *args;
-	char root[128]; /* the directory of containers where no option names another */
+	/* The directory of containers where no option names another. */
+	char root[sizeof("/run/containerd/tote/") + ARGS_NAME_MAX];
 	int listener;
 	struct loop loop;
 	struct ttrpc_server ttrpc;

@@ -8,6 +8,7 @@
 #include "cmd/containerd-shim-tote-v2/wire.h"
 #include "lib/file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -167,13 +168,18 @@ static int64_t now_ns(void)
 static void note_exit(const struct process *p)
 {
 	char path[4096], text[64];
-	struct err ignored;
+	struct err err;
 	int len = snprintf(text, sizeof(text), "%u %lld %lld\n", p->exit_status,
 			   (long long)(p->exited_at / 1000000000),
 			   (long long)(p->exited_at % 1000000000));
 
-	snprintf(path, sizeof(path), "%s/exit", p->task->bundle);
-	file_replace(AT_FDCWD, path, text, (size_t)len, 0644, &ignored);
+	int path_len = snprintf(path, sizeof(path), "%s/exit", p->task->bundle);
+	int r = path_len < (int)sizeof(path)
+			? file_replace(AT_FDCWD, path, text, (size_t)len, 0644, &err)
+			: err_set(&err, ENAMETOOLONG, "the path of the bundle is too long");
+
+	if (r < 0)
+		shim_log("warning", "note how container %s ended: %s", p->task->id, err.msg);
 }
 
 static void publish_exit(const struct process *p)

@@ -59,9 +59,9 @@ struct task {
 	struct list link;
 	struct server *server;
 	char *id, *bundle;
-	char *root; /* the directory of containers that it is in */
+	char *root;	       /* the directory of containers that it is in */
 	struct io_owner owner; /* of the pipes of its processes */
-	bool made;  /* false while Create is under way: to others it does not exist */
+	bool made;	       /* false while Create is under way: to others it does not exist */
 	bool kill_all;
 	struct process init;
 	struct list execs;

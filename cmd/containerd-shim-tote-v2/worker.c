@@ -14,6 +14,9 @@
 #include <unistd.h>
 
 #define SIGNALS_END 65 /* the kernel's last one is 64 */
+/* A worker's way back, a container's cgroup with what is watched in it, a terminal's input; and for
+ * connections that come meanwhile. */
+#define FDS_BESIDE 12
 
 /* The descriptors as an array, in the order of their members. */
 union ends {
@@ -45,6 +48,24 @@ void workers_raise_files(struct workers *all)
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		all->files.rlim_max = 0;
+}
+
+int workers_have_room(void)
+{
+	int fds[IO_FDS + FDS_BESIDE], r = 0;
+	size_t count = 0;
+
+	while (r == 0 && count < ARRAY_SIZE(fds)) {
+		int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0)
+			r = -errno;
+		else
+			fds[count++] = fd;
+	}
+	while (count)
+		close(fds[--count]);
+	return r;
 }
 
 static int send_result(int sock, struct worker_result *result)

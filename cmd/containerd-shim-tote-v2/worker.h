@@ -25,7 +25,7 @@ struct worker_result {
 			   nobody else */
 	char cgroup[512]; /* its path below the cgroup2 mount, "": none */
 	char root[256];	  /* the directory of containers that it is in */
-	struct io_owner owner; /* whose its pipes are, and those of its execs */
+	struct io_owner owner;	  /* whose its pipes are, and those of its execs */
 	struct siblings siblings; /* that ended before anybody knew of them; reaped before done */
 	struct io_fds io;	  /* the ends that are ours; sent by SCM_RIGHTS */
 };
@@ -67,6 +67,10 @@ void workers_init(struct workers *all, struct loop *loop, void (*in_child)(void 
 /* Many containers have many streams: as many descriptors as we may have. Workers, and so hooks,
  * loggers and containers, get the limit that we were given. */
 void workers_raise_files(struct workers *all);
+
+/* Whether what a process needs of descriptors can be opened: once it is made, it is too late. 0 or
+ * -errno. */
+int workers_have_room(void);
 
 /* Runs job(arg, result) in a child. 0, or -errno when it cannot be made: then done is not called. */
 int worker_begin(struct workers *all, struct worker *worker,

@@ -525,6 +525,72 @@ known() { # ROOT
 	[ -z "$(known $root)" ]
 }
 
+@test "delete: of any of a pod whose server was killed takes the others along, also when none is called like the pod" {
+	root=/run/containerd/tote/test
+	for id in 1 2; do
+		container $POD-1 $root io.containerd.runc.v2.group $POD
+		container $POD-2 $root io.containerd.runc.v2.group $POD
+		container $POD-other $root
+		run -0 start $POD-1
+		run -0 start $POD-2
+		kill_servers
+		delete $POD-$id
+		[ "$(known $root)" = "$POD-other " ]
+		delete $POD-other
+	done
+	# The one that is called like it goes with the others, too.
+	container $POD $root
+	container $POD-1 $root io.containerd.runc.v2.group $POD
+	run -0 start $POD-1
+	kill_servers
+	delete $POD-1
+	[ -z "$(known $root)" ]
+}
+
+@test "start: a hung server of others is in nobody's way" {
+	bundle a
+	bundle b
+	run -0 start a
+	pid=$(servers)
+	kill -STOP "$pid"
+	# Until its queue is full.
+	inside timeout 8 python3 -c '
+import socket, sys, time
+held = []
+while True:
+    s = socket.socket(socket.AF_UNIX)
+    s.setblocking(False)
+    held.append(s)
+    try: s.connect(sys.argv[1][7:])
+    except BlockingIOError: break
+print("full", flush=True)
+time.sleep(8)
+' "$output" >"$DIR/full" 3>&- &
+	eventually grep -q full "$DIR/full"
+	start a >"$DIR/hung" 3>&- &
+	hung=$!
+	sleep 0.3
+	begun=$(date +%s%N)
+	run -0 start b
+	took=$((($(date +%s%N) - begun) / 1000000))
+	code=0
+	wait "$hung" || code=$?
+	kill -CONT "$pid"
+	[ "$code" -eq 1 ]
+	grep -q "takes no connections" "$DIR/hung"
+	[ "$took" -lt 1000 ]
+}
+
+@test "-h: usage; without an action it is said that it is missing" {
+	for flag in -h -help --help; do
+		"$SHIM" $flag >"$DIR/usage" 2>"$DIR/err"
+		grep -q "^usage: containerd-shim-tote-v2 .*start|delete" "$DIR/usage"
+		[ ! -s "$DIR/err" ]
+	done
+	run -1 "$SHIM" -namespace n -id x
+	[ "$output" = 'io.containerd.tote.v2: no action: "start" or "delete" is missing' ]
+}
+
 @test "-info: name, version, features; options come back" {
 	{ field 1 some.Options; field 2 value; } >"$DIR/any"
 	inside "$SHIM" -info <"$DIR/any" >"$DIR/reply" 2>"$DIR/err"

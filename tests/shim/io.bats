@@ -21,6 +21,6 @@ load scenarios
 @test "terminal to its end" { scenario terminal_to_its_end; }
 @test "terminal keys" { scenario terminal_keys; }
 @test "reopened" { scenario reopened; }
-@test "reopened by an exec" { scenario reopened_by_an_exec; }
 @test "open files" { scenario open_files; }
+@test "out of descriptors" { scenario out_of_descriptors; }
 @test "all scenarios are here" { all_here; }

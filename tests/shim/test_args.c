@@ -74,6 +74,8 @@ static const struct {
 	{ { "-id", "x", "delete" }, "no namespace" },
 	{ { "-namespace", "", "-id", "x", "delete" }, "no namespace" },
 	{ { "-namespace", "n", "delete" }, "no container id" },
+	{ { "-namespace", "n", "-id", "x" }, "no action: \"start\" or \"delete\" is missing" },
+	{ { NULL }, "no action: \"start\" or \"delete\" is missing" },
 	{ { "-namespace", "n", "-id", "../x", "delete" }, "invalid container id \"../x\"" },
 	{ { "-namespace", "n", "-id", "..", "delete" }, "invalid container id \"..\"" },
 	{ { "-namespace", "a/b", "-id", "x", "delete" }, "invalid namespace \"a/b\"" },
@@ -105,13 +107,22 @@ static void test_long_id(void **state)
 	assert_int_equal(parse(words, &a, &args, &err), 0);
 	memset(id, 'x', 300);
 	assert_int_equal(parse(words, &a, &args, &err), -EINVAL);
-	assert_string_equal(err.msg, "the container id is longer than 255 bytes");
+	assert_string_equal(err.msg, "the container id is longer than 76 bytes");
+	id[77] = '\0';
+	assert_int_equal(parse(words, &a, &args, &err), -EINVAL);
+	words[1] = id;
+	words[3] = "x";
+	assert_int_equal(parse(words, &a, &args, &err), -EINVAL);
+	assert_string_equal(err.msg, "the namespace is longer than 76 bytes");
+	id[76] = '\0';
+	assert_int_equal(parse(words, &a, &args, &err), 0);
 }
 
 /* They need nothing else. */
 static void test_alone(void **state)
 {
 	static const char *const info[] = { "-info", NULL }, *const version[] = { "-v", NULL };
+	static const char *const help[][2] = { { "-h" }, { "-help" }, { "--help" } };
 	autoarena a = ARENA_INIT;
 	struct shim_args args;
 	struct err err;
@@ -121,6 +132,10 @@ static void test_alone(void **state)
 	assert_true(args.info);
 	assert_int_equal(parse(version, &a, &args, &err), 0);
 	assert_true(args.version && !args.info);
+	for (size_t i = 0; i < ARRAY_SIZE(help); i++) {
+		assert_int_equal(parse(help[i], &a, &args, &err), 0);
+		assert_true(args.help && !args.version && !args.info);
+	}
 }
 
 static void test_environment(void **state)

@@ -308,16 +308,6 @@ def reopened(w):
 
 
 @scenario
-def reopened_by_an_exec(w):
-    """Its streams belong to whom Create's options named."""
-    options = pb.Any(type_url="containerd.runc.v1.Options", value=pb.RuncOptions(io_uid=1234, io_gid=1234).SerializeToString())
-    c = w.container("a", options=options).run()
-    e = c.run_exec("x", "sh", "-c", "echo again >/proc/self/fd/1; echo err >/proc/self/fd/2", user=dict(uid=1234, gid=1234))
-    assert e.wait().exit_status == 0
-    assert e.io.out.all() == b"again\n" and e.io.err.all() == b"err\n"
-
-
-@scenario
 def open_files(w):
     """The server takes all it may have; a process without a limit of its own gets what the shim was given."""
     def change(config):
@@ -333,6 +323,26 @@ def open_files(w):
     assert resource.prlimit(c.pid, resource.RLIMIT_NOFILE) == (512, given[1])
     e = c.run_exec("x", "sh", "-c", "ulimit -Sn")
     assert e.wait().exit_status == 0 and e.io.out.all() == b"512\n"
+
+
+@scenario
+def out_of_descriptors(w):
+    """It is told before anything is made, and passes."""
+    group = {"io.kubernetes.cri.sandbox-id": "a"}
+    c = w.container("a", annotations=group).run()
+    d = w.container("b", annotations=group)
+    assert d.server == c.server
+    e = c.exec("x", "echo", "hello")
+    given = resource.prlimit(c.server, resource.RLIMIT_NOFILE)
+    used = len(descriptors(c.server))
+    resource.prlimit(c.server, resource.RLIMIT_NOFILE, (used + 8, given[1]))
+    fails(ERROR, "too many open files", e.start)
+    assert len(descriptors(c.server)) == used
+    fails(ERROR, "too many open files", d.create)
+    resource.prlimit(c.server, resource.RLIMIT_NOFILE, given)
+    e.start()
+    assert e.wait().exit_status == 0 and e.io.out.all() == b"hello\n"
+    d.run()
 
 
 main(__name__)

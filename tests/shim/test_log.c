@@ -57,6 +57,8 @@ static void test_long(void **state)
 {
 	autofd fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	char *text = malloc(5000);
+	static const char end[] = "\\\"\" runtime=io.containerd.tote.v2\n";
+	const char *got;
 	size_t len;
 
 	(void)state;
@@ -65,8 +67,13 @@ static void test_long(void **state)
 	text[4999] = '\0';
 	shim_log_open(path, text, text, 0);
 	shim_log("error", "%s", text);
-	len = strlen(line(fd));
+	got = line(fd);
+	len = strlen(got);
 	assert_in_range(len, 1000, 2048);
+	/* The message is cut, and no pair of it. */
+	assert_string_equal(got + len - strlen(end), end);
+	assert_non_null(strstr(got, "\\\"\" id=\"\\\""));
+	assert_non_null(strstr(got, "\\\"\" namespace=\"\\\""));
 	shim_log_open(path, "x", "y", 0);
 	shim_log("error", "%s", text);
 	assert_non_null(strstr(line(fd), "\" id=\"x\" namespace=\"y\" runtime="));

@@ -391,6 +391,24 @@ static void files_are_ours(void **state)
 	assert_int_equal(w.result.pid, 100);
 }
 
+/* Not for a process's streams, though a few are left. */
+static void room(void **state)
+{
+	struct rlimit before, low;
+	unsigned int open = open_fds();
+
+	(void)state;
+	assert_int_equal(workers_have_room(), 0);
+	assert_int_equal(open_fds(), open);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = before;
+	low.rlim_cur = open + 5;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(workers_have_room(), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(open_fds(), open);
+}
+
 /* We take the orphan, to see how it ends. */
 static void server_death_kills(void **state)
 {
@@ -539,6 +557,7 @@ int main(void)
 		TEST(begun_again_when_done),
 		TEST(signals_are_reset),
 		TEST(files_are_ours),
+		TEST(room),
 		TEST(server_death_kills),
 		TEST(nothing_is_inherited),
 		TEST(others_leave_no_zombies),
