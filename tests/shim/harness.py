@@ -32,7 +32,7 @@ Container: a task, and how to speak to its shim
     c.io                            Streams
     c.stop()                        kill -9, wait, delete
 """
-import contextlib, functools, importlib, json, os, re, select, shutil, signal, socket, stat, struct, subprocess, sys, tempfile
+import contextlib, functools, glob, importlib, json, os, re, select, shutil, signal, socket, stat, struct, subprocess, sys, tempfile
 import threading, time, traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -626,7 +626,7 @@ class World:
         states = [os.path.join(d, f) for d, _, names in os.walk("/run/containerd/tote") for f in names]
         assert not states, states
         assert not os.path.isdir("/run/containerd/tote/" + NAMESPACE) or not os.listdir("/run/containerd/tote/" + NAMESPACE)
-        assert os.listdir("/run/containerd/s") == [] if os.path.isdir("/run/containerd/s") else True, os.listdir("/run/containerd/s")
+        assert glob.glob("/run/containerd/s/*") == [], os.listdir("/run/containerd/s")
         group = os.path.join("/sys/fs/cgroup", self.group)
         groups = [d for d, _, _ in os.walk(group) if d != group]
         assert not groups, groups
