@@ -92,9 +92,11 @@ struct task *task_new(struct server *server, const char *id, const char *bundle)
 
 void task_free(struct task *task)
 {
+	struct list *exec;
+
 	list_remove(&task->link);
-	for_list (exec, &task->execs, struct process, link)
-		process_free(exec);
+	while ((exec = list_pop(&task->execs)))
+		process_free(container_of(exec, struct process, link));
 	process_done(&task->init);
 	oom_remove(&task->server->oom, &task->oom);
 	cg_done(&task->cg);
