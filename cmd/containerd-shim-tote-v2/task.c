@@ -180,7 +180,8 @@ static void note_exit(const struct process *p)
 			? file_replace(AT_FDCWD, path, text, (size_t)len, 0644, &err)
 			: err_set(&err, ENAMETOOLONG, "the path of the bundle is too long");
 
-	if (r < 0)
+	/* Without its bundle there will be no `delete` either. */
+	if (r < 0 && r != -ENOENT)
 		shim_log("warning", "note how container %s ended: %s", p->task->id, err.msg);
 }
 
