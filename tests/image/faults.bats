@@ -158,13 +158,18 @@ recovers() {
 		[ "$code" = 130 ] || [ "$code" = 143 ]
 		unchanged
 		rm fifo
-		env --default-signal setsid "$TOTE" load --progress=plain "$BIG" >out 2>&1 3>&- &
-		pid=$!
-		eventually unpacking
-		kill -$signal -- "-$pid"
-		code=0
-		wait "$pid" || code=$?
-		cat out
+		# It may be done before the signal comes.
+		for _ in 1 2 3 4 5; do
+			env --default-signal setsid "$TOTE" load --progress=plain "$BIG" >out 2>&1 3>&- &
+			pid=$!
+			eventually unpacking
+			kill -$signal -- "-$pid" 2>/dev/null || true
+			code=0
+			wait "$pid" || code=$?
+			cat out
+			[ "$code" = 0 ] || break
+			tote rmi "$(tail -n 1 out)"
+		done
 		[ "$code" = 130 ]
 		grep -q interrupted out
 		eventually all_dead
