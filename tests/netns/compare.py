@@ -281,7 +281,7 @@ DIFFER = [
     (r"\.sysctl\.ipv6/conf/VETH/accept_ra", "theirs refuses router advertisements on a port, which cannot get any: its bridge does"),
     (r'\.dns\.(nameservers: "10\.88\.0\.53"|search: "shop")', "theirs forgets the name servers that IPAM has"),
     (r"link\.(IFB|eth0)\.txqlen", "theirs gives some kinds a queue of no length, where the kernel's own choice is 32 or 1000"),
-    (r"link\.(VETH|eth0)\.num_[rt]x_queues", "theirs may be given one for each processor by ethtool -L; both use one, and ours was never "
+    (r"link\.(VETH\w*|eth0|cni0\.\d+)\.num_[rt]x_queues", "theirs may be given one for each processor by ethtool -L; both use one, and ours was never "
      "made to have more, which takes the kernel less time"),
     (r"ifalias", "theirs leaves the name an interface had on the host as its alias when it is back"),
 ]
