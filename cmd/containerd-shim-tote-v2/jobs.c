@@ -62,18 +62,6 @@ void job_resume(void *arg, struct worker_result *result)
 	change(arg, result, container_resume);
 }
 
-void job_kill_all(void *arg, struct worker_result *result)
-{
-	const struct job_kill *job = arg;
-	autocontainer c = CONTAINER_INIT;
-	autofd root = -1;
-
-	/* Not under the lock: a container whose start hangs must be killable. */
-	if (jobs_open(&job->at, false, &c, &root, &result->err) == 0 &&
-	    container_kill(&c, job->signal, true, &result->err) == 0)
-		result->err.code = 0;
-}
-
 void job_update(void *arg, struct worker_result *result)
 {
 	const struct job_update *job = arg;

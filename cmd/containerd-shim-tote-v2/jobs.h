@@ -49,13 +49,6 @@ void job_resume(void *arg, struct worker_result *result);
 /* Kills and removes; unmounts BUNDLE/rootfs. A container that is not there is fine. */
 void job_delete(void *arg, struct worker_result *result);
 
-struct job_kill {
-	struct job_container at;
-	int signal;
-};
-/* Every process of the container. */
-void job_kill_all(void *arg, struct worker_result *result);
-
 struct job_update {
 	struct job_container at;
 	const char *resources; /* JSON */

@@ -142,11 +142,16 @@ int op_work(struct op *op, void (*job)(void *arg, struct worker_result *result),
 	return r;
 }
 
-void op_end(struct op *op)
+static void look(struct loop_timer *timer)
 {
 	struct worker_result nothing = { .io = IO_FDS_NONE };
 
-	finish(op, &nothing);
+	finish(container_of(timer, struct op, timer), &nothing);
+}
+
+void op_look_in(struct op *op, int ms)
+{
+	loop_timer_set(&op->process->task->server->loop, &op->timer, ms, look);
 }
 
 bool op_exec_begins(const struct task *task)
@@ -168,21 +173,17 @@ void op_refuse_all(struct process *p)
 	}
 }
 
-static void waited(struct loop_timer *timer)
-{
-	op_end(container_of(timer, struct op, timer));
-}
-
 /* A process in the background may keep a pipe open for ever. */
-int op_await_output(struct op *op)
+int op_await_output(struct op *op, void *request)
 {
 	struct process *p = op->process;
 	/* One that never ran has nothing to say, though it keeps its pipes. */
 	bool drained = p->status == TASK_CREATED || !p->io_open || io_drained(&p->io);
 
+	(void)request;
 	if (!drained)
 		io_last_call(&p->io);
-	loop_timer_set(&p->task->server->loop, &op->timer, drained ? 0 : DRAIN_MS, waited);
+	op_look_in(op, drained ? 0 : DRAIN_MS);
 	return 0;
 }
 
@@ -192,7 +193,7 @@ static void drained(struct io *io)
 	struct op *op = p->op;
 
 	if (op && op->kind->rule == RULE_DELETE && op->stage == OP_STAGE_WAIT)
-		loop_timer_set(&p->task->server->loop, &op->timer, 0, waited);
+		op_look_in(op, 0);
 }
 
 void op_drop_result(struct op *op, struct worker_result *result)

@@ -18,7 +18,7 @@ struct op {
 	struct ttrpc_call *call;		     /* NULL: answered already */
 	enum { OP_STAGE_WAIT, OP_STAGE_WORK } stage; /* of Delete and Pause */
 	unsigned int looks;	 /* of Delete: how often it looked whether all have ended */
-	struct loop_timer timer; /* of Delete: how long it waits */
+	struct loop_timer timer; /* of op_look_in() */
 	size_t len;
 	uint8_t payload[]; /* the packed request */
 };
@@ -32,7 +32,7 @@ struct op_kind {
 	int (*begin)(struct op *op, void *request);
 	/*
 	 * The worker is done: answers the call and tells what became of the process, which may be
-	 * freed with its task. OP_AGAIN: not answered yet, op_end() or another op_work() follows.
+	 * freed with its task. OP_AGAIN: not answered yet, op_look_in() or another op_work() follows.
 	 */
 	enum op_end (*done)(struct op *op, struct worker_result *result);
 };
@@ -45,16 +45,16 @@ void op_add(const struct op_kind *kind, struct process *p, struct ttrpc_call *ca
 	    const uint8_t *payload, size_t len);
 /* Has a worker do the job; arg is needed no longer when this returns. Answers on failure. */
 int op_work(struct op *op, void (*job)(void *arg, struct worker_result *result), void *arg);
-/* What was waited for without a worker is there: done() gets an empty result. Not from begin(). */
-void op_end(struct op *op);
+/* Comes to done() in so many milliseconds, with an empty result, without a worker. */
+void op_look_in(struct op *op, int ms);
 
 /* Whether the Start of an exec is under way. */
 bool op_exec_begins(const struct task *task);
 /* Answers those that wait for a process that goes. */
 void op_refuse_all(struct process *p);
-/* For Delete, in begin(): waits until the process's output was read, or for ten seconds, then comes
- * to done(). 0. */
-int op_await_output(struct op *op);
+/* The begin() of every Delete: waits until the process's output was read, but not for ever, then
+ * comes to done(). 0. */
+int op_await_output(struct op *op, void *request);
 
 /* The status code for what a worker reports. */
 enum ttrpc_code op_code(const struct err *err);

@@ -21,22 +21,12 @@ static enum op_end answer(struct op *op, const struct worker_result *result, con
 	return OP_DONE;
 }
 
-static void look_again(struct loop_timer *timer)
-{
-	op_end(container_of(timer, struct op, timer));
-}
-
-static void look_in(struct op *op, int ms)
-{
-	loop_timer_set(&op->process->task->server->loop, &op->timer, ms, look_again);
-}
-
 /* From now on no exec is started; those that are under way would be frozen with their start. */
 static int begin_pause(struct op *op, void *request)
 {
 	(void)request;
 	op->process->status = TASK_PAUSING;
-	look_in(op, 0);
+	op_look_in(op, 0);
 	return 0;
 }
 
@@ -48,7 +38,7 @@ static enum op_end done_pause(struct op *op, struct worker_result *result)
 
 	if (op->stage == OP_STAGE_WAIT) {
 		if (op_exec_begins(task)) {
-			look_in(op, EXECS_PAUSE_MS);
+			op_look_in(op, EXECS_PAUSE_MS);
 			return OP_AGAIN;
 		}
 		op->stage = OP_STAGE_WORK;

@@ -68,12 +68,6 @@ static enum op_end done_start(struct op *op, struct worker_result *result)
 	return OP_DONE;
 }
 
-static int begin_delete(struct op *op, void *request)
-{
-	(void)request;
-	return op_await_output(op);
-}
-
 static enum op_end done_delete(struct op *op, struct worker_result *result)
 {
 	Shim__DeleteResponse answer = SHIM__DELETE_RESPONSE__INIT;
@@ -92,4 +86,4 @@ static enum op_end done_delete(struct op *op, struct worker_result *result)
 const struct op_kind op_exec_start = { RULE_START, &shim__start_request__descriptor, begin_start,
 				       done_start };
 const struct op_kind op_exec_delete = { RULE_DELETE, &shim__delete_request__descriptor,
-					begin_delete, done_delete };
+					op_await_output, done_delete };

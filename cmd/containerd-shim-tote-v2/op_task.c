@@ -142,17 +142,6 @@ static enum op_end done_start(struct op *op, struct worker_result *result)
 	return OP_DONE;
 }
 
-static int begin_delete(struct op *op, void *request)
-{
-	(void)request;
-	return op_await_output(op);
-}
-
-static void look_again(struct loop_timer *timer)
-{
-	op_end(container_of(timer, struct op, timer));
-}
-
 /* The container is killed, but without a cgroup an exec may not be, and one that was being started
  * may have missed it. Their ends, and that of an init that was never started, are told first. */
 static bool end_process(struct process *p)
@@ -211,7 +200,7 @@ static enum op_end done_delete(struct op *op, struct worker_result *result)
 				   "failed to delete task: processes survive SIGKILL (state D?)");
 			return OP_DONE;
 		}
-		loop_timer_set(&task->server->loop, &op->timer, ENDS_PAUSE_MS, look_again);
+		op_look_in(op, ENDS_PAUSE_MS);
 		return OP_AGAIN;
 	}
 	return tell_delete(op);
@@ -221,5 +210,5 @@ const struct op_kind op_create = { RULE_CREATE, &shim__create_request__descripto
 				   done_create };
 const struct op_kind op_start = { RULE_START, &shim__start_request__descriptor, begin_start,
 				  done_start };
-const struct op_kind op_delete = { RULE_DELETE, &shim__delete_request__descriptor, begin_delete,
+const struct op_kind op_delete = { RULE_DELETE, &shim__delete_request__descriptor, op_await_output,
 				   done_delete };

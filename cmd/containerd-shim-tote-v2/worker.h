@@ -40,8 +40,9 @@ struct worker {
 	pid_t *made; /* shared with it; NULL when there was no memory for that */
 	struct loop_source source;
 	/* Called once, from the loop: with the result, or with err.code -EIO and words when it died
-	 * without one; what it had begun is left then, and pid is what it told ahead. The descriptors in the result are the
-	 * callee's, also beside an error. The worker may be freed or started again in it. */
+	 * without one; what it had begun is left then, and pid is what it told ahead. The
+	 * descriptors in the result are the callee's, also beside an error. The worker may be freed
+	 * or started again in it. */
 	void (*done)(struct worker *worker, struct worker_result *result);
 };
 
