@@ -36,7 +36,7 @@ VM_SUITES := tests/vm/selftest.sh tests/vm/check-net.sh tests/vm/check.sh,tests/
 VM_PAIRS := tests/vm/selftest.sh,tests/netns/compare.bats tests/vm/check-net.sh,tests/security/exec_attack.bats \
 	tests/vm/check.sh,tests/vm/check-systemd.sh
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_SECONDS ?= 6
+FUZZ_SECONDS ?= 10
 SAN_BUILD := $(BUILD)/san
 export BUILD TOTE := $(abspath $(BUILD))/tote
 export FAULT := $(abspath $(BUILD))/tests/fault/fault
@@ -155,7 +155,7 @@ sweep: all fault-tool
 	STEP=1 TIMEOUT=7200 tests/run tests/netns/crash.bats tests/netns/loop.bats tests/netns/run_crash.bats tests/shim/bootstrap.bats tests/shim/crash.bats
 
 fuzz: setup-check fuzz-tools
-	FUZZ_SECONDS=$(if $(filter 6,$(FUZZ_SECONDS)),600,$(FUZZ_SECONDS)) sh tests/fuzz/fuzz.sh
+	FUZZ_SECONDS=$(if $(filter 10,$(FUZZ_SECONDS)),600,$(FUZZ_SECONDS)) sh tests/fuzz/fuzz.sh
 
 bench: setup-build
 	@tests/setup $(BENCH_DEPS)
