@@ -38,7 +38,7 @@ ALL_LDFLAGS := -Wl,--as-needed,-z,relro,-z,now,-z,noexecstack,--gc-sections $(LD
 STATIC := $(if $(SAN),,-static)
 LIBS := -lcap $(if $(SAN),-lyajl,-lyajl_s) -lm
 
-LIB_SRC := $(wildcard lib/*.c cgroups/*.c oci/*.c oci/image/*.c netns/*.c)
+LIB_SRC := $(wildcard lib/*.c cgroups/*.c oci/*.c oci/image/*.c oci/supervise/*.c netns/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 GEN_OBJ := $(BUILD)/obj/gen/seccomp_builtin.o $(BUILD)/obj/gen/tote_init_blob.o
 
@@ -118,7 +118,7 @@ install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include/tote
 	install -m 755 $(foreach p,$(PROGRAMS),$(if $(NOINST_$(p)),,$(BUILD)/$(p))) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(BUILD)/libtote.a $(DESTDIR)$(PREFIX)/lib
-	for d in lib cgroups netns oci oci/image; do \
+	for d in lib cgroups netns oci oci/image oci/supervise; do \
 		install -d $(DESTDIR)$(PREFIX)/include/tote/$$d; \
 		install -m 644 $$(ls $$d/*.h | grep -v '_private\.h$$') $(DESTDIR)$(PREFIX)/include/tote/$$d; \
 	done
@@ -131,7 +131,7 @@ install-share:
 		sed 's|@PREFIX@|$(PREFIX)|g' share/$$f | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/tote/$$f || exit; \
 	done
 
-FORMATTED := $(wildcard lib/*.[ch] cgroups/*.[ch] netns/*.[ch] oci/*.[ch] oci/image/*.[ch] cmd/*.[ch] cmd/*/*.[ch] tests/*/*.[ch])
+FORMATTED := $(wildcard lib/*.[ch] cgroups/*.[ch] netns/*.[ch] oci/*.[ch] oci/image/*.[ch] oci/supervise/*.[ch] cmd/*.[ch] cmd/*/*.[ch] tests/*/*.[ch])
 format:
 	clang-format -i $(FORMATTED)
 

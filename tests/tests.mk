@@ -3,7 +3,7 @@
 # tests/*/*.bats test the programs from outside; those of tests/cgroups and tests/systemd in a virtual machine.
 
 BUILD_DEPS := gcc libc6-dev pkg-config libcap-dev libseccomp-dev libyajl-dev libsystemd-dev \
-	libarchive-dev libzstd-dev libssl-dev zlib1g-dev protobuf-c-compiler libprotobuf-c-dev $(if $(filter x86_64 aarch64,$(ARCH)),libisal-dev)
+	libarchive-dev libzstd-dev libssl-dev zlib1g-dev libyaml-dev protobuf-c-compiler libprotobuf-c-dev $(if $(filter x86_64 aarch64,$(ARCH)),libisal-dev)
 DEMO_DEPS := busybox-static jq
 CROSS_DEPS := gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu \
 	libc6-dev-arm64-cross libc6-dev-armhf-cross libc6-dev-riscv64-cross
@@ -16,7 +16,7 @@ BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace python3 skopeo umoci podm
 	protobuf-compiler python3-protobuf
 
 UNIT_SRC := $(wildcard tests/lib/test_*.c tests/cgroups/test_*.c tests/netns/test_*.c tests/oci/test_*.c tests/image/test_*.c \
-	tests/cmd/test_*.c tests/shim/test_*.c)
+	tests/cmd/test_*.c tests/shim/test_*.c tests/monitor/test_*.c tests/compose/test_*.c tests/supervise/test_*.c)
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 BATS := $(wildcard tests/*/*.bats)
 # Those that take long run apart, so that `make check` shows the quick ones first.
@@ -55,6 +55,18 @@ $(BUILD)/tests/shim/%: tests/shim/%.c $(BUILD)/libshim.a $(BUILD)/libcmd.a $(BUI
 $(BUILD)/tests/shim/test_order: TEST_LDFLAGS := $(patsubst %,-Wl$(comma)--wrap=%,waitpid waitid kill clock_gettime worker_begin \
 	workers_collect workers_reaped events_publish io_begin io_drained io_exited io_last_call io_close io_end cg_tree_find cg_open \
 	cg_done cg_kill cg_pids oom_add oom_check oom_remove address_unlink file_replace shim_log ttrpc_reply ttrpc_fail)
+# Of the programs of `tote up`: all but main(), as tests/NAME wants it.
+define program_tests
+$(BUILD)/lib$(1).a: $$(patsubst %.c,$(BUILD)/obj/%.o,$$(filter-out %/main.c,$$(wildcard cmd/tote-$(1)/*.c)))
+	@rm -f $$@
+	$$(call say,AR  )
+	$$(Q)$$(AR) rcs $$@ $$^
+$(BUILD)/tests/$(1)/%: tests/$(1)/%.c $(BUILD)/lib$(1).a $(BUILD)/libcmd.a $(BUILD)/libtote.a
+	@mkdir -p $$(@D)
+	$$(call say,TEST)
+	$$(Q)$$(CC) $$(TEST_CFLAGS) -MMD -MP -MF $$@.d -o $$@ $$< $(BUILD)/lib$(1).a $(BUILD)/libcmd.a $(BUILD)/libtote.a -lcmocka $$(LIBS_tote-$(1)) -lcap -lyajl -lm $$(TEST_LDFLAGS)
+endef
+$(foreach p,monitor compose supervise,$(eval $(call program_tests,$(p))))
 -include $(UNIT:=.d)
 
 $(BUILD)/tests/fault/fault: $(wildcard tests/fault/*.c tests/fault/*.h)
@@ -179,7 +191,7 @@ cross-%:
 	@$(MAKE) --no-print-directory CROSS=$*- BUILD=$(BUILD)/cross/$* WERROR=1 $(BUILD)/cross/$*/tote-init
 	@$*-gcc $(CPPFLAGS) -std=gnu11 $(WARN) -Werror -O2 -c -o $(BUILD)/cross/$*/spawn.o oci/spawn.c
 
-LINTED := $(wildcard lib/*.c cgroups/*.c netns/*.c oci/*.c oci/image/*.c cmd/*.c cmd/*/*.c)
+LINTED := $(wildcard lib/*.c cgroups/*.c netns/*.c oci/*.c oci/image/*.c oci/supervise/*.c cmd/*.c cmd/*/*.c)
 lint: $(SHIM_GEN).c
 	@mkdir -p $(BUILD)/lint
 	@echo "gcc -fanalyzer"

@@ -1,14 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/tote/make_options.h"
+/*
+ * `tote create`: the OCI command, whose line is a contract with other programs; with --image a container
+ * of an image, as `tote run IMAGE` makes it.
+ */
+#include "cmd/tote/run_options.h"
 
 #include "lib/cleanup.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const struct option items[] = { MAKE_OPTIONS };
-static const struct option_table table = { items, ARRAY_SIZE(items), false };
+static const struct option items[] = {
+	MAKE_OPTIONS,
+	{ "image", 0, OPT_STRING, offsetof(struct run_options, image_name), "IMAGE",
+	  "make it of an image that was loaded" },
+	NETWORK_OPTIONS,
+	IMAGE_OPTIONS,
+};
+/* Behind the ID of an image's container its program's own options begin. */
+static const struct option_table table = { items, ARRAY_SIZE(items), true };
+
+static const struct option bundle_items[] = { MAKE_OPTIONS };
+static const struct option_table bundle_table = { bundle_items, ARRAY_SIZE(bundle_items), false };
 
 /* --debug: what will be done. An error will be told by the attempt itself. */
 static void log_plan(const struct create_opts *opts)
@@ -67,24 +82,74 @@ int make_container(const char *id, const struct make_options *o, bool run, struc
 	return r;
 }
 
+/* What only an image's container can be asked for: with a bundle, config.json says it. */
+static int check_bundle(const struct run_options *o, struct err *err)
+{
+	static const struct network_options no_network;
+	static const struct image_options no_image;
+
+	if (memcmp(&o->network, &no_network, sizeof(no_network)) == 0 &&
+	    memcmp(&o->image, &no_image, sizeof(no_image)) == 0)
+		return 0;
+	return err_set(err, EINVAL,
+		       "create: an option that is for images only, without --image IMAGE");
+}
+
+static int create_of_bundle(char **args, struct run_options *o, struct running *running)
+{
+	struct err err;
+	bool help = false;
+	size_t count = 0;
+	int r = options_parse(&bundle_table, args + 1, o, &count, &help, &err);
+
+	if (r == 0 && count)
+		r = err_set(&err, EINVAL, "unexpected argument \"%s\": tote create ID", args[1]);
+	if (r == 0)
+		r = check_bundle(o, &err);
+	if (r == 0)
+		r = make_container(args[0], &o->make, false, &running->c, &running->root,
+				   &running->pidfd, &running->terminal, &err);
+	return r < 0 ? fail(&err) : 0;
+}
+
+/* Streams stay lent: the container has them for longer than we are there. */
+static int create_of_image(char **args, const struct run_options *o, struct running *running)
+{
+	struct imaging *im = NULL;
+	struct err err;
+	int r = 0;
+
+	if (o->make.bundle || o->make.config)
+		r = err_set(&err, EINVAL, "create: --image goes with no --bundle and no --config");
+	if (r == 0)
+		r = imaging_open(o->image_name, &im, &err);
+	if (r == 0)
+		r = imaging_make(im, args[0], args + 1, o, false, running, &err);
+	imaging_close(im);
+	if (r < 0)
+		streams_take_back(&running->lent);
+	return r < 0 ? imaging_fail(&err) : 0;
+}
+
 static int run(char **args, size_t count, void *opts)
 {
-	autocontainer c = CONTAINER_INIT;
-	autofd root = -1, pidfd = -1, terminal = -1;
-	struct err err;
+	struct run_options *o = opts;
+	struct running running = RUNNING_INIT;
+	int code;
 
 	(void)count;
-	return make_container(args[0], opts, false, &c, &root, &pidfd, &terminal, &err) < 0
-		       ? fail(&err)
-		       : 0;
+	code = o->image_name ? create_of_image(args, o, &running)
+			     : create_of_bundle(args, o, &running);
+	running_close(&running);
+	return code;
 }
 
 const struct verb verb_create = { "create",
-				  "ID",
+				  "ID | --image IMAGE ID [ARGUMENT...]",
 				  "make a container that waits for start",
 				  &table,
 				  1,
-				  1,
+				  100000,
 				  run,
-				  sizeof(struct make_options),
+				  sizeof(struct run_options),
 				  0 };

@@ -26,7 +26,12 @@
 			    "keep the state of the container after its end"),                      \
 		NETWORK_OPTIONS
 
-static const struct option items[] = { RUN_OPTIONS, IMAGE_OPTIONS };
+static const struct option items[] = {
+	RUN_OPTIONS,
+	{ "name", 0, OPT_STRING, offsetof(struct run_options, id), "ID",
+	  "image: the container's ID" },
+	IMAGE_OPTIONS,
+};
 /* Behind an image's name its program's own options begin. */
 static const struct option_table table = { items, ARRAY_SIZE(items), true };
 
@@ -46,11 +51,6 @@ static int finish(struct container *c, bool keep, struct err *err)
 		return 0;
 	return keep ? container_leave_network(c, err) : container_delete(c, true, err);
 }
-
-struct running {
-	struct container c;
-	int root, pidfd, terminal;
-};
 
 static void leave_streams(void)
 {
@@ -120,28 +120,16 @@ static int run_bundle(const char *id, const struct run_options *o, struct runnin
 	return attend_to(run, &m, m.keep);
 }
 
-/* As shells have it, and who runs images by name: 127 no such program, 126 it cannot be executed,
- * 125 anything of ours. */
-static int fail_of_image(const struct err *err)
-{
-	fail(err);
-	if (strncmp(err->msg, "exec: ", 6) != 0)
-		return 125;
-	return err->code == -ENOENT ? 127 : 126;
-}
-
 static int run_image(struct imaging *im, char **args, const struct run_options *o,
 		     struct running *run)
 {
 	struct err err;
-	struct lent_streams lent = { 0 };
-	int code, r = imaging_run(im, args, o, &run->c, &run->root, &run->pidfd, &run->terminal,
-				  &lent, &err);
+	int code, r = imaging_make(im, o->id, args, o, true, run, &err);
 
 	/* Now: what it holds of the store is the container's, and shall not last as long as we. */
 	imaging_close(im);
-	code = r < 0 ? fail_of_image(&err) : attend_to(run, &o->make, !o->image.remove);
-	streams_take_back(&lent);
+	code = r < 0 ? imaging_fail(&err) : attend_to(run, &o->make, !o->image.remove);
+	streams_take_back(&run->lent);
 	if (r < 0)
 		return code;
 	if (!o->make.detach || code)
@@ -193,7 +181,7 @@ static int run(char **args, size_t count, void *opts)
 {
 	struct run_options *o = opts;
 	struct imaging *im = NULL;
-	struct running running = { CONTAINER_INIT, -1, -1, -1 };
+	struct running running = RUNNING_INIT;
 	bool bundle = names_bundle(args + 1, count - 1, o);
 	struct err err;
 	int code, found = bundle ? -ENOENT : imaging_open(args[0], &im, &err);
@@ -214,10 +202,7 @@ static int run(char **args, size_t count, void *opts)
 	} else {
 		code = run_bundle(args[0], o, &running);
 	}
-	container_close(&running.c);
-	cleanup_fd(&running.root);
-	cleanup_fd(&running.pidfd);
-	cleanup_fd(&running.terminal);
+	running_close(&running);
 	return code;
 }
 

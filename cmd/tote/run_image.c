@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `tote run IMAGE`: from an image and options to what container_create() takes. */
+/* `tote run IMAGE` and `tote create --image`: from an image and options to what container_create() takes. */
 #include "cmd/tote/run_image.h"
 
 #include "lib/cleanup.h"
@@ -126,8 +126,7 @@ static int make_working_dir(struct imaging *im)
 	return r;
 }
 
-static int make(struct imaging *im, const char *id, struct container *ret_c, int *ret_root,
-		int *ret_pidfd, int *ret_terminal, struct lent_streams *ret_lent)
+static int make(struct imaging *im, const char *id, bool run, struct running *running)
 {
 	struct make_options m = im->o->make;
 	autobuf config = BUF_INIT;
@@ -144,8 +143,9 @@ static int make(struct imaging *im, const char *id, struct container *ret_c, int
 	err_before = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	out = set_streams(im->o);
 	if (im->own_ids && !im->convert.tty)
-		streams_lend(own_root(im), ret_lent);
-	r = make_container(id, &m, true, ret_c, ret_root, ret_pidfd, ret_terminal, im->err);
+		streams_lend(own_root(im), &running->lent);
+	r = make_container(id, &m, run, &running->c, &running->root, &running->pidfd,
+			   &running->terminal, im->err);
 	if (im->o->make.detach) {
 		dup2(err_before, STDERR_FILENO);
 		dup2(out, STDOUT_FILENO);
@@ -156,13 +156,14 @@ static int make(struct imaging *im, const char *id, struct container *ret_c, int
 	return r;
 }
 
-int imaging_run(struct imaging *im, char **args, const struct run_options *o,
-		struct container *ret_c, int *ret_root, int *ret_pidfd, int *ret_terminal,
-		struct lent_streams *ret_lent, struct err *err)
+int imaging_make(struct imaging *im, const char *id, char **args, const struct run_options *o,
+		 bool run, struct running *running, struct err *err)
 {
-	const char *id = o->image.name ? o->image.name : make_id(im->name, &im->a);
-	int r = state_check_id(id, err);
+	int r;
 
+	if (!id)
+		id = make_id(im->name, &im->a);
+	r = state_check_id(id, err);
 	im->o = o;
 	im->err = err;
 	if (r == 0)
@@ -177,5 +178,21 @@ int imaging_run(struct imaging *im, char **args, const struct run_options *o,
 		r = make_working_dir(im);
 	if (r == 0)
 		imaging_add_names(im);
-	return r < 0 ? r : make(im, id, ret_c, ret_root, ret_pidfd, ret_terminal, ret_lent);
+	return r < 0 ? r : make(im, id, run, running);
+}
+
+int imaging_fail(const struct err *err)
+{
+	fail(err);
+	if (strncmp(err->msg, "exec: ", 6) != 0)
+		return 125;
+	return err->code == -ENOENT ? 127 : 126;
+}
+
+void running_close(struct running *running)
+{
+	container_close(&running->c);
+	cleanup_fd(&running->root);
+	cleanup_fd(&running->pidfd);
+	cleanup_fd(&running->terminal);
 }

@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The options of `tote run`: those of the OCI command, and those that an image is run with. */
+/* The options of `tote run`, and of `tote create` with an image; what both do with the image. */
 #ifndef CMD_TOTE_RUN_OPTIONS_H
 #define CMD_TOTE_RUN_OPTIONS_H
 
+#include "cmd/tote/image_options.h"
 #include "cmd/tote/make_options.h"
 #include "cmd/tote/run_network.h"
 #include "cmd/tote/streams.h"
-
-struct image_options {
-	bool interactive, tty, remove, read_only;
-	const char *name, *user, *workdir, *entrypoint, *hostname, *memory, *cpus, *pids_limit,
-		*userns, *seccomp, *image_volumes;
-	struct option_list env, env_files, volumes, tmpfs, cap_add, cap_drop;
-};
 
 struct run_options {
 	struct make_options make; /* first: MAKE_OPTIONS are offsets in it */
 	struct network_options network;
 	struct image_options image;
+	const char *id;		/* --name of `run IMAGE` */
+	const char *image_name; /* --image of `create` */
 };
 
 #define NETWORK_OPTION(name, letter, kind, member, value, help)                                    \
@@ -35,58 +31,32 @@ struct run_options {
 		NETWORK_OPTION("mac-address", 0, OPT_STRING, mac, "MAC",                           \
 			       "the hardware address that it gets there")
 
-#define IMAGE_OPTION(name, letter, kind, member, value, help)                                      \
+/* A container that was made, and what is open of it. */
+struct running {
+	struct container c;
+	int root, pidfd, terminal;
+	struct lent_streams lent;
+};
+
+#define RUNNING_INIT                                                                               \
 	{                                                                                          \
-		name, letter, kind, offsetof(struct run_options, image.member), value, help        \
+		.c = CONTAINER_INIT, .root = -1, .pidfd = -1, .terminal = -1                       \
 	}
 
-#define IMAGE_OPTIONS                                                                              \
-	IMAGE_OPTION("interactive", 'i', OPT_FLAG, interactive, NULL, "image: keep stdin open"),   \
-		IMAGE_OPTION("tty", 't', OPT_FLAG, tty, NULL, "image: give it a terminal"),        \
-		IMAGE_OPTION("rm", 0, OPT_FLAG, remove, NULL,                                      \
-			     "image: remove the container after its end"),                         \
-		IMAGE_OPTION("name", 0, OPT_STRING, name, "ID", "image: the container's ID"),      \
-		IMAGE_OPTION("env", 'e', OPT_LIST, env, "NAME[=VALUE]", "image: set a variable"),  \
-		IMAGE_OPTION("env-file", 0, OPT_LIST, env_files, "FILE",                           \
-			     "image: set variables, one a line"),                                  \
-		IMAGE_OPTION("volume", 'v', OPT_LIST, volumes, "SOURCE:PATH[:ro]",                 \
-			     "image: mount a directory or a named volume"),                        \
-		IMAGE_OPTION("tmpfs", 0, OPT_LIST, tmpfs, "PATH[:OPTIONS]",                        \
-			     "image: mount a tmpfs"),                                              \
-		IMAGE_OPTION("image-volumes", 0, OPT_STRING, image_volumes, "HOW",                 \
-			     "image: what it declares: dir (default), tmpfs or ignore"),           \
-		IMAGE_OPTION("user", 'u', OPT_STRING, user, "USER[:GROUP]", "image: run as"),      \
-		IMAGE_OPTION("workdir", 'w', OPT_STRING, workdir, "PATH",                          \
-			     "image: the working directory"),                                      \
-		IMAGE_OPTION("entrypoint", 0, OPT_STRING, entrypoint, "PROGRAM",                   \
-			     "image: in place of its entrypoint"),                                 \
-		IMAGE_OPTION("hostname", 0, OPT_STRING, hostname, "NAME", "image: the host name"), \
-		IMAGE_OPTION("read-only", 0, OPT_FLAG, read_only, NULL,                            \
-			     "image: nothing of it can be written"),                               \
-		IMAGE_OPTION("memory", 'm', OPT_STRING, memory, "BYTES",                           \
-			     "image: limit memory (k, m, g)"),                                     \
-		IMAGE_OPTION("cpus", 0, OPT_STRING, cpus, "N",                                     \
-			     "image: limit processor time (0.5: half a processor)"),               \
-		IMAGE_OPTION("pids-limit", 0, OPT_STRING, pids_limit, "N",                         \
-			     "image: limit processes (default 512, -1: none)"),                    \
-		IMAGE_OPTION("cap-add", 0, OPT_LIST, cap_add, "CAP", "image: add a capability"),   \
-		IMAGE_OPTION("cap-drop", 0, OPT_LIST, cap_drop, "CAP",                             \
-			     "image: take one away, or ALL"),                                      \
-		IMAGE_OPTION("userns", 0, OPT_STRING, userns, "HOW",                               \
-			     "image: auto (default): ids of its own; host"),                       \
-		IMAGE_OPTION("seccomp", 0, OPT_STRING, seccomp, "PROFILE",                         \
-			     "image: a profile's file, or unconfined")
+void running_close(struct running *running);
 
 /* An image that is about to be run. */
 struct imaging;
 
 /* The one of that name in the store: 0, or -errno without a store or an image. On the heap. */
 int imaging_open(const char *image, struct imaging **ret, struct err *err);
-/* Makes a container of it and runs it: args are its program's, the rest as make_container() with
- * `run` set. *ret_lent is to be taken back, also after a failure. */
-int imaging_run(struct imaging *im, char **args, const struct run_options *o,
-		struct container *ret_c, int *ret_root, int *ret_pidfd, int *ret_terminal,
-		struct lent_streams *ret_lent, struct err *err);
+/* Makes a container of it, and runs it or has it wait for start: args are its program's. id may be
+ * NULL. Streams that were lent may be taken back, also after a failure. */
+int imaging_make(struct imaging *im, const char *id, char **args, const struct run_options *o,
+		 bool run, struct running *running, struct err *err);
 void imaging_close(struct imaging *im);
+/* Logs err; the exit code as shells have it, and who runs images by name: 127 no such program, 126 it
+ * cannot be executed, 125 anything of ours. */
+int imaging_fail(const struct err *err);
 
 #endif

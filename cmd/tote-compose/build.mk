@@ -1,0 +1,1 @@
+LIBS_tote-compose := $(if $(SAN),-lyaml,-l:libyaml.a)
