@@ -20,6 +20,13 @@ static inline void cleanup_fd(int *fd)
 	}
 }
 
+/* Closes it, if there is one, and leaves -1 behind. */
+static inline void drop_fd(int *fd)
+{
+	cleanup_fd(fd);
+	*fd = -1;
+}
+
 static inline void cleanup_free(void *p)
 {
 	free(*(void **)p);

@@ -261,3 +261,10 @@ int file_list(int dirfd, const char *path, struct arena *a, struct strv *ret_nam
 	*ret_names = names;
 	return 0;
 }
+
+bool file_is_within(const char *path, const char *top)
+{
+	size_t len = strlen(top);
+
+	return strncmp(path, top, len) == 0 && (!path[len] || path[len] == '/');
+}

@@ -54,6 +54,9 @@ int file_replace_durable(int dirfd, const char *name, const void *data, size_t l
  */
 int file_private_dir(const char *path, bool create, mode_t mode, const char *what, struct err *err);
 
+/* By the words of two paths alone: path is top, or below it. */
+bool file_is_within(const char *path, const char *top);
+
 /* The names in a directory, sorted, without those that start with a dot. 0 or -errno. */
 int file_list(int dirfd, const char *path, struct arena *a, struct strv *ret_names,
 	      struct err *err);

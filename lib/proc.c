@@ -283,3 +283,17 @@ int proc_sibling(const char *name, char *ret_path, size_t size)
 	strcpy(slash, name);
 	return 0;
 }
+
+char *proc_find(const char *name, struct arena *a)
+{
+	const char *path = getenv("PATH");
+	char *rest = arena_strdup(a, path ? path : "/usr/sbin:/usr/bin:/sbin:/bin"), *dir;
+
+	while ((dir = strsep(&rest, ":"))) {
+		char *file = arena_printf(a, "%s/%s", *dir ? dir : ".", name);
+
+		if (access(file, X_OK) == 0)
+			return file;
+	}
+	return NULL;
+}

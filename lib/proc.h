@@ -6,6 +6,7 @@
 #ifndef LIB_PROC_H
 #define LIB_PROC_H
 
+#include "lib/arena.h"
 #include "lib/buf.h"
 #include "lib/err.h"
 
@@ -68,6 +69,10 @@ int proc_start(const char *path, char *const argv[], char *const envp[], int in_
 	       struct proc_helper *ret, struct err *err);
 /* Waits for its end; as proc_run() from there on. Nothing of it is left afterwards. */
 int proc_end(struct proc_helper *h, int timeout_ms, struct buf *ret_out, struct err *err);
+
+/* An executable file of that name on PATH (without one: where a system has them), in the arena; NULL:
+ * there is none. */
+char *proc_find(const char *name, struct arena *a);
 
 /* The path of another of our programs: it lies next to the running one. 0 or -errno. */
 int proc_sibling(const char *name, char *ret_path, size_t size);

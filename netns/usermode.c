@@ -54,20 +54,6 @@ bool usermode_name(const char *name)
 	return false;
 }
 
-/* On PATH, in the arena; NULL: not there. */
-static char *find(const char *name, struct arena *a)
-{
-	char *path = arena_strdup(a, getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin"), *dir;
-
-	while ((dir = strsep(&path, ":"))) {
-		char *file = arena_printf(a, "%s/%s", *dir ? dir : ".", name);
-
-		if (access(file, X_OK) == 0)
-			return file;
-	}
-	return NULL;
-}
-
 /* pasta's form: [ADDRESS/]HOST[-HOST2]:CONTAINER[-CONTAINER2] */
 static char *pasta_ports(const struct port_map *m, struct arena *a)
 {
@@ -330,7 +316,7 @@ int usermode_up(const char *name, pid_t pid, const struct port_list *ports, cons
 	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
 		if (name && strcmp(name, programs[i].name) != 0)
 			continue;
-		job.path = find(programs[i].name, &job.a);
+		job.path = proc_find(programs[i].name, &job.a);
 		if (!job.path)
 			continue;
 		r = programs[i].up(&job);

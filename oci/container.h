@@ -121,9 +121,12 @@ int container_cgroup(const struct container *c, struct cg_tree *ret_tree, struct
 int container_delete(struct container *c, bool force, struct err *err);
 /* Gives up addresses and ports of a stopped container that is kept. */
 int container_leave_network(struct container *c, struct err *err);
-/* What is left of a container whose create died before it wrote its state, or whose state cannot be
- * read. */
-int container_delete_remains(int root_fd, const char *id, struct err *err);
+/*
+ * Removes whatever there is of a container, in any state, also one whose create died before it wrote a
+ * state or whose state cannot be read; none is no error. ret_c (CONTAINER_INIT before) is left open
+ * for its warnings.
+ */
+int container_delete_any(int root_fd, const char *id, struct container *ret_c, struct err *err);
 
 void container_warn(struct container *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

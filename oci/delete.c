@@ -183,13 +183,17 @@ int container_leave_network(struct container *c, struct err *err)
 	return state_save(c->dir_fd, &c->st, err);
 }
 
-int container_delete_remains(int root_fd, const char *id, struct err *err)
+int container_delete_any(int root_fd, const char *id, struct container *ret_c, struct err *err)
 {
-	autofd dir = root_fd < 0 ? -1 : state_open(root_fd, id, -1, err);
+	autofd dir = -1;
+	int r = container_open_forced(root_fd, id, ret_c, err);
 
-	if (dir < 0)
-		return root_fd < 0 ? err_set(err, ENOENT,
-					     "container \"%s\": container does not exist", id)
-				   : err->code;
-	return state_remove(root_fd, id, err);
+	if (r == 0)
+		return container_delete(ret_c, true, err);
+	if (r != -ENOENT && r != -EINVAL)
+		return r;
+	/* Without its state, or with a torn one, create never came so far as to make anything that
+	 * it would name. */
+	dir = root_fd < 0 ? -1 : state_open(root_fd, id, -1, &(struct err){ 0 });
+	return dir < 0 ? (r == -ENOENT ? 0 : r) : state_remove(root_fd, id, err);
 }

@@ -4,6 +4,7 @@
 #include "lib/bitlist.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
+#include "lib/file.h"
 #include "oci/caps.h"
 #include "oci/idmap.h"
 #include "oci/launch.h"
@@ -66,14 +67,6 @@ static int name_namespaces(struct entering *en, struct err *err)
 	return 0;
 }
 
-/* True for the path itself and what is below it. */
-static bool is_within(const char *path, const char *top)
-{
-	size_t len = strlen(top);
-
-	return strncmp(path, top, len) == 0 && (!path[len] || path[len] == '/');
-}
-
 /*
  * A container whose init manages groups of its own (systemd) has enabled controllers in its top
  * group, which then may hold no process: the new one goes where init is.
@@ -86,7 +79,7 @@ static int use_cgroup_of_init(struct entering *en, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (!is_within(path, st->cgroup_path))
+	if (!file_is_within(path, st->cgroup_path))
 		return err_set(err, EXDEV, "process %d of container %s has left its cgroup %s",
 			       st->init.pid, st->id, st->cgroup_path);
 	cg_done(&en->cg);

@@ -52,24 +52,17 @@ void launch_init(struct launch *l, const struct plan *plan)
 	};
 }
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 /* What the child has got is of no more use to us. */
 static void close_child_fds(struct launch *l)
 {
 	for_each (s, &l->plan->steps)
 		if (s->op == STEP_BIND || s->op == STEP_ENTER || s->op == STEP_CHROOT ||
 		    s->op == STEP_ROOT)
-			close_fd(&s->fd);
-	close_fd(&l->sp.root_fd);
-	close_fd(&l->sp.init_fd);
-	close_fd(&l->sp.plan_fd);
-	close_fd(&l->child_sync);
+			drop_fd(&s->fd);
+	drop_fd(&l->sp.root_fd);
+	drop_fd(&l->sp.init_fd);
+	drop_fd(&l->sp.plan_fd);
+	drop_fd(&l->child_sync);
 }
 
 /*
@@ -110,13 +103,13 @@ void launch_done(struct launch *l)
 {
 	restore_oom_score(l);
 	close_child_fds(l);
-	close_fd(&l->netns_fd);
-	close_fd(&l->pidfd);
-	close_fd(&l->sync);
-	close_fd(&l->identity);
-	close_fd(&l->hook_state);
-	close_fd(&l->terminal);
-	close_fd(&l->listener);
+	drop_fd(&l->netns_fd);
+	drop_fd(&l->pidfd);
+	drop_fd(&l->sync);
+	drop_fd(&l->identity);
+	drop_fd(&l->hook_state);
+	drop_fd(&l->terminal);
+	drop_fd(&l->listener);
 	arena_done(&l->arena);
 }
 
@@ -360,7 +353,7 @@ static void await_end(struct launch *l)
 	} else {
 		proc_wait(l->pidfd);
 	}
-	close_fd(&l->pidfd);
+	drop_fd(&l->pidfd);
 }
 
 /* Its successor has the same parent (CLONE_PARENT), and is the process that is meant from now on. */
@@ -608,7 +601,7 @@ int launch_begin(struct launch *l, struct err *err)
 		return r;
 	/* So that the end of the child is the end of the conversation. The number stays, as the
 	 * child still reads it. */
-	close_fd(&l->child_sync);
+	drop_fd(&l->child_sync);
 	if (plan->staged)
 		r = await_successor(l, err);
 	if (r == 0)

@@ -2,8 +2,8 @@
 /*
  * The child shares our memory (CLONE_VM) until it executes tote-init, which saves copying page
  * tables; it runs on a stack of its own and makes raw system calls only, as errno and libc's state
- * are ours. Nobody in the namespaces that it enters can look at it: launch.c has made this process
- * undumpable before.
+ * are ours. The namespaces that it is born into hold nobody else; tote-init makes itself undumpable before
+ * it enters any that do.
  *
  * It is born in the container's cgroup, where it may run out of memory, and the kernel's OOM killer
  * kills all that share a victim's memory: us. But it passes over a child that somebody waits for in

@@ -6,6 +6,7 @@
 #include "cmd/containerd-shim-tote-v2/io.h"
 
 #include "cmd/containerd-shim-tote-v2/log.h"
+#include "lib/cleanup.h"
 #include "lib/err.h"
 
 #include <errno.h>
@@ -61,20 +62,13 @@ static bool has_terminal(const struct io_stream *s)
 	return s->io->fds.terminal >= 0 && s != &s->io->streams[IO_ERR];
 }
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 static void close_sink(struct io_stream *s)
 {
 	struct ends e = ends_of(s);
 
 	loop_remove(s->io->loop, &s->to);
-	close_fd(e.to);
-	close_fd(e.keep);
+	drop_fd(e.to);
+	drop_fd(e.keep);
 	free(s->rest);
 	s->rest = NULL;
 	s->rest_len = 0;
@@ -84,7 +78,7 @@ static void stream_close(struct io_stream *s)
 {
 	close_sink(s);
 	loop_remove(s->io->loop, &s->from);
-	close_fd(ends_of(s).from);
+	drop_fd(ends_of(s).from);
 	if (s->dropped && !is_input(s))
 		shim_log("warning", "%" PRIu64 " bytes of output were dropped", s->dropped);
 	s->dropped = 0;
@@ -359,15 +353,15 @@ void io_exited(struct io *io)
 /* A stream that waits for such a FIFO is told (EPOLLERR) and goes on without it. */
 void io_last_call(struct io *io)
 {
-	close_fd(&io->fds.out_keep);
-	close_fd(&io->fds.err_keep);
+	drop_fd(&io->fds.out_keep);
+	drop_fd(&io->fds.err_keep);
 }
 
 void io_close_input(struct io *io)
 {
 	io->in_closed = true;
 	if (io->streams[IO_IN].open && io->fds.terminal < 0)
-		close_fd(&io->fds.in_keep);
+		drop_fd(&io->fds.in_keep);
 }
 
 int io_resize(struct io *io, unsigned int width, unsigned int height)

@@ -24,27 +24,20 @@ struct opening {
 	int ends[IO_STREAMS]; /* the container's; -1: /dev/null */
 };
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 void io_close(struct io_fds *fds)
 {
 	int *each = (int *)fds;
 
 	_Static_assert(sizeof(*fds) == IO_FDS * sizeof(int), "descriptors only");
 	for (size_t i = 0; i < IO_FDS; i++)
-		close_fd(&each[i]);
+		drop_fd(&each[i]);
 }
 
 static void opening_done(struct opening *o)
 {
 	io_close(&o->fds);
 	for (int i = 0; i < IO_STREAMS; i++)
-		close_fd(&o->ends[i]);
+		drop_fd(&o->ends[i]);
 }
 
 static bool given(const char *name)

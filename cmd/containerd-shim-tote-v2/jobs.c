@@ -80,24 +80,15 @@ void job_update(void *arg, struct worker_result *result)
 
 static int delete_container(const struct job_container *at, struct err *err)
 {
-	autofd root = state_root_open(at->root, false, false, err), dir = -1;
+	autofd root = state_root_open(at->root, false, false, err);
 	autocontainer c = CONTAINER_INIT;
 	int r;
 
 	if (root < 0)
 		return err->code == -ENOENT ? 0 : err->code;
-	r = container_open_forced(root, at->id, &c, err);
-	if (r == 0) {
-		r = container_delete(&c, true, err);
-		jobs_log_warnings(&c);
-		return r;
-	}
-	if (r != -ENOENT && r != -EINVAL)
-		return r;
-	/* Without its state, or with a torn one, create never came so far as to make anything that
-	 * it would name. */
-	dir = state_open(root, at->id, 0, &(struct err){ 0 });
-	return dir < 0 ? (r == -ENOENT ? 0 : r) : container_delete_remains(root, at->id, err);
+	r = container_delete_any(root, at->id, &c, err);
+	jobs_log_warnings(&c);
+	return r;
 }
 
 void job_delete(void *arg, struct worker_result *result)

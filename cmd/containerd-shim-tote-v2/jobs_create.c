@@ -40,15 +40,12 @@ static const char *base_name(const char *path)
 /* As exec.LookPath(3) of Go tells it, whose words clients look for. */
 static int check_program(const char *name, struct arena *a, struct err *err)
 {
-	const char *path = getenv("PATH");
-	char *rest = arena_strdup(a, path ? path : ""), *dir;
-
 	if (strchr(name, '/'))
 		return access(name, X_OK) < 0 ? err_errno(err, "exec: \"%s\"", name) : 0;
-	while ((dir = strsep(&rest, ":")))
-		if (access(arena_printf(a, "%s/%s", *dir ? dir : ".", name), X_OK) == 0)
-			return 0;
-	return err_set(err, ENOENT, "exec: \"%s\": executable file not found in $PATH", name);
+	return proc_find(name, a)
+		       ? 0
+		       : err_set(err, ENOENT, "exec: \"%s\": executable file not found in $PATH",
+				 name);
 }
 
 /* The runtime is in us: another one that is asked for is not used, but has to be there. */

@@ -198,24 +198,10 @@ static int plain_mount(const struct mounts_one *m, struct err *err)
 	return mount(source, m->path, m->type, m->flags, data) < 0 ? err_errno(err, "mount") : 0;
 }
 
-static char *find_program(const char *name, struct arena *a)
-{
-	const char *path = getenv("PATH");
-	char *rest = arena_strdup(a, path ? path : "/usr/sbin:/usr/bin:/sbin:/bin"), *dir;
-
-	while ((dir = strsep(&rest, ":"))) {
-		char *file = arena_printf(a, "%s/%s", *dir ? dir : ".", name);
-
-		if (access(file, X_OK) == 0)
-			return file;
-	}
-	return NULL;
-}
-
 /* Its daemon goes on after the helper, and ends with the mount. */
 static int fuse_mount(const struct mounts_one *m, Shim__Mount *request, struct err *err)
 {
-	char *program = find_program(FUSE_HELPER, m->a);
+	char *program = proc_find(FUSE_HELPER, m->a);
 	char **argv = arena_calloc(m->a, request->n_options * 2 + 6, sizeof(*argv));
 	size_t n = 0;
 	int r;

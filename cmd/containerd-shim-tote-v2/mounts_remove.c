@@ -56,13 +56,6 @@ static void unescape(char *text)
 	*out = '\0';
 }
 
-static bool is_within(const char *path, const char *top)
-{
-	size_t len = strlen(top);
-
-	return strncmp(path, top, len) == 0 && (!path[len] || path[len] == '/');
-}
-
 /* Mount points at top or below, in the order they were mounted. */
 static int list(const char *top, struct arena *a, struct strv *ret, struct err *err)
 {
@@ -85,7 +78,7 @@ static int list(const char *top, struct arena *a, struct strv *ret, struct err *
 		if (!field)
 			continue;
 		unescape(field);
-		if (is_within(field, top))
+		if (file_is_within(field, top))
 			ret->items[ret->count++] = field;
 	}
 	return 0;

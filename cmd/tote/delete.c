@@ -21,21 +21,17 @@ static const struct option_table table = { items, ARRAY_SIZE(items), false };
 static int delete_one(int root, const char *id, bool force, struct err *err)
 {
 	autocontainer c = CONTAINER_INIT;
-	autofd dir = -1;
-	int r = force ? container_open_forced(root, id, &c, err)
-		      : container_open(root, id, true, &c, err);
+	int r;
 
-	if (r == 0) {
-		r = container_delete(&c, force, err);
-		log_warnings(&c);
-		return r;
+	if (force) {
+		r = container_delete_any(root, id, &c, err);
+	} else {
+		r = container_open(root, id, true, &c, err);
+		if (r == 0)
+			r = container_delete(&c, false, err);
 	}
-	if (!force || (r != -ENOENT && r != -EINVAL))
-		return r;
-	/* Without its state, or with a torn one, create never came so far as to make anything that
-	 * it would name. */
-	dir = root < 0 ? -1 : state_open(root, id, 0, &(struct err){ 0 });
-	return dir < 0 ? (r == -ENOENT ? 0 : r) : container_delete_remains(root, id, err);
+	log_warnings(&c);
+	return r;
 }
 
 static int run(char **args, size_t count, void *opts)
