@@ -198,12 +198,28 @@ int fd_wait_readable(int fd, int timeout_ms)
 	}
 }
 
+int fd_make_dir(int dirfd, const char *path, mode_t mode)
+{
+	return mkdirat(dirfd, path, mode) < 0 || fchmodat(dirfd, path, mode, 0) < 0 ? -1 : 0;
+}
+
 static int open_in_root(int root_fd, const char *path)
 {
 	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
 				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
 
 	return (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+}
+
+/* A mode that is set afterwards could be that of what somebody has put in the place meanwhile. */
+static int make_dir_at_once(int dirfd, const char *name, mode_t mode)
+{
+	mode_t mask = umask(0);
+	int r = mkdirat(dirfd, name, mode), error = errno;
+
+	umask(mask);
+	errno = error;
+	return r;
 }
 
 int fd_make_path_in_root(int root_fd, const char *path, mode_t mode)
@@ -226,7 +242,7 @@ int fd_make_path_in_root(int root_fd, const char *path, mode_t mode)
 		partial[end] = '\0';
 		next = open_in_root(root_fd, partial);
 		if (next < 0 && errno == ENOENT &&
-		    (mkdirat(at, partial + start, mode) == 0 || errno == EEXIST))
+		    (make_dir_at_once(at, partial + start, mode) == 0 || errno == EEXIST))
 			next = open_in_root(root_fd, partial);
 		if (next < 0)
 			return -1;

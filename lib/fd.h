@@ -38,10 +38,13 @@ int fd_cloexec(int fd, bool on);
  * time-out, -errno. */
 int fd_wait_readable(int fd, int timeout_ms);
 
+/* mkdirat(2) with that mode exactly, whatever the umask; where nobody else can put something in its
+ * place. 0 or -1 with errno. */
+int fd_make_dir(int dirfd, const char *path, mode_t mode);
 /*
  * Makes the directories of a path that are missing, as it is seen with root_fd as the root
  * (openat2(2), Linux 5.6): links in it lead nowhere else. 0 or -1 with errno; ENOTDIR, EEXIST when
- * something else is in the way.
+ * something else is in the way. Exactly that mode; no other thread may make files meanwhile.
  */
 int fd_make_path_in_root(int root_fd, const char *path, mode_t mode);
 

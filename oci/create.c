@@ -202,10 +202,8 @@ static int make_notify_dir(struct making *mk, struct err *err)
 	if (!mk->opts->notify_socket)
 		return 0;
 	/* Seen from inside under whatever user the program runs as. */
-	if (mkdirat(mk->c->dir_fd, STATE_NOTIFY_DIR, 0755) < 0)
+	if (fd_make_dir(mk->c->dir_fd, STATE_NOTIFY_DIR, 0755) < 0)
 		return err_errno(err, "make the directory of the notify socket");
-	if (fchmodat(mk->c->dir_fd, STATE_NOTIFY_DIR, 0755, 0) < 0)
-		return err_errno(err, "set the mode of the directory of the notify socket");
 	if (mk->opts->run)
 		mk->c->notify_fd = notify_open(mk->c, err);
 	return mk->c->notify_fd < -1 ? mk->c->notify_fd : 0;

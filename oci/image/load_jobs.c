@@ -36,7 +36,7 @@ static int make_staged(struct load *l, const struct job *j)
 	if (r < 0)
 		return err_code(l->err, r, "remove %s", j->staged);
 	snprintf(name, sizeof(name), "%s/fs", j->staged);
-	if (mkdirat(l->in.fd, j->staged, 0700) < 0 || mkdirat(l->in.fd, name, 0755) < 0)
+	if (mkdirat(l->in.fd, j->staged, 0700) < 0 || fd_make_dir(l->in.fd, name, 0755) < 0)
 		return err_errno(l->err, "make %s", name);
 	return 0;
 }

@@ -35,7 +35,7 @@ static int make(int fd, const struct store_container *c, struct err *err)
 	int r;
 
 	for (size_t i = 0; i < (c->read_only ? 1 : ARRAY_SIZE(parts)); i++)
-		if (mkdirat(fd, parts[i], 0755) < 0)
+		if (fd_make_dir(fd, parts[i], 0755) < 0)
 			return err_errno(err, "make %s", parts[i]);
 	write_meta(c, &meta);
 	file = fd_create(fd, "meta", O_WRONLY | O_CREAT | O_EXCL, 0600);

@@ -39,7 +39,7 @@ static int make(int dir, const char *name, bool durable, int root_fd, const char
 	r = tree_remove(dir, making);
 	if (r < 0)
 		return err_code(err, r, "remove what is left of volume %s", name);
-	if (mkdirat(dir, making, 0755) < 0)
+	if (fd_make_dir(dir, making, 0755) < 0)
 		return err_errno(err, "make volume %s", name);
 	volume = fd_open(dir, making, O_RDONLY | O_DIRECTORY);
 	r = volume < 0 ? -errno : content >= 0 ? tree_copy(content, volume) : 0;
@@ -90,7 +90,7 @@ int volume_anonymous(const struct store *s, const char *container, unsigned int 
 	autofd dir = -1;
 	int r;
 
-	if (mkdirat(s->fd, volumes, 0755) < 0 && errno != EEXIST)
+	if (fd_make_dir(s->fd, volumes, 0755) < 0 && errno != EEXIST)
 		return err_errno(err, "make %s", volumes);
 	dir = fd_open(s->fd, volumes, O_RDONLY | O_DIRECTORY);
 	r = dir < 0 ? err_errno(err, "open %s", volumes)

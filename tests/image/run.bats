@@ -387,6 +387,24 @@ host_range() {
 	tote verify --deep
 }
 
+@test "whatever the umask: layers without a root entry, containers, volumes and the working directory can be used" {
+	umask 077
+	mkdir y
+	echo y >y/y
+	tar -C y -c y | tote import - bare:1
+	TOTE_STORE=$TOTE_STORE "$TOTE" load -q "$BATS_FILE_TMPDIR/full" >/dev/null
+	in_image -v vol:/vol full:1
+	[ "$status" = 0 ]
+	in_image -u root -v vol:/vol --entrypoint stat full:1 -c '%a %n' / /vol /var/made/here
+	[ "$output" = "755 /
+755 /vol
+755 /var/made/here" ]
+	in_image -u 33 --entrypoint sh -w /var/made/there pos:1 -c 'cd / && cd /var/made/there && pwd'
+	[ "$output" = /var/made/there ]
+	[ -z "$(find "$STORE"/layers -maxdepth 2 -name fs ! -perm 755)" ]
+	tote rmi bare:1
+}
+
 @test "an image with the same layer twice runs" {
 	mkdir x
 	echo x >x/x
