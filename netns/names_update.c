@@ -10,9 +10,28 @@
 #include <string.h>
 #include <sys/file.h>
 
-#define TEXT_MAX ((size_t)1 << 20)
+/* What its maker left beside its files: "" when there is nothing. */
+static char *kept(int dir, const char *container, const char *name, struct arena *a)
+{
+	char *text;
+	struct err ignored;
 
-static void add_record(struct buf *out, const struct record *r)
+	return file_read(dir, arena_printf(a, "%s/%s", container, name), NAMES_TEXT_MAX, a, &text,
+			 NULL, &ignored) == 0
+		       ? text
+		       : arena_strdup(a, "");
+}
+
+static void add_aliases(struct buf *out, char *aliases)
+{
+	char *word;
+
+	while ((word = strsep(&aliases, "\n")))
+		if (names_ok(word))
+			buf_addf(out, " %s", word);
+}
+
+static void add_record(int dir, struct buf *out, const struct record *r, struct arena *a)
 {
 	bool named = r->hostname && names_ok(r->hostname);
 	char text[IP_TEXT_SIZE];
@@ -22,6 +41,7 @@ static void add_record(struct buf *out, const struct record *r)
 			 named ? r->hostname : r->container);
 		if (named && strcmp(r->hostname, r->container) != 0)
 			buf_addf(out, " %s", r->container);
+		add_aliases(out, kept(dir, r->container, NAMES_ALIASES, a));
 		buf_adds(out, "\n");
 	}
 }
@@ -38,16 +58,35 @@ static bool is_neighbour(const struct records *all, const char *container,
 	return false;
 }
 
-/* Its own names first: what it resolves its host name to should be the address others see. */
-static void hosts_of(const struct records *all, const char *container, struct buf *out)
+static const char *gateway_of(const struct records *all, const char *container,
+			      char ret[IP_TEXT_SIZE])
 {
+	for_each (r, all) {
+		if (!r->done || strcmp(r->container, container) != 0)
+			continue;
+		for_each (ip, &r->result.ips)
+			if (ip->gateway.family)
+				return ip_text(&ip->gateway, ret);
+	}
+	return NULL;
+}
+
+/* What was asked for first, then its own names: what it resolves its host name to should be the address
+ * others see. */
+static void hosts_of(int dir, const struct records *all, const char *container, struct arena *a,
+		     struct buf *out)
+{
+	char gateway[IP_TEXT_SIZE];
+
 	buf_adds(out, names_localhost);
+	names_add_more(out, kept(dir, container, NAMES_MORE, a),
+		       gateway_of(all, container, gateway));
 	for_each (r, all)
 		if (r->done && strcmp(r->container, container) == 0)
-			add_record(out, r);
+			add_record(dir, out, r, a);
 	for_each (r, all)
 		if (r->done && is_neighbour(all, container, r))
-			add_record(out, r);
+			add_record(dir, out, r, a);
 }
 
 static bool has_record(const struct records *all, const char *container)
@@ -68,9 +107,9 @@ static int update_one(int dir, const struct records *all, const char *container,
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_errno(err, "open %s", container);
-	hosts_of(all, container, &text);
-	if (file_read(fd, NAMES_HOSTS, TEXT_MAX, &a, &now, &len, err) == 0 && len == text.len &&
-	    memcmp(now, text.data, len) == 0)
+	hosts_of(dir, all, container, &a, &text);
+	if (file_read(fd, NAMES_HOSTS, NAMES_TEXT_MAX, &a, &now, &len, err) == 0 &&
+	    len == text.len && memcmp(now, text.data, len) == 0)
 		return 0;
 	return names_write(fd, NAMES_HOSTS, &text, err);
 }

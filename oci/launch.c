@@ -532,10 +532,13 @@ int launch_until(struct launch *l, enum sync_what what, struct err *err)
 /*
  * A stage that was killed before it could name its successor leaves one that waits for us, as we
  * would for it: so the stage itself is watched as well. The successor ends when our end of the
- * socket closes.
+ * socket closes. It may also fail before the stage has come to name it: then its name is still to
+ * be heard, as a dead one that nobody reaps keeps its pid namespace from ending.
  */
 static int await_successor(struct launch *l, struct err *err)
 {
+	int failed = 0;
+
 	while (!(l->seen & 1u << SYNC_CHILD)) {
 		struct pollfd p[] = { { .fd = l->sync, .events = POLLIN },
 				      { .fd = l->pidfd, .events = POLLIN } };
@@ -547,14 +550,16 @@ static int await_successor(struct launch *l, struct err *err)
 			return err_errno(err, "wait for tote-init");
 		}
 		r = p[0].revents ? hear(l, err) : 0;
+		if (r <= 0 && failed)
+			return failed;
 		if (r == 0)
 			return err_set(
 				err, ECHILD,
 				"the process that enters the namespaces ended before its time");
 		if (r < 0)
-			return r;
+			failed = r;
 	}
-	return 0;
+	return failed;
 }
 
 void launch_kill(struct launch *l)

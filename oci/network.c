@@ -5,7 +5,6 @@
 #include "lib/fd.h"
 #include "lib/file.h"
 #include "netns/join.h"
-#include "netns/names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -94,7 +93,7 @@ int network_make_names(const struct network_wish *wish, const char *id, struct e
 	if (!wish || !wish->names_dir)
 		return 0;
 	run = file_private_dir(wish->run_dir, true, 0700, "run directory of networks", err);
-	return run < 0 ? run : names_make(run, id, wish->hostname, err);
+	return run < 0 ? run : names_make(run, id, &wish->known, err);
 }
 
 struct network_begin {

@@ -9,6 +9,7 @@
 
 #include "lib/deadline.h"
 #include "lib/proc.h"
+#include "netns/names.h"
 #include "oci/spec.h"
 #include "oci/state.h"
 
@@ -21,13 +22,16 @@ enum network_mode {
 
 struct network_wish {
 	enum network_mode mode;
-	const char *path;      /* NETWORK_PATH */
-	struct strv names;     /* NETWORK_OWN: of configured networks; "" is the default one */
-	struct strv publish;   /* ports, as -p takes them */
-	const char *ip, *mac;  /* in the first network; NULL: as they come */
-	const char *hostname;  /* besides the id, what others find it by; NULL: none */
-	const char *run_dir;   /* where what is known is kept: network_run_dir() */
-	bool rootless;	       /* only what ordinary users can have */
+	const char *path;	 /* NETWORK_PATH */
+	struct strv names;	 /* NETWORK_OWN: of configured networks; "" is the default one */
+	struct strv publish;	 /* ports, as -p takes them */
+	const char *ip, *mac;	 /* in the first network; NULL: as they come */
+	const char *hostname;	 /* besides the id, what others find it by; NULL: none */
+	const char *run_dir;	 /* where what is known is kept: network_run_dir() */
+	bool rootless;		 /* only what ordinary users can have */
+	struct names_wish known; /* what stands in the files of names_dir */
+	const char *
+		shared_names; /* NETWORK_PATH: the names_dir of whose namespace it is; NULL: none */
 	const char *names_dir; /* its hosts and resolv.conf, removed with it; NULL: it has none */
 };
 

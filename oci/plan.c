@@ -2,6 +2,7 @@
 #include "oci/plan.h"
 
 #include "lib/cleanup.h"
+#include "oci/spec_annotations.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -176,6 +177,20 @@ static bool needs_host(const struct spec *spec)
 	       spec->hooks.list[HOOK_CREATE_RUNTIME].count || spec->linux_.net_devices.count;
 }
 
+static int read_init(const struct key_value_list *annotations, bool *ret, struct err *err)
+{
+	for_each (kv, annotations) {
+		if (strcmp(kv->key, ANNOTATION_INIT) != 0)
+			continue;
+		*ret = strcmp(kv->value, "true") == 0;
+		if (!*ret && strcmp(kv->value, "false") != 0)
+			return err_set(err, EINVAL,
+				       "annotations[\"%s\"]: expected true or false, found \"%s\"",
+				       kv->key, kv->value);
+	}
+	return 0;
+}
+
 int plan_build(const struct spec *spec, const struct plan_opts *opts, struct arena *a,
 	       struct plan *ret_plan, struct err *err)
 {
@@ -186,8 +201,10 @@ int plan_build(const struct spec *spec, const struct plan_opts *opts, struct are
 		.hooks = &spec->hooks,
 		.linux_ = &spec->linux_,
 	};
-	int r;
+	int r = read_init(&spec->annotations, &pp.init, err);
 
+	if (r < 0)
+		return r;
 	if (!spec->process)
 		return err_set(err, EINVAL, "process: a container without one cannot be started");
 	if (!spec_namespace(spec, NS_MOUNT))

@@ -145,7 +145,7 @@ struct plan_process_opts {
 	const struct spec_seccomp *seccomp;
 	const struct spec_hooks *hooks;	 /* startContainer hooks, NULL for exec */
 	const struct spec_linux *linux_; /* personality and memory policy, NULL for exec */
-	bool exec;
+	bool exec, init;		 /* init: the program is the child of an init */
 };
 int plan_process_early(const struct plan_process_opts *pp, const struct plan_opts *opts,
 		       struct arena *a, struct plan *plan, struct err *err);

@@ -64,7 +64,9 @@ enum step_op {
 	STEP_SECCOMP,	   /* data: BPF; arg0: SECCOMP_FILTER_FLAG_* */
 	STEP_CAPABILITIES, /* arg0: effective; arg1: permitted; arg2: inheritable; arg3: ambient */
 	STEP_CLOSE,	   /* arg0: first descriptor that the program does not get */
-	STEP_EXEC,	   /* the program of STEP_FIND_PROGRAM with the plan's argv and envp */
+	STEP_INIT, /* a child goes on with the plan; this process waits for it, passes signals on and
+		      reaps. arg0: 1 + the place in envp of PLAN_LISTEN_PID, or 0 */
+	STEP_EXEC, /* the program of STEP_FIND_PROGRAM with the plan's argv and envp */
 	STEP_OPS
 };
 
@@ -100,6 +102,9 @@ struct wire_step {
 	uint32_t path, source, type, data, data_len;
 	uint64_t arg[STEP_ARGS];
 };
+
+/* The variable that names the program by its pid. */
+#define PLAN_LISTEN_PID "LISTEN_PID="
 
 #define PLAN_MAGIC 0x45544f54u
 

@@ -206,13 +206,24 @@ static struct cap_sets cap_sets(const struct spec_process *p, struct arena *a, s
 	return sets;
 }
 
-static void plan_labels(const struct spec_process *p, struct arena *a, struct plan *plan)
+/* An init executes nothing any more, and is to be confined like the program. */
+static int plan_labels(const struct plan_process_opts *pp, struct arena *a, struct plan *plan,
+		       struct err *err)
 {
-	if (p->apparmor_profile && p->apparmor_profile[0])
-		plan_add_data(plan, a, STEP_LABEL, arena_printf(a, "exec %s", p->apparmor_profile))
-			->path = "apparmor/exec";
-	if (p->selinux_label && p->selinux_label[0])
-		plan_add_data(plan, a, STEP_LABEL, p->selinux_label)->path = "exec";
+	const char *apparmor = pp->process->apparmor_profile, *selinux = pp->process->selinux_label;
+
+	if (apparmor && apparmor[0])
+		plan_add_data(
+			plan, a, STEP_LABEL,
+			arena_printf(a, "%s %s", pp->init ? "changeprofile" : "exec", apparmor))
+			->path = pp->init ? "apparmor/current" : "apparmor/exec";
+	if (selinux && selinux[0] && pp->init)
+		return err_set(err, EOPNOTSUPP,
+			       "process.selinuxLabel: it cannot be given to the init that "
+			       "annotations[\"org.tote.init\"] asks for");
+	if (selinux && selinux[0])
+		plan_add_data(plan, a, STEP_LABEL, selinux)->path = "exec";
+	return 0;
 }
 
 static int plan_user(const struct spec_process *p, const struct plan_opts *opts, struct arena *a,
@@ -281,6 +292,15 @@ static int plan_settings(const struct plan_process_opts *pp, const struct plan_o
 	return r;
 }
 
+static void plan_init(const struct strv *env, struct arena *a, struct plan *plan)
+{
+	struct step *s = plan_add(plan, a, STEP_INIT);
+
+	for (size_t i = 0; i < env->count; i++)
+		if (strncmp(env->items[i], PLAN_LISTEN_PID, strlen(PLAN_LISTEN_PID)) == 0)
+			s->arg[0] = i + 1;
+}
+
 /*
  * Everything that can fail in the user's own way (directory, program) comes before READY, so that
  * `create` reports it. The filter and the final capabilities come last, so that no step needs what
@@ -319,7 +339,9 @@ int plan_process_late(const struct plan_process_opts *pp, const struct plan_opts
 		plan_add(plan, a, STEP_START);
 	if (pp->hooks)
 		plan_hooks(&pp->hooks->list[HOOK_START_CONTAINER], a, plan);
-	plan_labels(p, a, plan);
+	r = plan_labels(pp, a, plan, err);
+	if (r < 0)
+		return r;
 	if (p->no_new_privileges && !early)
 		plan_add(plan, a, STEP_NO_NEW_PRIVS);
 	if (seccomp && !early && (r = plan_seccomp(pp, opts, a, plan, err)) < 0)
@@ -330,6 +352,8 @@ int plan_process_late(const struct plan_process_opts *pp, const struct plan_opts
 	s->arg[2] = sets.inheritable;
 	s->arg[3] = sets.ambient;
 	plan_add(plan, a, STEP_CLOSE)->arg[0] = 3 + opts->preserve_fds;
+	if (pp->init)
+		plan_init(&p->env, a, plan);
 	plan_add_path(plan, a, STEP_EXEC, p->args.items[0]);
 	plan->argv = p->args.items;
 	plan->envp = p->env.items;

@@ -57,6 +57,7 @@ static const char *const words[STEP_OPS] = {
 	[STEP_SECCOMP] = "load the seccomp filter",
 	[STEP_CAPABILITIES] = "set capabilities",
 	[STEP_CLOSE] = "close other descriptors on exec",
+	[STEP_INIT] = "become an init that has the program as its child",
 	[STEP_EXEC] = "execute %p",
 };
 

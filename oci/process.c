@@ -2,7 +2,7 @@
 /* Additions to a process of a spec: environment variables, HOME from the image's passwd. */
 #include "oci/container.h"
 
-#include "oci/image/users.h"
+#include "oci/users.h"
 
 #include <string.h>
 

@@ -16,6 +16,9 @@
 /* "true": memory.oom.group, the OOM killer takes all of the container or nothing (Linux 4.19). */
 #define ANNOTATION_MEMORY_OOM_GROUP "org.tote.memory.oom.group"
 
+/* "true": pid 1 is tote-init, which runs the program as its child, passes signals on and reaps. */
+#define ANNOTATION_INIT "org.tote.init"
+
 /*
  * Sets memory.high and memory.oom_group of limits by the annotations; others are passed over.
  * -EINVAL for a value that is none, or a share when limits has no memory.limit.

@@ -80,6 +80,9 @@ static void write_process(struct json_writer *w, const struct spec_process *p)
 	if (p->rlimits.count)
 		write_rlimits(w, p);
 	json_pair_bool(w, "noNewPrivileges", p->no_new_privileges);
+	pair_optional(w, "apparmorProfile", p->apparmor_profile);
+	if (p->oom_score_adj.set)
+		json_pair_i64(w, "oomScoreAdj", p->oom_score_adj.value);
 	json_end_object(w);
 }
 
@@ -132,6 +135,37 @@ static void write_map(struct json_writer *w, const char *key, const struct key_v
 	json_end_object(w);
 }
 
+static void pair_i64_optional(struct json_writer *w, const char *key, struct opt_i64 n)
+{
+	if (n.set)
+		json_pair_i64(w, key, n.value);
+}
+
+static void pair_u32_optional(struct json_writer *w, const char *key, struct opt_u32 n)
+{
+	if (n.set)
+		json_pair_u64(w, key, n.value);
+}
+
+static void write_nodes(struct json_writer *w, const struct spec_linux *l)
+{
+	if (!l->devices.count)
+		return;
+	begin_array(w, "devices");
+	for_each (d, &l->devices) {
+		json_begin_object(w);
+		json_pair_string(w, "path", d->path);
+		json_pair_string(w, "type", d->type);
+		pair_i64_optional(w, "major", d->major);
+		pair_i64_optional(w, "minor", d->minor);
+		pair_u32_optional(w, "fileMode", d->file_mode);
+		pair_u32_optional(w, "uid", d->uid);
+		pair_u32_optional(w, "gid", d->gid);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
 static void write_devices(struct json_writer *w, const struct cg_limits *limits)
 {
 	begin_array(w, "devices");
@@ -139,44 +173,75 @@ static void write_devices(struct json_writer *w, const struct cg_limits *limits)
 		json_begin_object(w);
 		json_pair_bool(w, "allow", rule->allow);
 		pair_optional(w, "type", rule->type);
+		pair_i64_optional(w, "major", rule->major);
+		pair_i64_optional(w, "minor", rule->minor);
 		pair_optional(w, "access", rule->access);
 		json_end_object(w);
 	}
 	json_end_array(w);
 }
 
-static void write_cpu(struct json_writer *w, const struct cg_cpu *cpu)
+static void write_memory(struct json_writer *w, const struct cg_memory *m)
 {
-	begin_object(w, "cpu");
-	if (cpu->quota.set)
-		json_pair_i64(w, "quota", cpu->quota.value);
-	if (cpu->period.set)
-		json_pair_u64(w, "period", cpu->period.value);
+	if (!m->limit.set && !m->reservation.set && !m->swap.set)
+		return;
+	begin_object(w, "memory");
+	pair_i64_optional(w, "limit", m->limit);
+	pair_i64_optional(w, "reservation", m->reservation);
+	pair_i64_optional(w, "swap", m->swap);
 	json_end_object(w);
 }
 
-static void write_number(struct json_writer *w, const char *object, struct opt_i64 n)
+static void write_cpu(struct json_writer *w, const struct cg_cpu *cpu)
+{
+	if (!cpu->shares.set && !cpu->quota.set && !cpu->period.set && !cpu->cpus)
+		return;
+	begin_object(w, "cpu");
+	if (cpu->shares.set)
+		json_pair_u64(w, "shares", cpu->shares.value);
+	pair_i64_optional(w, "quota", cpu->quota);
+	if (cpu->period.set)
+		json_pair_u64(w, "period", cpu->period.value);
+	pair_optional(w, "cpus", cpu->cpus);
+	json_end_object(w);
+}
+
+static void write_io(struct json_writer *w, struct opt_u16 weight)
+{
+	if (!weight.set)
+		return;
+	begin_object(w, "blockIO");
+	json_pair_u64(w, "weight", weight.value);
+	json_end_object(w);
+}
+
+static void write_pids(struct json_writer *w, struct opt_i64 n)
 {
 	if (!n.set)
 		return;
-	begin_object(w, object);
+	begin_object(w, "pids");
 	json_pair_i64(w, "limit", n.value);
 	json_end_object(w);
 }
 
+static bool has_resources(const struct cg_limits *l)
+{
+	return l->devices.count || l->memory.limit.set || l->memory.reservation.set ||
+	       l->memory.swap.set || l->cpu.shares.set || l->cpu.quota.set || l->cpu.period.set ||
+	       l->cpu.cpus || l->block_io.weight.set || l->pids_limit.set;
+}
+
 static void write_resources(struct json_writer *w, const struct cg_limits *limits)
 {
-	bool cpu = limits->cpu.quota.set || limits->cpu.period.set;
-
-	if (!limits->devices.count && !limits->memory.limit.set && !cpu && !limits->pids_limit.set)
+	if (!has_resources(limits))
 		return;
 	begin_object(w, "resources");
 	if (limits->devices.count)
 		write_devices(w, limits);
-	write_number(w, "memory", limits->memory.limit);
-	if (cpu)
-		write_cpu(w, &limits->cpu);
-	write_number(w, "pids", limits->pids_limit);
+	write_memory(w, &limits->memory);
+	write_cpu(w, &limits->cpu);
+	write_io(w, limits->block_io.weight);
+	write_pids(w, limits->pids_limit);
 	json_end_object(w);
 }
 
@@ -252,6 +317,7 @@ static void write_linux(struct json_writer *w, const struct spec_linux *l)
 	begin_object(w, "linux");
 	write_mappings(w, "uidMappings", &l->uid_mappings);
 	write_mappings(w, "gidMappings", &l->gid_mappings);
+	write_nodes(w, l);
 	pair_optional(w, "cgroupsPath", l->cgroups_path);
 	write_map(w, "sysctl", &l->sysctl);
 	write_resources(w, &l->resources);

@@ -13,8 +13,9 @@
 
 /*
  * Appends the text. Written are ociVersion, process (terminal, user, args, env, cwd, capabilities,
- * rlimits, noNewPrivileges), root, hostname, mounts, annotations and linux (mappings, cgroupsPath,
- * resources.devices, .memory.limit, .cpu.quota and .period, .pids.limit, namespaces, seccomp,
+ * rlimits, noNewPrivileges, apparmorProfile, oomScoreAdj), root, hostname, mounts, annotations and
+ * linux (mappings, devices, cgroupsPath, sysctl, resources.devices, .memory.limit, .reservation and
+ * .swap, .cpu.shares, .quota, .period and .cpus, .blockIO.weight, .pids.limit, namespaces, seccomp,
  * maskedPaths, readonlyPaths); the rest of the spec must be empty. pretty: indented by tabs.
  */
 void spec_write(const struct spec *spec, bool pretty, struct buf *ret_json);

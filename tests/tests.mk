@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Tests, benchmarks, fuzzers, lint. Test files are found by wildcard: tests/{lib,cgroups,netns,oci}/test_*.c are unit tests,
+# Tests, benchmarks, fuzzers, lint. Test files are found by wildcard: tests/*/test_*.c are unit tests,
 # tests/*/*.bats test the programs from outside; those of tests/cgroups and tests/systemd in a virtual machine.
 
 BUILD_DEPS := gcc libc6-dev pkg-config libcap-dev libseccomp-dev libyajl-dev libsystemd-dev \
@@ -15,26 +15,34 @@ VM_DEPS := $(shell . tests/vm/arch 2>/dev/null && echo $$VM_QEMU_PACKAGE) e2fspr
 BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace python3 skopeo umoci podman containerd e2fsprogs containernetworking-plugins iptables iperf3 \
 	protobuf-compiler python3-protobuf
 
-UNIT_SRC := $(wildcard tests/lib/test_*.c tests/cgroups/test_*.c tests/netns/test_*.c tests/oci/test_*.c tests/image/test_*.c \
-	tests/cmd/test_*.c tests/shim/test_*.c tests/monitor/test_*.c tests/compose/test_*.c tests/supervise/test_*.c)
+UNIT_SRC := $(wildcard tests/*/test_*.c)
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 BATS := $(wildcard tests/*/*.bats)
-# Those that take long run apart, so that `make check` shows the quick ones first.
-BATS_SLOW := $(wildcard tests/security/*.bats)
 BATS_VM := $(wildcard tests/cgroups/*.bats tests/systemd/*.bats tests/netns/compare_vm*.bats)
-# One processor's work for a minute or two: beside another of that kind.
-BATS_LONG := tests/image/hostile.bats tests/netns/compare.bats
-BATS_QUICK := $(filter-out $(BATS_SLOW) $(BATS_VM) $(BATS_LONG),$(BATS))
-# Networks are tested in namespaces of their own, and wait much: beside the tests of images. So do those of the shim and of what
-# stands above it: beside the commands.
+# Lanes for tests/run: each keeps about one processor busy, so two at the same time, of about the same length. Files of one lane
+# come one after the other. What is felt by others, or feels them, is alone.
 comma := ,
-beside = $(join $(filter $(1),$(BATS_QUICK)),$(addprefix $(comma),$(filter $(2),$(BATS_QUICK))))
-BATS_PAIRED := $(filter tests/netns/% tests/image/% tests/shim/% tests/cli/%,$(BATS_QUICK))
-BATS_PAIRS := $(call beside,tests/cli/%,tests/shim/%) $(call beside,tests/netns/%,tests/image/%)
-# What runs in a virtual machine keeps about one processor busy: two at the same time, or something else beside it.
+space := $(subst ,, )
+lane = $(subst $(space),+,$(strip $(1)))
+beside = $(call lane,$(1))$(comma)$(call lane,$(2))
+BATS_ALONE := $(addprefix tests/security/,concurrency.bats identity.bats lifecycles.bats race.bats)
+# They have a place of their own below.
+BATS_PLACED := $(BATS_VM) $(BATS_ALONE) tests/image/hostile.bats tests/netns/compare.bats tests/security/exec_attack.bats \
+	tests/security/hostile_rootfs.bats
+bats_of = $(filter-out $(BATS_PLACED),$(foreach dir,$(1),$(wildcard tests/$(dir)/*.bats)))
+# Of directories that are not named here: with the commands.
+BATS_REST := $(filter-out $(BATS_PLACED) $(call bats_of,docs fault cli shim netns image),$(BATS))
 VM_SUITES := tests/vm/selftest.sh tests/vm/check-net.sh tests/vm/check.sh,tests/vm/check-systemd.sh
-VM_PAIRS := tests/vm/selftest.sh,tests/netns/compare.bats tests/vm/check-net.sh,tests/security/exec_attack.bats \
-	tests/vm/check.sh,tests/vm/check-systemd.sh
+# Networks are tested in namespaces of their own, and wait much; so do the tests of the shim and of what stands above it.
+# hostile_rootfs looks at the host's mounts: beside nothing that makes some.
+SUITES = $(call beside,$(UNIT) $(call bats_of,docs fault),$(UNIT:$(BUILD)/%=$(SAN_BUILD)/%)) \
+	$(call beside,$(call bats_of,cli) $(BATS_REST),$(call bats_of,shim)) \
+	$(call beside,$(call bats_of,netns),$(call bats_of,image)) \
+	$(call beside,tests/fuzz/fuzz.sh,tests/image/hostile.bats tests/security/hostile_rootfs.bats) \
+	$(call beside,tests/sanitized.sh,tests/fault/sample.sh) \
+	$(call beside,tests/vm/selftest.sh,tests/netns/compare.bats) \
+	$(call beside,tests/vm/check.sh,tests/vm/check-systemd.sh tests/vm/check-net.sh tests/security/exec_attack.bats) \
+	$(BATS_ALONE)
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
 SAN_BUILD := $(BUILD)/san
@@ -74,9 +82,10 @@ $(BUILD)/tests/fault/fault: $(wildcard tests/fault/*.c tests/fault/*.h)
 	$(call say,TEST)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -I. -o $@ $(filter %.c,$^)
 
-BENCH_TOOLS := $(addprefix $(BUILD)/tests/bench/,bench floor memlock nothing round_trip)
+BENCH_TOOLS := $(addprefix $(BUILD)/tests/bench/,bench floor greeter memlock nothing round_trip)
 $(BUILD)/tests/bench/bench: tests/bench/bench.c tests/bench/report.c
 $(BUILD)/tests/bench/floor: tests/bench/floor.c
+$(BUILD)/tests/bench/greeter: tests/bench/greeter.c
 $(BUILD)/tests/bench/memlock: tests/bench/memlock.c
 $(BUILD)/tests/bench/nothing: tests/bench/nothing.c
 $(BUILD)/tests/bench/round_trip: tests/bench/round_trip.c
@@ -119,6 +128,9 @@ $(BUILD)/fuzz/shim.pb-c.o: $(SHIM_GEN).c
 	@mkdir -p $(@D)
 	$(call say,FUZZ)
 	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer-no-link -c -o $@ $<
+# Of tote-compose what reads the file.
+FUZZ_OBJ += $(patsubst %.c,$(BUILD)/fuzz/%.o,$(wildcard $(addprefix cmd/tote-compose/,yaml*.c interpolate.c variables.c reader.c scalar.c \
+	merge.c model*.c translate*.c)))
 -include $(FUZZ_OBJ:.o=.d)
 $(BUILD)/fuzz/libfuzz.a: $(FUZZ_OBJ)
 	@rm -f $@
@@ -126,7 +138,7 @@ $(BUILD)/fuzz/libfuzz.a: $(FUZZ_OBJ)
 $(FUZZ): $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/fuzz/libfuzz.a
 	@mkdir -p $(@D)
 	$(call say,TEST)
-	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $^ -lcap -lseccomp -lyajl -lprotobuf-c -lm $(IMAGE_LIBS)
+	$(Q)$(FUZZ_CC) $(FUZZ_SAN) -fsanitize=fuzzer -o $@ $^ -lcap -lseccomp -lyajl -lyaml -lprotobuf-c -lm $(IMAGE_LIBS)
 
 setup-build:
 	@tests/setup $(BUILD_DEPS)
@@ -148,9 +160,7 @@ check: setup-check
 	@$(MAKE) --no-print-directory -j2 check-cross
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory -j2 BUILD=$(SAN_BUILD) SAN=address,undefined all unit
-	@tests/run $(UNIT) $(UNIT:$(BUILD)/%=$(SAN_BUILD)/%) $(filter-out $(BATS_PAIRED),$(BATS_QUICK)) $(BATS_PAIRS) \
-		tests/image/hostile.bats,tests/fuzz/fuzz.sh tests/sanitized.sh,tests/fault/sample.sh \
-		$(VM_PAIRS) $(filter-out tests/security/exec_attack.bats,$(BATS_SLOW))
+	@tests/run $(SUITES)
 
 # Only what runs in the virtual machine. One test file, or a shell in there: see tests/vm/run.
 check-vm: setup-check
@@ -181,6 +191,8 @@ bench: setup-build
 	@echo
 	@python3 tests/bench/shim.py
 	@echo
+	@python3 tests/bench/supervise.py
+	@echo
 	@if grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then tests/bench/limits.sh; \
 		else tests/vm/run -- $$(cat $(BUILD)/tests/bench/results) tests/bench/limits.sh; fi
 
@@ -198,7 +210,7 @@ lint: $(SHIM_GEN).c
 	@printf '%s\n' $(filter-out cmd/tote-init/%,$(LINTED)) | \
 		xargs -P 2 -n 1 $(CC) $(CPPFLAGS) -DTOTE_COMMIT='""' -std=gnu11 $(WARN) -O1 -fanalyzer -Werror -c -o /dev/null
 	@echo "cppcheck"
-	@cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr --suppressions-list=tests/cppcheck.txt \
+	@cppcheck -j 2 --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr --suppressions-list=tests/cppcheck.txt \
 		-I. -D_GNU_SOURCE -D__x86_64__ -DTOTE_VERSION='""' -DTOTE_COMMIT='""' $(filter-out cmd/tote-init/start.c,$(LINTED))
 
 .PHONY: demo check check-fast check-vm check-cross unit fault-tool fuzz-tools sweep fuzz bench lint setup-build setup-check

@@ -35,6 +35,7 @@ struct init {
 	int parent;	     /* the directory of the last node made, and its path */
 	char parent_path[4096];
 	char program_path[4096];
+	char listen_pid[32]; /* a variable of the program's environment */
 };
 
 /* Every step is one function: 0 or -errno. */
@@ -47,7 +48,7 @@ step_fn step_time_namespace, step_enter, step_clone, step_become_root, step_chro
 	step_setsid, step_keyring, step_rlimit, step_scheduler, step_io_priority, step_personality,
 	step_memory_policy, step_affinity, step_label, step_umask, step_bounding, step_user,
 	step_cwd, step_find_program, step_ready, step_release, step_start, step_no_new_privs,
-	step_seccomp, step_capabilities, step_close, step_exec;
+	step_seccomp, step_capabilities, step_close, step_init, step_exec;
 
 /* A string of the plan; NULL when there is none. */
 static inline const char *plan_string(const struct init *in, uint32_t offset)
@@ -85,6 +86,8 @@ int copy_up(int from, int to);
 
 /* An array of offsets in the plan becomes an array of pointers, in place and once. */
 char **relocate(struct init *in, uint32_t array);
+
+_Noreturn void quit(int code);
 
 int step_index(const struct init *in, const struct wire_step *s);
 

@@ -51,12 +51,13 @@ static step_fn *const steps[STEP_OPS] = {
 	[STEP_SECCOMP] = step_seccomp,
 	[STEP_CAPABILITIES] = step_capabilities,
 	[STEP_CLOSE] = step_close,
+	[STEP_INIT] = step_init,
 	[STEP_EXEC] = step_exec,
 };
 
 static struct init in_state;
 
-_Noreturn static void quit(int code)
+_Noreturn void quit(int code)
 {
 	for (;;)
 		sys(__NR_exit_group, code);

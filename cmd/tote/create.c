@@ -8,6 +8,7 @@
 #include "lib/cleanup.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -138,6 +139,9 @@ static int run(char **args, size_t count, void *opts)
 	int code;
 
 	(void)count;
+	/* One that the caller ignores is ignored by the container too, and by an init in it, which then
+	 * gets no exit status. */
+	signal(SIGCHLD, SIG_DFL);
 	code = o->image_name ? create_of_image(args, o, &running)
 			     : create_of_bundle(args, o, &running);
 	running_close(&running);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,9 @@
 struct events_options {
 	const char *interval;
 	bool stats;
+	/* Of the supervisor's. */
+	bool all, follow;
+	const char *project, *format;
 };
 
 static const struct option items[] = {
@@ -28,6 +32,14 @@ static const struct option items[] = {
 	  "print one line of statistics and end" },
 	{ "interval", 0, OPT_STRING, offsetof(struct events_options, interval), "DURATION",
 	  "time between lines of statistics: 500ms, 5s (default), 1m" },
+	{ "all", 'a', OPT_FLAG, offsetof(struct events_options, all), NULL,
+	  "what the supervisor did with all services, and end" },
+	{ "follow", 0, OPT_FLAG, offsetof(struct events_options, follow), NULL,
+	  "with --all: go on with what happens from now on" },
+	{ "project", 'p', OPT_STRING, offsetof(struct events_options, project), "NAME",
+	  "with --all: of this project only" },
+	{ "format", 'f', OPT_STRING, offsetof(struct events_options, format), "FORMAT",
+	  "json (default)" },
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
@@ -179,6 +191,43 @@ static int watch_container(struct container *c, const struct events_options *o, 
 	return r;
 }
 
+/* tote-compose has them. Returns only when it could not be executed. */
+static int execute_all(const struct events_options *o, struct err *err)
+{
+	char path[PATH_MAX], *argv[12];
+	size_t n = 0;
+	int r = proc_sibling("tote-compose", path, sizeof(path));
+
+	if (r < 0)
+		return err_code(err, r, "find tote-compose");
+	argv[n++] = (char *)"tote-compose";
+	argv[n++] = (char *)(globals.rootless ? "--rootless=true" : "--rootless=false");
+	argv[n++] = (char *)"events";
+	if (o->follow)
+		argv[n++] = (char *)"--follow";
+	if (o->project) {
+		argv[n++] = (char *)"--project";
+		argv[n++] = (char *)o->project;
+	}
+	argv[n] = NULL;
+	execv(path, argv);
+	return err_errno(err, "execute %s", path);
+}
+
+static int check(const struct events_options *o, size_t count, struct err *err)
+{
+	if (o->format && strcmp(o->format, "json") != 0)
+		return err_set(err, EINVAL, "events: --format: expected json, found \"%s\"",
+			       o->format);
+	if (o->all && (count || o->stats || o->interval))
+		return err_set(err, EINVAL, "events: --all: not with an ID, --stats or --interval");
+	if (!o->all && (o->follow || o->project))
+		return err_set(err, EINVAL, "events: --follow and --project need --all");
+	if (!o->all && !count)
+		return err_set(err, EINVAL, "events: missing argument: tote events ID");
+	return 0;
+}
+
 static int run(char **args, size_t count, void *opts)
 {
 	const struct events_options *o = opts;
@@ -186,11 +235,12 @@ static int run(char **args, size_t count, void *opts)
 	autofd root = -1;
 	struct err err;
 	int interval = interval_read(o->interval ? o->interval : DEFAULT_INTERVAL, &err);
-	int r = interval < 0 ? err_prefix(&err, "events") : 0;
+	int r = interval < 0 ? err_prefix(&err, "events") : check(o, count, &err);
 
-	(void)count;
+	if (r == 0 && o->all)
+		r = execute_all(o, &err);
 	/* Not under the lock: it watches for as long as the container lives. */
-	if (r >= 0)
+	if (r == 0)
 		r = open_container(args[0], false, &c, &root, &err);
 	if (r >= 0)
 		r = watch_container(&c, o, interval, &err);
@@ -202,7 +252,7 @@ const struct verb verb_events = {
 	"ID",
 	"print statistics and out-of-memory events of a container as JSON lines",
 	&table,
-	1,
+	0,
 	1,
 	run,
 	sizeof(struct events_options),

@@ -31,9 +31,26 @@ static const struct verb network_verbs[] = {
 	{ .name = "network", .help = "make, list and remove networks, attach containers to them" },
 };
 
+/* A project of a Compose file, and its supervisor. */
+static const struct verb compose_verbs[] = {
+	{ .name = "up", .help = "make what a Compose file says run, and keep it running" },
+	{ .name = "down", .help = "stop a project's services and forget them" },
+	{ .name = "stop", .help = "stop services until up or restart" },
+	{ .name = "restart", .help = "restart services" },
+	{ .name = "status", .help = "show what should run and what does" },
+	{ .name = "logs", .help = "show what services wrote" },
+	{ .name = "attach", .help = "connect the terminal to a service" },
+};
+
+static const struct verb supervise_verbs[] = {
+	{ .name = "supervise", .help = "keep what should run running: the daemon behind up" },
+};
+
 static const struct delegation delegations[] = {
 	{ "tote-image", image_verbs, ARRAY_SIZE(image_verbs) },
 	{ "tote-net", network_verbs, ARRAY_SIZE(network_verbs) },
+	{ "tote-compose", compose_verbs, ARRAY_SIZE(compose_verbs) },
+	{ "tote-supervise", supervise_verbs, ARRAY_SIZE(supervise_verbs) },
 };
 
 int main(int argc, char **argv)

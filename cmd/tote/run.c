@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,7 +185,11 @@ static int run(char **args, size_t count, void *opts)
 	struct running running = RUNNING_INIT;
 	bool bundle = names_bundle(args + 1, count - 1, o);
 	struct err err;
-	int code, found = bundle ? -ENOENT : imaging_open(args[0], &im, &err);
+	int code, found;
+
+	/* One that is ignored leaves no exit status to wait for, here and behind an init. */
+	signal(SIGCHLD, SIG_DFL);
+	found = bundle ? -ENOENT : imaging_open(args[0], &im, &err);
 
 	/* Somebody who gives up while the container is being made must not leave half of one. */
 	relay_hold();

@@ -169,6 +169,8 @@ int imaging_make(struct imaging *im, const char *id, char **args, const struct r
 	if (r == 0)
 		r = imaging_choose(im, id, args);
 	if (r == 0)
+		imaging_sweep(im, id);
+	if (r == 0)
 		r = imaging_make_root(im, id);
 	if (r == 0)
 		r = imaging_add_mounts(im);

@@ -19,6 +19,7 @@ struct imaging {
 	struct rootfs rootfs;
 	struct convert_opts convert;
 	struct network_wish network;
+	unsigned int anonymous;	  /* volumes without a name so far */
 	char *container;	  /* its directory in the store; NULL: none yet */
 	bool own_ids;		  /* a user namespace with a range of its own */
 	bool ids_asked_for;	  /* then it is an error where that cannot be */
@@ -31,6 +32,11 @@ struct imaging {
 
 /* run_image_options.c: from the options to im->convert; nothing is made yet. */
 int imaging_choose(struct imaging *im, const char *id, char **args);
+/* run_image_security.c, run_image_network.c: their parts of it. */
+int imaging_choose_security(struct imaging *im);
+int imaging_choose_network(struct imaging *im, const char *id);
+/* run_image_sweep.c: removes what a container of that ID left in the store before a reboot. */
+void imaging_sweep(struct imaging *im, const char *id);
 /* run_image_root.c: the container's directory in the store. */
 int imaging_make_root(struct imaging *im, const char *id);
 /* Ends what was made ahead and not used. */
@@ -42,6 +48,22 @@ int imaging_look(struct imaging *im);
 int imaging_open_root(struct imaging *im);
 /* run_image_mounts.c: volumes and tmpfs. */
 int imaging_add_mounts(struct imaging *im);
+
+/* One mount as an option asks for it. */
+struct mount_wish {
+	const char *option; /* "--volume", for messages */
+	const char *source; /* a path, or a volume's name; NULL: a volume without one */
+	const char *target;
+	const char *options; /* with commas; NULL: none */
+	bool tmpfs, named;   /* named: source is the name of a volume, or missing */
+	bool empty;	     /* what the image has at that place is not copied into a new volume */
+	bool create;	     /* a source that is missing becomes a directory */
+};
+int imaging_add_mount(struct imaging *im, const struct mount_wish *wish);
+/* run_image_mount_words.c: --mount and what stands behind the last colon of --volume and --tmpfs. */
+int imaging_read_mount(struct imaging *im, const char *text, struct mount_wish *ret);
+int imaging_read_options(struct imaging *im, char *list, struct mount_wish *ret);
+
 /* Its hosts and resolv.conf, where the root has a place for them. */
 void imaging_add_names(struct imaging *im);
 /* 0 when the volumes can be id-mapped by im->userns. */

@@ -2,13 +2,14 @@
 #include "cmd/tote/run_image.h"
 
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "netns/names.h"
 #include "oci/image/volumes.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,29 +40,56 @@ static char *mount_path(struct imaging *im, const char *option, const char *path
 	return NULL;
 }
 
-/* "z" and "Z" ask for labels of SELinux, which people write everywhere; here there are none to change. */
-static char *mount_options(struct imaging *im, char *list)
+/* Filled when it is new, of the root file system. */
+static int find_volume(struct imaging *im, const struct mount_wish *w, const char *path,
+		       char **ret_source)
 {
-	char *kept = arena_alloc(&im->a, list ? strlen(list) + 1 : 1), *word;
+	bool fill = !w->empty, missing = true;
+	int r;
 
-	while ((word = strsep(&list, ",")))
-		if (strcasecmp(word, "z") != 0) {
-			strcat(kept, kept[0] ? "," : "");
-			strcat(kept, word);
-		}
-	return kept;
+	if (w->source) {
+		const char *place = arena_printf(&im->a, "volumes/%s", w->source);
+
+		missing = faccessat(im->store.fd, place, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+	}
+	r = fill && missing ? imaging_look(im) : 0;
+	if (r < 0)
+		return r;
+	return w->source ? volume_named(&im->store, w->source, fill ? im->lookup : -1, path, &im->a,
+					ret_source, im->err)
+			 : volume_anonymous(&im->store, im->container, im->anonymous++,
+					    fill ? im->lookup : -1, path, &im->a, ret_source,
+					    im->err);
 }
 
-/* Filled when it is new, of the root file system. */
-static int add_named(struct imaging *im, const char *path, char **source)
+static int find_path(struct imaging *im, const struct mount_wish *w, char **ret_source)
 {
-	const char *place = arena_printf(&im->a, "volumes/%s", *source);
-	int r = 0;
+	autofd top = -1;
 
-	if (faccessat(im->store.fd, place, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		r = imaging_look(im);
-	return r < 0 ? r
-		     : volume_named(&im->store, *source, im->lookup, path, &im->a, source, im->err);
+	*ret_source = absolute(w->source);
+	if (!w->create || access(*ret_source, F_OK) == 0)
+		return 0;
+	top = fd_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY);
+	return top < 0 || fd_make_path_in_root(top, *ret_source, 0755) < 0
+		       ? err_errno(im->err, "%s: make %s", w->option, *ret_source)
+		       : 0;
+}
+
+int imaging_add_mount(struct imaging *im, const struct mount_wish *w)
+{
+	char *path = mount_path(im, w->option, w->target), *source = NULL;
+	int r = path ? 0 : im->err->code;
+
+	if (r == 0 && w->named)
+		r = find_volume(im, w, path, &source);
+	else if (r == 0 && !w->tmpfs)
+		r = find_path(im, w, &source);
+	if (r == 0)
+		*add_mount(im) = (struct convert_mount){ .source = source,
+							 .destination = path,
+							 .options = w->options,
+							 .tmpfs = w->tmpfs };
+	return r;
 }
 
 /* "SOURCE:PATH[:OPTIONS]": a source with a slash is a path, else a volume's name. */
@@ -69,23 +97,32 @@ static int add_volume(struct imaging *im, const char *text)
 {
 	char *copy = arena_strdup(&im->a, text), *source = strsep(&copy, ":"),
 	     *path = strsep(&copy, ":");
-	int r = 0;
+	struct mount_wish w = { .option = "--volume", .source = source, .target = path };
+	int r;
 
 	if (!path || !source[0])
 		return err_set(im->err, EINVAL, "--volume %s: expected SOURCE:PATH[:OPTIONS]",
 			       text);
-	path = mount_path(im, "--volume", path);
-	if (!path)
-		return im->err->code;
-	if (source[0] == '.' || strchr(source, '/'))
-		source = absolute(source);
-	else
-		r = add_named(im, path, &source);
-	if (r == 0)
-		*add_mount(im) = (struct convert_mount){ .source = source,
-							 .destination = path,
-							 .options = mount_options(im, copy) };
-	return r;
+	w.named = source[0] != '.' && !strchr(source, '/');
+	r = imaging_read_options(im, copy, &w);
+	return r < 0 ? r : imaging_add_mount(im, &w);
+}
+
+static int add_tmpfs(struct imaging *im, const char *text)
+{
+	char *copy = arena_strdup(&im->a, text), *path = strsep(&copy, ":");
+	struct mount_wish w = { .option = "--tmpfs", .target = path, .tmpfs = true };
+	int r = imaging_read_options(im, copy, &w);
+
+	return r < 0 ? r : imaging_add_mount(im, &w);
+}
+
+static int add_any(struct imaging *im, const char *text)
+{
+	struct mount_wish w;
+	int r = imaging_read_mount(im, text, &w);
+
+	return r < 0 ? r : imaging_add_mount(im, &w);
 }
 
 static bool is_covered(const struct imaging *im, const char *path)
@@ -99,7 +136,6 @@ static bool is_covered(const struct imaging *im, const char *path)
 static int add_image_volumes(struct imaging *im)
 {
 	const char *how = im->o->image.image_volumes ? im->o->image.image_volumes : "dir";
-	unsigned int n = 0;
 	int r = 0;
 
 	if (strcmp(how, "ignore") == 0)
@@ -122,8 +158,8 @@ static int add_image_volumes(struct imaging *im)
 		if (how[0] == 'd')
 			r = imaging_look(im);
 		if (r == 0 && how[0] == 'd')
-			r = volume_anonymous(&im->store, im->container, n++, im->lookup, at, &im->a,
-					     &source, im->err);
+			r = volume_anonymous(&im->store, im->container, im->anonymous++, im->lookup,
+					     at, &im->a, &source, im->err);
 		m = add_mount(im);
 		*m = (struct convert_mount){ .source = source,
 					     .destination = at,
@@ -190,9 +226,9 @@ int imaging_map_mounts(struct imaging *im)
 }
 
 /* A root that is a lone layer takes no new file. */
-static void add_name_file(struct imaging *im, const char *source, const char *path, bool shared)
+static void add_name_file(struct imaging *im, const char *source, const char *path, bool made)
 {
-	if (is_covered(im, path) || (shared && access(source, R_OK) < 0))
+	if (is_covered(im, path) || (!made && access(source, R_OK) < 0))
 		return;
 	if (im->rootfs.read_only && faccessat(im->lookup, path + 1, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		return;
@@ -201,38 +237,39 @@ static void add_name_file(struct imaging *im, const char *source, const char *pa
 		(struct convert_mount){ .source = source, .destination = path, .options = "ro" };
 }
 
-/* Those of a network of its own are made with the container. */
+/* Those of its own are made with the container; who shares a network shares its names. */
 void imaging_add_names(struct imaging *im)
 {
 	static const char *const names[] = { NAMES_HOSTS, NAMES_RESOLV };
+	const char *own = im->network.names_dir, *dir = own ? own
+							: im->network.shared_names
+								? im->network.shared_names
+								: "/etc";
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const char *path = arena_printf(&im->a, "/etc/%s", names[i]),
-			   *own = im->network.names_dir;
-
-		add_name_file(im, own ? arena_printf(&im->a, "%s/%s", own, names[i]) : path, path,
-			      !own);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		add_name_file(im, arena_printf(&im->a, "%s/%s", dir, names[i]),
+			      arena_printf(&im->a, "/etc/%s", names[i]), own);
 }
+
+static const struct {
+	size_t list; /* in struct image_options */
+	int (*add)(struct imaging *im, const char *text);
+} kinds[] = {
+	{ offsetof(struct image_options, volumes), add_volume },
+	{ offsetof(struct image_options, mounts), add_any },
+	{ offsetof(struct image_options, tmpfs), add_tmpfs },
+};
 
 int imaging_add_mounts(struct imaging *im)
 {
-	const struct image_options *o = &im->o->image;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < o->volumes.count; i++)
-		r = add_volume(im, o->volumes.items[i]);
-	for (size_t i = 0; r == 0 && i < o->tmpfs.count; i++) {
-		char *copy = arena_strdup(&im->a, o->tmpfs.items[i]),
-		     *path = mount_path(im, "--tmpfs", strsep(&copy, ":"));
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+		const struct option_list *list =
+			(const void *)((const char *)&im->o->image + kinds[k].list);
 
-		if (!path)
-			return im->err->code;
-		*add_mount(im) = (struct convert_mount){ .destination = path,
-							 .options = copy,
-							 .tmpfs = true };
+		for (size_t i = 0; r == 0 && i < list->count; i++)
+			r = kinds[k].add(im, list->items[i]);
 	}
-	if (r == 0)
-		r = add_image_volumes(im);
-	return r;
+	return r < 0 ? r : add_image_volumes(im);
 }

@@ -25,7 +25,8 @@ static struct strv words(char **items, size_t count)
 static int collect_env(struct imaging *im)
 {
 	const struct image_options *o = &im->o->image;
-	size_t room = o->env.count;
+	const char *names = getenv("LISTEN_FDS") ? getenv("LISTEN_FDNAMES") : NULL;
+	size_t room = o->env.count + 1;
 	char *save = NULL;
 	autobuf all = BUF_INIT;
 
@@ -43,26 +44,16 @@ static int collect_env(struct imaging *im)
 	for (const char *p = buf_str(&all); *p; p++)
 		room += *p == '\n';
 	im->convert.env.items = arena_calloc(&im->a, room + 1, sizeof(char *));
+	/* sd_listen_fds_with_names(3): what is passed on keeps its names. */
+	if (names)
+		im->convert.env.items[im->convert.env.count++] =
+			arena_printf(&im->a, "LISTEN_FDNAMES=%s", names);
 	for (char *line = strtok_r(arena_strdup(&im->a, buf_str(&all)), "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save))
 		if (line[0] != '#')
 			im->convert.env.items[im->convert.env.count++] = line;
 	for (size_t i = 0; i < o->env.count; i++)
 		im->convert.env.items[im->convert.env.count++] = (char *)o->env.items[i];
-	return 0;
-}
-
-static int choose_seccomp(struct imaging *im)
-{
-	const char *given = im->o->image.seccomp;
-	char *text;
-
-	im->convert.seccomp = given;
-	if (!given || strcmp(given, "unconfined") == 0)
-		return 0;
-	if (file_read(AT_FDCWD, given, JSON_MAX_SIZE, &im->a, &text, NULL, im->err) < 0)
-		return err_prefix(im->err, "--seccomp");
-	im->convert.seccomp = text;
 	return 0;
 }
 
@@ -118,14 +109,27 @@ static bool is_own_capability(const char *name)
 /* The host's network answers to the host's capabilities alone, down to its ports below 1024. */
 static bool needs_host_ids(const struct imaging *im)
 {
+	const struct {
+		bool there;
+		const char *what;
+	} others[] = {
+		{ im->convert.host_network, "a network that is not its own" },
+		{ im->convert.devices.count, "a device of the host, whose owners are the host's" },
+		{ im->convert.host_pid, "the host's processes" },
+		{ im->convert.host_ipc, "the host's IPC namespace" },
+	};
+
 	for_each (cap, &im->convert.cap_add)
 		if (!is_own_capability(*cap)) {
 			log_debug("no user namespace: --cap-add %s", *cap);
 			return true;
 		}
-	if (im->convert.host_network)
-		log_debug("no user namespace: a network that is not its own");
-	return im->convert.host_network;
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (others[i].there) {
+			log_debug("no user namespace: %s", others[i].what);
+			return true;
+		}
+	return false;
 }
 
 static int choose_ids(struct imaging *im)
@@ -145,20 +149,100 @@ static int choose_ids(struct imaging *im)
 	return 0;
 }
 
-/* An ordinary user cannot make a network of his own without help: that is asked for by name. */
-static int choose_network(struct imaging *im, const char *id)
+/* "PARENT/tote-ID", or what scope_name() takes. */
+static int choose_cgroup(struct imaging *im, const char *id)
 {
-	int r = run_network(&im->o->network, globals.rootless ? "host" : "none", &im->a,
-			    &im->network, im->err);
+	const char *parent = im->o->image.cgroup_parent;
+	size_t len = parent ? strlen(parent) : 0;
 
-	im->network.hostname = im->convert.hostname;
-	if (im->network.mode == NETWORK_OWN)
-		im->network.names_dir =
-			arena_printf(&im->a, "%s/names/%s", im->network.run_dir, id);
-	im->convert.ping = im->network.names.count;
-	/* /sys shows the network of whoever mounts it, who has to own it. */
-	im->convert.host_network = im->network.mode != NETWORK_OWN;
-	return r;
+	if (!parent)
+		return 0;
+	if (globals.manager == CGROUP_DISABLED)
+		return err_set(im->err, EINVAL, "--cgroup-parent %s: there are to be no groups",
+			       parent);
+	for (; len > 1 && parent[len - 1] == '/'; len--)
+		;
+	if (globals.manager == CGROUP_SYSTEMD) {
+		if (len <= strlen(".slice") ||
+		    strcmp(parent + len - strlen(".slice"), ".slice") != 0 || strpbrk(parent, "/:"))
+			return err_set(
+				im->err, EINVAL,
+				"--cgroup-parent %s: expected a slice, as systemd makes the group",
+				parent);
+		im->convert.cgroups_path = arena_printf(&im->a, "%s:tote:%s", parent, id);
+		return 0;
+	}
+	if (!len || strstr(parent, ".."))
+		return err_set(im->err, EINVAL, "--cgroup-parent \"%s\": it is no path of a group",
+			       parent);
+	im->convert.cgroups_path = arena_printf(
+		&im->a, "%.*s/tote-%s", parent[0] == '/' && len == 1 ? 0 : (int)len, parent, id);
+	return 0;
+}
+
+/* The one word that each takes beside what is the default anyway. */
+static int choose_shared(struct imaging *im)
+{
+	const struct image_options *o = &im->o->image;
+	const struct {
+		const char *option, *word, *fallback;
+		bool *ret;
+	} shared[] = {
+		{ "--pid", o->pid, "private", &im->convert.host_pid },
+		{ "--ipc", o->ipc, "private", &im->convert.host_ipc },
+		{ "--uts", o->uts, "private", &im->convert.host_uts },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
+		const char *word = shared[i].word ? shared[i].word : shared[i].fallback;
+
+		*shared[i].ret = strcmp(word, "host") == 0;
+		if (!*shared[i].ret && strcmp(word, shared[i].fallback) != 0)
+			return err_set(im->err, EINVAL, "%s: expected host or %s, found \"%s\"",
+				       shared[i].option, shared[i].fallback, word);
+	}
+	if (o->hostname && im->convert.host_uts)
+		return err_set(im->err, EINVAL, "--hostname %s: with --uts host it has the host's",
+			       o->hostname);
+	return 0;
+}
+
+static struct strv list_words(const struct option_list *list)
+{
+	return words((char **)list->items, list->count);
+}
+
+/* What oci/image/convert.h takes as it stands. */
+static void pass_on(struct imaging *im)
+{
+	const struct image_options *o = &im->o->image;
+	struct convert_opts *c = &im->convert;
+
+	c->entrypoint = o->entrypoint;
+	c->user = o->user;
+	c->working_dir = o->workdir;
+	c->read_only = o->read_only;
+	c->tty = o->tty;
+	c->init = o->init;
+	c->rootless = globals.rootless;
+	c->memory = o->memory;
+	c->memory_reservation = o->memory_reservation;
+	c->memory_swap = o->memory_swap;
+	c->cpus = o->cpus;
+	c->cpu_shares = o->cpu_shares;
+	c->cpuset_cpus = o->cpuset_cpus;
+	c->blkio_weight = o->blkio_weight;
+	c->oom_score_adj = o->oom_score_adj;
+	c->shm_size = o->shm_size;
+	c->stop_signal = o->stop_signal;
+	c->cap_add = list_words(&o->cap_add);
+	c->cap_drop = list_words(&o->cap_drop);
+	c->ulimits = list_words(&o->ulimits);
+	c->sysctls = list_words(&o->sysctls);
+	c->devices = list_words(&o->devices);
+	c->groups = list_words(&o->groups);
+	c->labels = list_words(&o->labels);
+	c->annotations = list_words(&o->annotations);
 }
 
 int imaging_choose(struct imaging *im, const char *id, char **args)
@@ -169,29 +253,22 @@ int imaging_choose(struct imaging *im, const char *id, char **args)
 
 	while (args[count])
 		count++;
+	pass_on(im);
 	im->convert.args = words(args, count);
-	im->convert.entrypoint = o->entrypoint;
-	im->convert.user = o->user;
-	im->convert.working_dir = o->workdir;
 	im->convert.hostname =
 		o->hostname ? o->hostname : arena_strndup(&im->a, id, strnlen(id, DNS_NAME_MAX));
-	im->convert.read_only = o->read_only;
-	im->convert.tty = o->tty;
-	im->convert.rootless = globals.rootless;
-	im->convert.memory = o->memory;
-	im->convert.cpus = o->cpus;
-	im->convert.cap_add = words((char **)o->cap_add.items, o->cap_add.count);
-	im->convert.cap_drop = words((char **)o->cap_drop.items, o->cap_drop.count);
 	if (o->hostname && !names_ok(o->hostname))
 		return err_set(im->err, EINVAL, "--hostname: \"%s\" is no host name", o->hostname);
 	r = collect_env(im);
 	if (r == 0)
-		r = choose_seccomp(im);
+		r = choose_shared(im);
+	if (r == 0)
+		r = imaging_choose_security(im);
 	if (r == 0)
 		r = choose_pids_limit(im);
 	if (r == 0)
-		r = choose_network(im, id);
+		r = choose_cgroup(im, id);
 	if (r == 0)
-		r = choose_ids(im);
-	return r;
+		r = imaging_choose_network(im, id);
+	return r < 0 ? r : choose_ids(im);
 }

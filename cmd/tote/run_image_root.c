@@ -41,8 +41,8 @@ static bool can_be_bound(const struct imaging *im)
 	const struct image_options *o = &im->o->image;
 	autofd layer = -1;
 
-	if (!o->read_only || im->image.layers.count != 1 || o->volumes.count || o->tmpfs.count ||
-	    im->config.process.volumes.count)
+	if (!o->read_only || im->image.layers.count != 1 || o->volumes.count || o->mounts.count ||
+	    o->tmpfs.count || im->config.process.volumes.count)
 		return false;
 	layer = fd_open(
 		im->store.fd,

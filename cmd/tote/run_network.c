@@ -20,7 +20,8 @@ static int not_given(const struct network_options *o, const char *word, struct e
 }
 
 /* The network of a container's first process. */
-static int container_path(const char *id, struct arena *a, const char **ret_path, struct err *err)
+static int container_path(const char *id, struct arena *a, struct network_wish *ret,
+			  struct err *err)
 {
 	autocontainer c = CONTAINER_INIT;
 	autofd root = open_root(false, err);
@@ -30,7 +31,8 @@ static int container_path(const char *id, struct arena *a, const char **ret_path
 		r = err_set(err, ESRCH, "container %s is not running", id);
 	if (r < 0)
 		return err_prefix(err, "--network");
-	*ret_path = arena_printf(a, "/proc/%d/ns/net", c.st.init.pid);
+	ret->path = arena_printf(a, "/proc/%d/ns/net", c.st.init.pid);
+	ret->shared_names = c.st.names ? arena_strdup(a, c.st.names) : NULL;
 	return 0;
 }
 
@@ -57,7 +59,7 @@ static int special(const struct network_options *o, const char *word, struct are
 		return shared(o, word, NETWORK_PATH, ret, err);
 	}
 	if (strncmp(word, "container:", 10) == 0) {
-		int r = container_path(word + 10, a, &ret->path, err);
+		int r = container_path(word + 10, a, ret, err);
 
 		return r < 0 ? r : shared(o, word, NETWORK_PATH, ret, err);
 	}

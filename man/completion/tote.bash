@@ -32,13 +32,17 @@ _tote_values() {
 	--compress) _tote_words "none gzip zstd" && return ;;
 	--image-volumes) _tote_words "dir tmpfs ignore" && return ;;
 	--network) _tote_words "none host" && return ;;
+	--replace-order) _tote_words "stop-first start-first" && return ;;
 	--userns) _tote_words "host auto" && return ;;
+	--ipc) _tote_words "private host" && return ;;
+	--pid | --uts) _tote_words "host" && return ;;
 	--name) return ;;
 	esac
 	case $1:$2 in
 	--format:FORM) _tote_words "oci docker" ;;
 	--workdir:* | -w:*) ;; # of the container
 	*:DIR) _tote_directories ;;
+	*:IMAGE) _tote_images ;;
 	*:FILE* | *:PATH | *:LIST | *:PROFILE) _tote_files ;;
 	esac
 }
@@ -64,11 +68,17 @@ _tote_images() {
 	COMPREPLY=("${COMPREPLY[@]#"${whole%"${whole##*:}"}"}")
 }
 
+# Of the projects that are up, or of the one that the line names.
+_tote_services() {
+	_tote_words "$("${words[0]}" "${globals[@]}" status "${project[@]}" 2>/dev/null | sed -n '2,$s/^[^ ]*  *\([^ ]*\) .*/\1/p' | sort -u)"
+}
+
 # Arguments of the command $1; $2 have been given before.
 _tote_arguments() {
 	case $1:$2 in
 	:*) _tote_words "$("${words[0]}" --help 2>/dev/null | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')" ;;
-	create:* | list:* | spec:* | features:* | doctor:* | metrics:* | images:* | gc:* | df:*) ;; # a new ID, or nothing
+	create:* | list:* | spec:* | features:* | doctor:* | metrics:* | images:* | gc:* | df:* | supervise:* | up:*) ;; # a new ID, or nothing
+	down:* | stop:* | restart:* | status:* | logs:* | attach:0) _tote_services ;;
 	plan:0 | bundle:1) _tote_directories ;;
 	load:0 | import:0) _tote_files ;;
 	run:0 | bundle:0 | inspect:* | tag:* | rmi:* | verify:* | save:*) _tote_images ;;
@@ -78,7 +88,7 @@ _tote_arguments() {
 }
 
 _tote() {
-	local cur words cword=$COMP_CWORD i command="" globals=() given=0 option="" value
+	local cur words cword=$COMP_CWORD i command="" globals=() project=() given=0 option="" value
 	words=("${COMP_WORDS[@]}") cur=${COMP_WORDS[COMP_CWORD]}
 	COMPREPLY=()
 
@@ -90,6 +100,7 @@ _tote() {
 			option=${words[i]}
 			[ "${words[i + 1]}" = = ] && i=$((i + 1))
 			i=$((i + 1))
+			[[ $option == --project || $option == -p ]] && project=(-p "${words[i]}")
 			[[ $option == --root || $option == --store ]] && [ -z "$command" ] && globals+=("$option" "${words[i]}")
 		elif [ -z "$command" ]; then
 			command=${words[i]}

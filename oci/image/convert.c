@@ -4,8 +4,8 @@
 #include "lib/cleanup.h"
 #include "oci/default_spec.h"
 #include "oci/image/convert_private.h"
-#include "oci/image/users.h"
 #include "oci/spec_write.h"
+#include "oci/users.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static const char *const steering[] = {
 	"org.tote.", "org.systemd.property.", "run.oci.", "org.criu.", "module.wasm.image",
 };
 
-static bool steers(const char *key)
+bool convert_steers(const char *key)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(steering); i++)
 		if (strncmp(key, steering[i], strlen(steering[i])) == 0)
@@ -63,7 +63,7 @@ void convert_annotations(const struct image_config *image, struct arena *a,
 		if (fields[i].value && *fields[i].value && !annotation_get(labels, fields[i].key))
 			ret->items[ret->count++] = fields[i];
 	for_each (label, labels) {
-		if (*label->key && !steers(label->key))
+		if (*label->key && !convert_steers(label->key))
 			ret->items[ret->count++] = *label;
 	}
 }
@@ -107,6 +107,8 @@ static int convert_process(const struct image_process *image, const struct conve
 		r = convert_env(image, opts, home, a, p, err);
 	if (r == 0)
 		r = convert_cwd(image, opts, a, p, err);
+	if (r == 0)
+		r = convert_settings(opts, root_fd, a, p, err);
 	return r < 0 ? r : convert_capabilities(opts, a, p, err);
 }
 
@@ -142,7 +144,10 @@ static int convert_linux(const struct convert_opts *opts, struct arena *a, struc
 	if (opts->ping)
 		allow_ping(opts, a, l);
 	l->cgroups_path = opts->cgroups_path ? arena_strdup(a, opts->cgroups_path) : NULL;
-	return convert_seccomp(opts, a, l, err);
+	r = convert_sysctls(opts, a, l, err);
+	if (r == 0)
+		r = convert_devices(opts, a, l, err);
+	return r < 0 ? r : convert_seccomp(opts, a, l, err);
 }
 
 int convert_build(const struct image_config *image, const struct convert_opts *opts, int root_fd,
@@ -155,7 +160,11 @@ int convert_build(const struct image_config *image, const struct convert_opts *o
 	ret->root->readonly = opts->read_only;
 	ret->hostname = opts->hostname ? arena_strdup(a, opts->hostname) : NULL;
 	convert_annotations(image, a, &ret->annotations);
-	r = convert_process(&image->process, opts, root_fd, a, ret->process, err);
+	r = convert_more_annotations(opts, a, &ret->annotations, err);
+	if (r == 0)
+		r = convert_process(&image->process, opts, root_fd, a, ret->process, err);
+	if (r == 0)
+		r = convert_shared(opts, a, ret, err);
 	if (r == 0)
 		r = convert_mounts(opts, a, ret, err);
 	return r < 0 ? r : convert_linux(opts, a, &ret->linux_, err);

@@ -40,6 +40,20 @@ struct convert_opts {
 			      ordinary user has without help */
 	bool ping;	   /* without CAP_NET_RAW: it has a network that leads somewhere */
 	struct spec_id_mappings uid_mappings, gid_mappings; /* of a user namespace; empty: none */
+	bool host_pid, host_ipc, host_uts; /* shares these namespaces with the host */
+	bool new_privileges;		   /* no_new_privs is not set */
+	bool init;			   /* its pid 1 is ours: oci/spec_annotations.h */
+	const char *memory_reservation,
+		*memory_swap; /* as memory; of swap with memory, "-1": any */
+	const char *cpu_shares, *cpuset_cpus, *blkio_weight, *oom_score_adj;
+	const char *shm_size;	 /* of /dev/shm, as memory */
+	const char *apparmor;	 /* a profile's name */
+	const char *stop_signal; /* in place of the image's; recorded only */
+	struct strv ulimits;	 /* "nofile=1024:4096", "core=-1" */
+	struct strv sysctls;	 /* "net.core.somaxconn=1024" */
+	struct strv devices;	 /* "/dev/ttyS0[:/dev/inside][:rwm]", as they are on this host */
+	struct strv groups;	 /* additional ones: names of the image, or numbers */
+	struct strv labels, annotations; /* "KEY=VALUE"; both become annotations */
 	const char *seccomp; /* the built-in profile for NULL, "unconfined", or the text of a
 				profile (JSON) */
 	const char *cgroups_path;
@@ -48,7 +62,7 @@ struct convert_opts {
 
 /*
  * The spec, in the arena; parts of it are the image's and the options' own strings. root_fd: the
- * root file system, read for users and groups only (oci/image/users.h). Labels become annotations,
+ * root file system, read for users and groups only (oci/users.h). Labels become annotations,
  * but for those that would steer a runtime. -ENOENT: no such user or group in the image; -EINVAL:
  * nothing to run, a malformed option; -EOPNOTSUPP: a seccomp profile with Docker's conditions; with
  * words.
@@ -60,6 +74,9 @@ int convert_build(const struct image_config *image, const struct convert_opts *o
  * an error. */
 int convert_spec(const struct image_config *image, const struct convert_opts *opts, int root_fd,
 		 struct buf *ret_json, struct err *err);
+
+/* "67108864", "64k", "64M", "2g", "2gb", "2GiB": powers of 1024. False for anything else, also 0. */
+bool convert_bytes(const char *text, int64_t *ret);
 
 /* Whether nothing may be mounted there: /proc, /sys, /dev and below, but /dev/shm and /dev/mqueue. */
 bool convert_guards(const char *path);

@@ -2,6 +2,7 @@
 /* What it may use: memory, processors, processes; system calls. */
 #include "oci/image/convert_private.h"
 
+#include "lib/bitlist.h"
 #include "lib/cleanup.h"
 #include "lib/number.h"
 #include "oci/seccomp_default.h"
@@ -15,9 +16,13 @@
 #define CPU_PERIOD 100000  /* microseconds, the kernel's default */
 #define CPU_MIN_QUOTA 1000 /* of the kernel */
 #define MAX_CPUS 65536
+/* What cgroup v1 took, by which people and the runtime-spec still count. */
+#define CPU_SHARES_MIN 2
+#define CPU_SHARES_MAX 262144
+#define IO_WEIGHT_MIN 10
+#define IO_WEIGHT_MAX 1000
 
-/* "67108864", "64k", "64M", "2g", "2gb", "2GiB": powers of 1024. */
-static bool read_bytes(const char *text, int64_t *ret)
+bool convert_bytes(const char *text, int64_t *ret)
 {
 	static const char units[] = "kmgt";
 	const char *unit;
@@ -64,14 +69,87 @@ static void set_pids(const struct convert_opts *opts, struct cg_limits *limits)
 		limits->pids_limit = (struct opt_i64){ true, DEFAULT_PIDS };
 }
 
+static int set_bytes(const char *option, const char *text, struct opt_i64 *ret, struct err *err)
+{
+	if (!text)
+		return 0;
+	ret->set = convert_bytes(text, &ret->value);
+	return ret->set ? 0
+			: err_set(err, EINVAL, "%s \"%.40s\" is no size like 64m", option, text);
+}
+
+/* As docker has them: memory.swap of the runtime-spec also counts both together. */
+static int set_memory(const struct convert_opts *opts, struct cg_memory *m, struct err *err)
+{
+	bool any_swap = opts->memory_swap && strcmp(opts->memory_swap, "-1") == 0;
+	int r = set_bytes("memory", opts->memory, &m->limit, err);
+
+	if (r == 0)
+		r = set_bytes("memory reservation", opts->memory_reservation, &m->reservation, err);
+	if (r == 0 && any_swap)
+		m->swap = (struct opt_i64){ true, -1 };
+	else if (r == 0)
+		r = set_bytes("memory swap", opts->memory_swap, &m->swap, err);
+	if (r < 0)
+		return r;
+	if (m->swap.set && !m->limit.set)
+		return err_set(err, EINVAL, "memory swap \"%.40s\": memory is not limited",
+			       opts->memory_swap);
+	if (m->swap.set && m->swap.value >= 0 && m->swap.value < m->limit.value)
+		return err_set(err, EINVAL,
+			       "memory swap \"%.40s\": less than memory, which it includes",
+			       opts->memory_swap);
+	if (m->reservation.set && m->limit.set && m->reservation.value > m->limit.value)
+		return err_set(err, EINVAL, "memory reservation \"%.40s\": more than memory",
+			       opts->memory_reservation);
+	return 0;
+}
+
+/* "0" is what nobody asked for, as docker and Compose have it. 1 when it is a number of the range. */
+static int read_share(const char *option, const char *text, uint64_t min, uint64_t max,
+		      uint64_t *ret, struct err *err)
+{
+	const char *rest = text;
+
+	if (!text)
+		return 0;
+	if (!isdigit((unsigned char)*text) || !number_scan(&rest, ret) || *rest ||
+	    (*ret && (*ret < min || *ret > max)))
+		return err_set(err, EINVAL, "%s \"%.40s\" is no number from %llu to %llu", option,
+			       text, (unsigned long long)min, (unsigned long long)max);
+	return *ret != 0;
+}
+
+static int set_shares(const struct convert_opts *opts, struct cg_limits *limits, struct err *err)
+{
+	unsigned long mask[BITLIST_MAX / (8 * sizeof(long))];
+	uint64_t n = 0;
+	int r = read_share("cpu shares", opts->cpu_shares, CPU_SHARES_MIN, CPU_SHARES_MAX, &n, err);
+
+	if (r > 0)
+		limits->cpu.shares = (struct opt_u64){ true, n };
+	if (r >= 0)
+		r = read_share("blkio weight", opts->blkio_weight, IO_WEIGHT_MIN, IO_WEIGHT_MAX, &n,
+			       err);
+	if (r > 0)
+		limits->block_io.weight = (struct opt_u16){ true, (uint16_t)n };
+	if (r < 0 || !opts->cpuset_cpus)
+		return r < 0 ? r : 0;
+	if (bitlist_parse(opts->cpuset_cpus, mask) <= 0)
+		return err_set(err, EINVAL, "cpuset \"%.80s\" is no list of processors like 0-2,5",
+			       opts->cpuset_cpus);
+	limits->cpu.cpus = (char *)opts->cpuset_cpus;
+	return 0;
+}
+
 int convert_limits(const struct convert_opts *opts, struct cg_limits *limits, struct err *err)
 {
-	if (opts->memory) {
-		if (!read_bytes(opts->memory, &limits->memory.limit.value))
-			return err_set(err, EINVAL, "memory \"%.40s\" is no size like 64m",
-				       opts->memory);
-		limits->memory.limit.set = true;
-	}
+	int r = set_memory(opts, &limits->memory, err);
+
+	if (r == 0)
+		r = set_shares(opts, limits, err);
+	if (r < 0)
+		return r;
 	if (opts->cpus) {
 		if (!read_cpus(opts->cpus, &limits->cpu.quota.value))
 			return err_set(

@@ -15,6 +15,12 @@
 #include "lib/json.h"
 #include "lib/types.h"
 
+/* What a service has that says nothing else. */
+#define DESIRED_STOP_GRACE_MS 10000
+#define DESIRED_UPDATE_MS 120000
+#define DESIRED_LOG_SIZE ((uint64_t)10 << 20)
+#define DESIRED_LOG_FILES 3
+
 enum restart_policy { RESTART_NO, RESTART_ALWAYS, RESTART_UNLESS_STOPPED, RESTART_ON_FAILURE };
 
 enum depend_condition { DEPEND_STARTED, DEPEND_HEALTHY, DEPEND_COMPLETED };

@@ -61,6 +61,7 @@ struct instance_status {
 	int64_t since;	      /* CLOCK_BOOTTIME ms of the last change */
 	int64_t started;      /* CLOCK_BOOTTIME ms of this run's start; 0: not yet */
 	int64_t started_at;   /* the same, seconds since 1970, for people */
+	int64_t start_ms;     /* what creating and starting this run took, without waiting in between */
 	uint64_t log_dropped; /* bytes that were not logged: disk full, journal gone */
 	uint64_t connections; /* open ones, of an activated service */
 	uint64_t activations; /* cold starts and thaws so far */

@@ -32,15 +32,15 @@ offers() { # "WORDS" WORD...
 
 @test "commands" {
 	offers "pause plan ps" p
-	offers "delete df doctor" --root state d
+	offers "delete df doctor down" --root state d
 	offers "create" --log-format=json cr
-	offers "run resume rmi" --debug r
+	offers "run resume restart rmi" --debug r
 	[ "$(complete "" | wc -l)" -ge 29 ]
 }
 
 @test "options of a command, and the global ones" {
 	offers "--log --log-format --log-level" --log
-	offers "--pid-file --pidfd-socket --preserve-fds" create --p
+	offers "--pid --pid-file --pidfd-socket --pids-limit --preserve-fds --privileged --publish" create --p
 	offers "--all" kill --a
 	offers "--cpu-burst" update --cpu-b
 	offers "--help" start --
@@ -59,6 +59,8 @@ offers() { # "WORDS" WORD...
 	offers "bundle" save --missing-from b
 	offers "json" load --progress = j
 	offers "" run --workdir b
+	offers "private" create --ipc p
+	offers "host" run --pid ""
 }
 
 @test "containers, below the root that the line names" {
@@ -97,6 +99,23 @@ make_store() {
 	offers "" --store "$PWD/store" run pos : 1.2 p
 	offers "bundle" --store "$PWD/store" bundle pos : 1.2 b
 	offers "bundle" load b
+	offers "pos:1.2 pos:1.3" --store "$PWD/store" create --image p
+	offers "" --store "$PWD/store" create --image pos : 1.2 p
+}
+
+@test "services of the projects that are up" {
+	export TOTE_SUPERVISE_DIR=$PWD/up
+	mkdir -p up/state
+	for name in shop till; do
+		printf '{"name":"%s","source":"/","services":[{"name":"%s-web","replicas":2,"image":"a","digest":"sha256:%064d","options":[],"args":[],"restart":"always"}]}' \
+			$name $name 1 >up/state/$name.json
+	done
+	offers "shop-web till-web" stop ""
+	offers "till-web" logs -f t
+	offers "shop-web" restart -p shop ""
+	offers "stop-first start-first" up --replace-order ""
+	offers "" attach shop-web ""
+	offers "" up ""
 }
 
 @test "zsh's script names its program first" {

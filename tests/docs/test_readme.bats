@@ -26,7 +26,7 @@ quoted() {
 @test "every function that it names exists" {
 	[ "$(quoted | grep -cE '^[a-z_]+\(\)$')" -ge 15 ]
 	for function in $(quoted | grep -E '^[a-z_]+\(\)$' | tr -d '()' | sort -u); do
-		grep -qE "^[a-z].*\b$function\(" {lib,cgroups,netns,oci,oci/image,cmd,cmd/*}/*.c || { echo "no such function: $function"; return 1; }
+		grep -qE "^[a-z].*\b$function\(" {lib,cgroups,netns,oci,oci/image,oci/supervise,cmd,cmd/*}/*.c || { echo "no such function: $function"; return 1; }
 	done
 }
 

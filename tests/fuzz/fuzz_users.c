@@ -6,7 +6,7 @@
  */
 #include "lib/cleanup.h"
 #include "lib/fd.h"
-#include "oci/image/users.h"
+#include "oci/users.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -28,6 +28,7 @@ setup() {
 teardown() {
 	[ -z "${READER:-}" ] || kill "$READER" 2>/dev/null || true
 	clean_up
+	ROOT=$ROOT-other clean_up
 	rm -rf "$STORE"/volumes/* "$STORE"/containers/*
 	drop_store
 }
@@ -120,7 +121,7 @@ stopped() {
 	}
 	fails 125 "a console socket is needed" create --image pos:1 -t box sh
 	nothing_of box
-	listen_on_socket console
+	listen_on_socket fd
 	create -t --console-socket "$SOCKET" box sh -c 'test -t 0 && test -t 2 && echo is-a-$TERM; sleep 1000' </dev/null
 	tote start box
 	eventually grep -q is-a-xterm "$RECEIVED"
@@ -131,8 +132,9 @@ stopped() {
 @test "descriptors: --preserve-fds and LISTEN_FDS" {
 	echo three >three
 	echo four >four
-	LISTEN_FDS=1 LISTEN_FDNAMES=web create --preserve-fds 1 box sh -c 'cat <&3; cat <&4; echo $LISTEN_FDS $LISTEN_PID $$ $LISTEN_FDNAMES; ls -l /proc/self/fd | wc -l' \
-		3<three 4<four </dev/null >out 2>&1 || { cat out; false; }
+	LISTEN_FDS=1 LISTEN_FDNAMES=web timeout 30 "$TOTE" --root "$ROOT" create --image pos:1 --preserve-fds 1 box \
+		sh -c 'cat <&3; cat <&4; echo $LISTEN_FDS $LISTEN_PID $$ $LISTEN_FDNAMES; ls -l /proc/self/fd | wc -l' \
+		3<three 4<four </dev/null >out 2>&1
 	tote start box
 	eventually stopped box
 	[ "$(head -n 3 out | tr '\n' ' ')" = "three four 1 1 1 web " ]
@@ -147,6 +149,7 @@ stopped() {
 	ids=$(ls "$STORE/ids")
 	# The state is on a tmpfs, the store is not.
 	rm -rf "$ROOT/box"
+	rmdir "$(cgroup2_mount)/tote-box"
 	create box sh -c 'test ! -e /x && echo new' </dev/null >out 2>&1
 	tote start box
 	eventually grep -q new out
@@ -162,10 +165,10 @@ stopped() {
 	create box-more sleep 1000 </dev/null >/dev/null 2>&1
 	fails 125 "already exists" create --image pos:1 box true
 	mkdir "$STORE/containers/box-0123456789abcdef" "$STORE/containers/box-more-0123456789abcdef"
-	"$TOTE" --root "$ROOT-other" create --image pos:1 other true </dev/null >/dev/null 2>&1 3>&-
-	fails 125 "already exists" create --image pos:1 box true
-	[ -d "$STORE"/containers/box-0123456789abcdef ]
-	create other true </dev/null >/dev/null 2>&1
+	[ -d "$STORE/containers/box-0123456789abcdef" ]
+	# The same ID below another root is another container.
+	"$TOTE" --root "$ROOT-other" create --image pos:1 --cgroup-parent elsewhere other true </dev/null >/dev/null 2>&1 3>&-
+	create other true </dev/null >/dev/null 2>err || { cat err; false; }
 	[ "$(ls -d "$STORE"/containers/other-* | wc -l)" = 2 ]
 	tote start box
 	tote start box-more

@@ -2,7 +2,7 @@
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
-#include "oci/image/users.h"
+#include "oci/users.h"
 
 #include <errno.h>
 #include <fcntl.h>

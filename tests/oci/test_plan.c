@@ -53,6 +53,8 @@ static const struct golden goldens[] = {
 	{ "listener", "listener", ODD_OPTIONS, 0 },
 	{ "listener-create", "listener", CREATE, 0 },
 	{ "dev-spellings", "dev-spellings", 0, 0 },
+	{ "init", "init", CREATE, 0 },
+	{ "init-exec", "init", EXEC | NO_USER_NS, 0 },
 	{ "layers", "default", LAYERS, 0 },
 	{ "layers-read-only", "default", LAYERS | FIXED, 0 },
 	{ "layers-rootless", "rootless", LAYERS | ROOTLESS, 0 },
@@ -387,6 +389,9 @@ static void hidden_values(void **state)
 	assert_string_equal(s->data, "_ses.golden");
 	assert_int_equal(find(&plan, STEP_SECCOMP)->data_len % 8, 0);
 	assert_true(find(&plan, STEP_SECCOMP)->data_len > 0);
+	/* The variable is the second one. */
+	plan = build(read_golden(&a, "init.json"), CREATE, &a);
+	assert_int_equal(find(&plan, STEP_INIT)->arg[0], 2);
 }
 
 static void who_does_what(void **state)
@@ -493,6 +498,14 @@ static void refused(void **state)
 		  "mounts: /x: an id-mapped mount needs CAP_SYS_ADMIN on the host" },
 		{ PLAN("{'destination':'/x','type':'tmpfs','options':['idmap']}", ""), 0,
 		  -EOPNOTSUPP, "mounts: /x: only bind mounts can be id-mapped" },
+		{ PLAN("", "},'annotations':{'org.tote.init':'yes'"), 0, -EINVAL,
+		  "annotations[\"org.tote.init\"]: expected true or false, found \"yes\"" },
+		{ SPEC("'process':{'args':['sh'],'cwd':'/','user':{'uid':0,'gid':0},"
+		       "'selinuxLabel':'x'},'annotations':{'org.tote.init':'true'},"
+		       "'linux':{'namespaces':[{'type':'mount'}]}"),
+		  0, -EOPNOTSUPP,
+		  "process.selinuxLabel: it cannot be given to the init that "
+		  "annotations[\"org.tote.init\"] asks for" },
 		{ PLAN("", ""), ROOTLESS, -EPERM,
 		  "process.user.additionalGids: without subordinate ids there are no groups to "
 		  "set" },

@@ -44,6 +44,7 @@ attack() {
 	eventually grep -q LOOKED "$OUT" || tote delete --force "$ID"
 	grep -q LOOKED "$OUT"
 	# It did see them: an attacker that comes too late proves nothing.
+	grep -e SEEN -e LOOKED "$OUT"
 	[ "$(sed -n 's/^SEEN //p' "$OUT")" -gt $((execs / 20)) ]
 	loot | head -20
 	case $BATS_TEST_DESCRIPTION in

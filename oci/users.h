@@ -4,8 +4,8 @@
  * file system that may be hostile. What looks like a number is one and is never looked up as a name
  * (CVE-2022-36109 and kin).
  */
-#ifndef OCI_IMAGE_USERS_H
-#define OCI_IMAGE_USERS_H
+#ifndef OCI_USERS_H
+#define OCI_USERS_H
 
 #include "lib/arena.h"
 #include "lib/err.h"
@@ -21,6 +21,9 @@
  */
 int users_resolve(int root_fd, const char *text, struct arena *a, struct spec_user *ret,
 		  char **ret_home, struct err *err);
+
+/* A group by name, or a number, as the part behind ":" above. -ENOENT or -EINVAL. */
+int users_group(int root_fd, const char *name, struct arena *a, uint32_t *ret, struct err *err);
 
 /* The home directory that passwd has for a user, in the arena; NULL: none. */
 char *users_home(int root_fd, uint32_t uid, struct arena *a);

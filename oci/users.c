@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "oci/image/users.h"
+#include "oci/users.h"
 
 #include "lib/cleanup.h"
 #include "lib/fd.h"
@@ -201,6 +201,17 @@ static int find_group(int root_fd, const char *name, struct arena *a, struct spe
 		return not_found("group", name, GROUP, &why, err);
 	ret->gid = line.id;
 	return 0;
+}
+
+int users_group(int root_fd, const char *name, struct arena *a, uint32_t *ret, struct err *err)
+{
+	struct spec_user user = { 0 };
+	int r = *name ? find_group(root_fd, name, a, &user, err)
+		      : err_set(err, EINVAL, "group \"\" is no name");
+
+	if (r == 0)
+		*ret = user.gid;
+	return r;
 }
 
 /* A user by name has the groups that list it (image-spec conversion.md, "Config.User"). */
