@@ -130,6 +130,8 @@ install-share:
 		install -d $(DESTDIR)$(PREFIX)/share/tote/$$(dirname $$f); \
 		sed 's|@PREFIX@|$(PREFIX)|g' share/$$f | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/tote/$$f || exit; \
 	done
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|g' share/systemd/tote.service | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/tote.service
 
 FORMATTED := $(wildcard lib/*.[ch] cgroups/*.[ch] netns/*.[ch] oci/*.[ch] oci/image/*.[ch] oci/supervise/*.[ch] cmd/*.[ch] cmd/*/*.[ch] tests/*/*.[ch])
 format:

@@ -14,7 +14,7 @@ int client_fail(const struct err *err)
 {
 	int code = fail(err);
 
-	if (err->code == -ENOENT)
+	if (err->code == -CLIENT_NO_SUCH)
 		return EXIT_NO_SUCH;
 	return err->code == -ECONNREFUSED ? EXIT_NO_SUPERVISOR : code;
 }
@@ -78,7 +78,7 @@ int client_list(struct client *c, struct strv *ret, struct err *err)
 
 static int no_project(const struct client *c, struct err *err)
 {
-	return err_set(err, ENOENT, "no such project: %s (tote status lists what there is)",
+	return err_set(err, CLIENT_NO_SUCH, "no such project: %s (tote status lists what there is)",
 		       c->name);
 }
 
@@ -94,7 +94,8 @@ static int choose_only_one(struct client *c, bool all, struct err *err)
 	if (names.count == 1)
 		return client_load(c, names.items[0], err);
 	if (!names.count)
-		return err_set(err, ENOENT, "no project: no Compose file here, and nothing is up");
+		return err_set(err, CLIENT_NO_SUCH,
+			       "no project: no Compose file here, and nothing is up");
 	for_each (name, &names)
 		buf_addf(&text, "%s%s", name == names.items ? "" : ", ", *name);
 	return err_set(err, EINVAL, "which project? Choose one of %s with --project",
@@ -118,8 +119,8 @@ int client_check_services(const struct client *c, char **services, struct err *e
 {
 	for (; *services; services++)
 		if (!desired_find(&c->project, *services))
-			return err_set(err, ENOENT, "no such service: %s of project %s", *services,
-				       c->name);
+			return err_set(err, CLIENT_NO_SUCH, "no such service: %s of project %s",
+				       *services, c->name);
 	return 0;
 }
 
@@ -177,7 +178,7 @@ static void tell(const struct json_value *answer)
 static int code_of_words(struct err *err)
 {
 	if (strncmp(err->msg, "no such ", 8) == 0)
-		err->code = -ENOENT;
+		err->code = -CLIENT_NO_SUCH;
 	return err->code;
 }
 

@@ -9,6 +9,8 @@
 #include "cmd/tote-compose/compose.h"
 #include "oci/supervise/instance.h"
 
+#include <errno.h>
+
 /* Besides 0 and 1; tote-status(8) has the list. */
 enum client_exit {
 	EXIT_NOT_UP = 2,	/* something is not as it should be: status */
@@ -16,7 +18,10 @@ enum client_exit {
 	EXIT_NO_SUCH = 4,	/* project or service */
 };
 
-/* Logs err and returns the exit code for it: -ENOENT is EXIT_NO_SUCH, -ECONNREFUSED is
+/* What a project or a service that is not there is: a missing file or program is something else. */
+#define CLIENT_NO_SUCH ENXIO
+
+/* Logs err and returns the exit code for it: -CLIENT_NO_SUCH is EXIT_NO_SUCH, -ECONNREFUSED is
  * EXIT_NO_SUPERVISOR, all else 1. */
 int client_fail(const struct err *err);
 
@@ -38,7 +43,7 @@ struct client {
 
 /*
  * Finds the project that the options mean: the named one, else that of the Compose file here, else
- * the only one that the box has. all: where neither is named nor a file here, all are meant. -ENOENT:
+ * the only one that the box has. all: where neither is named nor a file here, all are meant. -CLIENT_NO_SUCH:
  * no such project, or none at all. -EINVAL: there are several.
  */
 int client_find(struct client *c, const struct project_options *o, bool all, struct err *err);
@@ -46,7 +51,7 @@ int client_find(struct client *c, const struct project_options *o, bool all, str
 int client_load(struct client *c, const char *name, struct err *err);
 /* The names of the projects that are stored. */
 int client_list(struct client *c, struct strv *ret, struct err *err);
-/* -ENOENT for the first of the words that is no service of the project. */
+/* -CLIENT_NO_SUCH for the first of the words that is no service of the project. */
 int client_check_services(const struct client *c, char **services, struct err *err);
 void client_done(struct client *c);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the verbs of tote-compose share: which Compose file and which project a command is about, and the
- * verbs themselves. up.c and what it rests on turn the file into a desired project; all other verbs ask
- * the supervisor, or read its files (oci/supervise/).
+ * What the verbs of tote-compose share: which Compose file and which project a command is about,
+ * and the verbs themselves. up.c and what it rests on turn the file into a desired project; all
+ * other verbs ask the supervisor, or read its files (oci/supervise/).
  */
 #ifndef CMD_TOTE_COMPOSE_COMPOSE_H
 #define CMD_TOTE_COMPOSE_COMPOSE_H

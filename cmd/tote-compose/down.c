@@ -85,7 +85,7 @@ static int remove_volumes(struct client *c, const struct strv *names, struct err
 	if (r == 0)
 		r = store_open(path, false, &store, err);
 	if (r < 0)
-		return r;
+		return r == -ENOENT ? 0 : r;
 	volumes = fd_open(store.fd, "volumes", O_RDONLY | O_DIRECTORY);
 	/* As who makes one does. */
 	if (volumes < 0 || flock(volumes, LOCK_EX) < 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Variables in the values of a Compose file (compose-spec, "Interpolation"): $VAR, ${VAR}, ${VAR:-d}, ${VAR-d},
- * ${VAR:?e}, ${VAR?e}, ${VAR:+r}, ${VAR+r}, nested, and $$ for a dollar sign; and the files that
- * variables are in (.env, env_file). Nothing here reads files or the process's environment by itself.
+ * Variables in the values of a Compose file (compose-spec, "Interpolation"): $VAR, ${VAR},
+ * ${VAR:-d}, ${VAR-d}, ${VAR:?e}, ${VAR?e}, ${VAR:+r}, ${VAR+r}, nested, and $$ for a dollar sign;
+ * and the files that variables are in (.env, env_file). Nothing here reads files or the process's
+ * environment by itself.
  */
 #ifndef CMD_TOTE_COMPOSE_INTERPOLATE_H
 #define CMD_TOTE_COMPOSE_INTERPOLATE_H
@@ -45,8 +46,9 @@ int interpolate(struct interpolation *in, const char *text, const char **ret, st
 int interpolate_tree(struct interpolation *in, struct yaml_node *root, struct err *err);
 
 /*
- * Appends what a file of "NAME=VALUE" lines says: '...' as it is, "..." with escapes and variables, others with variables and without a comment behind
- * " #". A line "NAME" takes the value from known; so do variables in values, after those of the file itself. -EINVAL: "FILE:LINE: ...".
+ * Appends what a file of "NAME=VALUE" lines says: '...' as it is, "..." with escapes and variables,
+ * others with variables and without a comment behind " #". A line "NAME" takes the value from
+ * known; so do variables in values, after those of the file itself. -EINVAL: "FILE:LINE: ...".
  */
 int variables_parse(const char *text, const char *file, const struct variables *known,
 		    struct variables *ret, struct err *err);

@@ -141,8 +141,8 @@ static int load_one(const char *path, struct arena *a, struct yaml_node **ret, s
 	return r;
 }
 
-/* In the one form that does not depend on where the command is typed: paths below it are part of what a
- * container is made from. */
+/* In the one form that does not depend on where the command is typed: paths below it are part of
+ * what a container is made from. */
 static int set_directory(struct composition *c, struct arena *a, struct err *err)
 {
 	const char *path = c->files.items[0];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the command line to a project in words: which Compose files are meant, what variables they may use,
- * and what they say together. Reads files, and changes nothing.
+ * From the command line to a project in words: which Compose files are meant, what variables they
+ * may use, and what they say together. Reads files, and changes nothing.
  */
 #ifndef CMD_TOTE_COMPOSE_LOAD_H
 #define CMD_TOTE_COMPOSE_LOAD_H

@@ -110,8 +110,8 @@ static int find_places(struct client *c, char **words, size_t count, struct plac
 		const struct desired_service *s = service_of(c, *word);
 
 		if (!s)
-			return err_set(err, ENOENT, "no such service: %s of project %s", *word,
-				       c->name);
+			return err_set(err, CLIENT_NO_SUCH, "no such service: %s of project %s",
+				       *word, c->name);
 		add_place(ret, s);
 	}
 	if (!*words)
@@ -222,7 +222,7 @@ static int run(char **args, size_t count, void *opts)
 
 	if (r == 0)
 		r = client_find(&c, &o->project, false, &err);
-	if (r == -ENOENT && has_files(&c)) {
+	if (r == -CLIENT_NO_SUCH && has_files(&c)) {
 		r = 0;
 	} else if (r == 0) {
 		places.files = false;

@@ -14,7 +14,7 @@ struct logs_view {
 	bool follow, timestamps, prefix;
 };
 
-/* Prints them on stdout, with follow until it is ended by a signal. -ENOENT: one of the services has
+/* Prints them on stdout, with follow until it is ended by a signal. -CLIENT_NO_SUCH: one of the services has
  * no log. */
 int logs_show(const struct logs_view *v, struct err *err);
 

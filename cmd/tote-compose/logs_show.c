@@ -239,7 +239,8 @@ static int check_found(const struct show *s, struct err *err)
 			found |= strncmp((*label)->name, *name, len) == 0 &&
 				 (!(*label)->name[len] || (*label)->name[len] == '-');
 		if (!found)
-			return err_set(err, ENOENT, "%s has no log in %s", *name, s->view->dir);
+			return err_set(err, CLIENT_NO_SUCH, "%s has no log in %s", *name,
+				       s->view->dir);
 	}
 	return 0;
 }

@@ -42,13 +42,8 @@ static int read_network_mode(struct reader *r, const struct yaml_node *n, void *
 		return read_error(r, n,
 				  "an update gives a service's container another name: put "
 				  "both on one network");
-	*(const char **)out = text;
+	*(const char **)out = *text ? text : NULL;
 	return 0;
-}
-
-static int read_profiles(struct reader *r, const struct yaml_node *n, void *out, const void *arg)
-{
-	return read_strv(r, n, out, arg);
 }
 
 static int read_platform(struct reader *r, const struct yaml_node *n, void *out, const void *arg)
@@ -202,7 +197,7 @@ static const struct read_key service_keys[] = {
 	{ "pre_stop", read_refuse, 0, "tote has no such hooks: let the program handle its signal" },
 	{ "privileged", read_false, 0,
 	  "no container has all rights: name what it needs by cap_add and devices" },
-	{ "profiles", read_profiles, OFFSET(profiles) },
+	{ "profiles", read_strv, OFFSET(profiles) },
 	{ "provider", read_refuse, 0, "tote has no providers" },
 	{ "pull_policy", read_one_of, 0, &pull_only },
 	{ "pull_refresh_after", read_refuse, 0, "nothing is pulled here" },

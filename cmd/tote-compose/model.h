@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a Compose file says, as structs: names as in the Compose specification, in snake case. model*.c read
- * it and judge what one place can be judged by; translate*.c make a desired project of it.
+ * What a Compose file says, as structs: names as in the Compose specification, in snake case.
+ * model*.c read it and judge what one place can be judged by; translate*.c make a desired project
+ * of it.
  */
 #ifndef CMD_TOTE_COMPOSE_MODEL_H
 #define CMD_TOTE_COMPOSE_MODEL_H

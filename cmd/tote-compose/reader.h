@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A YAML tree into structs, by tables of keys, as lib/json.h does it for JSON: model*.c declare what a
- * Compose file may say, these read it. Every key that the Compose specification has stands in a table:
- * done, or refused with the reason. Errors carry file, line and path:
- * "compose.yaml:7: services.web.build: tote builds no images".
+ * A YAML tree into structs, by tables of keys, as lib/json.h does it for JSON: model*.c declare
+ * what a Compose file may say, these read it. Every key that the Compose specification has stands
+ * in a table: done, or refused with the reason. Errors carry file, line and path: "compose.yaml:7:
+ * services.web.build: tote builds no images".
  */
 #ifndef CMD_TOTE_COMPOSE_READER_H
 #define CMD_TOTE_COMPOSE_READER_H
@@ -52,12 +52,12 @@ int read_member(struct reader *r, const char *key, size_t index, read_value *rea
 /* A single value's text; NULL after an error for anything else. */
 const char *read_scalar(struct reader *r, const struct yaml_node *n);
 
-/* Structures. Keys with "x-" in front are passed over, unless the table names them; so is a value of
- * nothing. Others that the table lacks are errors. */
+/* Structures. Keys with "x-" in front are passed over, unless the table names them; so is a value
+ * of nothing. Others that the table lacks are errors. */
 read_value read_map;	 /* an embedded struct; arg: struct read_table */
 read_value read_map_ptr; /* a pointer to a struct in the arena; arg: struct read_table */
-/* LIST() of structs; arg: struct read_list_of. read_named_list: from a map, where the first member of the
- * struct, a char *, takes the key; a value of nothing is handed on to the element's reader. */
+/* LIST() of structs; arg: struct read_list_of. read_named_list: from a map, where the first member
+ * of the struct, a char *, takes the key; a value of nothing is handed on to the element's reader. */
 read_value read_list, read_named_list;
 struct read_list_of {
 	read_value *read;
@@ -106,10 +106,11 @@ int parse_duration(const char *text, uint32_t *ret_ms);
 int parse_bytes(const char *text, uint64_t *ret);
 /* Decimal, or 0x.., 0o.., 0.. as Compose's parser of YAML takes a plain number. */
 int parse_integer(const char *text, bool prefixes, uint64_t *ret);
-/* What Compose's parser makes of a plain scalar that is a number or a boolean when it becomes text again: 0x10 is "16", 1.50 is "1.5".
- * In the arena, or text itself. */
+/* What Compose's parser makes of a plain scalar that is a number or a boolean when it becomes text
+ * again: 0x10 is "16", 1.50 is "1.5". In the arena, or text itself. */
 const char *canonical_text(const struct yaml_node *n, struct arena *a);
-/* Splits as a shell does, without expanding anything. NULL: a quotation mark without its second, or a "\" at the end. */
+/* Splits as a shell does, without expanding anything. NULL: a quotation mark without its second, or
+ * a "\" at the end. */
 bool split_words(const char *text, struct arena *a, struct strv *ret);
 
 /* Adds to a list; both in the arena, NULL-terminated. */

@@ -86,7 +86,7 @@ static int choose(struct json_value *projects, const struct client *c, char **se
 		return 0;
 	keep(projects, names);
 	if (!projects->count)
-		return err_set(err, ENOENT, "no such project: %s", c->name);
+		return err_set(err, CLIENT_NO_SUCH, "no such project: %s", c->name);
 	list = (struct json_value *)json_get(projects->first, "services");
 	if (*services && list && list->kind == JSON_ARRAY)
 		keep(list, services);

@@ -140,10 +140,22 @@ static const char *clean(const char *text, struct arena *a)
 	return copy;
 }
 
-static const char *why_of(const struct json_value *service, const struct json_value *instance)
+/* Nothing is wrong with the service then, but somebody should know. */
+static const char *lost_text(const struct json_value *instance, struct arena *a)
 {
-	const char *words[] = { text_of(instance, "why"), text_of(service, "why"),
-				text_of(instance, "healthWhy"), text_of(instance, "note") };
+	long long lost = number_of(instance, "logDropped");
+
+	return lost > 0 ? arena_printf(a, "%lld KiB of its log are lost: disk full, or no journal",
+				       (lost + 1023) / 1024)
+			: "";
+}
+
+static const char *why_of(const struct json_value *service, const struct json_value *instance,
+			  struct arena *a)
+{
+	const char *words[] = { text_of(instance, "why"),	text_of(service, "why"),
+				text_of(instance, "healthWhy"), text_of(instance, "note"),
+				text_of(service, "note"),	lost_text(instance, a) };
 
 	for (size_t n = 0; n < ARRAY_SIZE(words); n++)
 		if (*words[n])
@@ -174,7 +186,7 @@ static void add_row(struct rows *rows, const struct json_value *project,
 	row->cells[HEALTH] = clean(text_of(instance, "health"), a);
 	row->cells[RESTARTS] = arena_printf(a, "%lld", number_of(instance, "restarts"));
 	row->cells[UPTIME] = uptime_text(instance, a);
-	row->cells[WHY] = clean(why_of(service, instance), a);
+	row->cells[WHY] = clean(why_of(service, instance, a), a);
 }
 
 /* Calls each for every instance, and for every service without one. */

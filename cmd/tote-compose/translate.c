@@ -50,7 +50,7 @@ int translate_error(struct translating *t, const struct yaml_node *n,
 	return err_set(t->err, EINVAL, "%s:%u: services.%s: %s", n->file, n->line, s->name, words);
 }
 
-/* Without "." and ".." at the beginning of what is below the file's directory, for people's eyes. */
+/* Without "." and ".." at the beginning of what is below the file's directory. */
 char *translate_path(struct translating *t, const char *path)
 {
 	const char *base = t->o->directory;
@@ -158,7 +158,7 @@ static void health_command(struct translating *t, const struct strv *test,
 	ret->command = w.v;
 }
 
-/* A probe of x-tote before a test of the file before that of the image; times in that order, each. */
+/* A probe of x-tote before a test of the file before that of the image, and so for its times. */
 static int translate_health(struct translating *t, const struct compose_service *s,
 			    const struct compose_health *image, bool restarts,
 			    struct desired_health *ret)
@@ -185,11 +185,32 @@ static int translate_health(struct translating *t, const struct compose_service 
 	return 0;
 }
 
+/* The supervisor holds the socket, so that nothing else can have its port. */
+static int check_listen(struct translating *t, const struct compose_service *s, const char *listen)
+{
+	const char *colon = strrchr(listen, ':');
+	uint64_t port = 0;
+
+	parse_integer(colon ? colon + 1 : listen, false, &port);
+	for_each (p, &s->ports)
+		if (port >= p->host && port <= p->host_end)
+			return translate_error(t, p->node, s,
+					       "ports: x-tote.activate listens on port %llu",
+					       (unsigned long long)port);
+	return 0;
+}
+
 static int translate_activate(struct translating *t, const struct compose_service *s,
 			      struct desired_service *ret)
 {
 	const struct compose_activate *from = s->extension.activate;
 
+	for (size_t i = 0; from && i < from->listen.count; i++) {
+		int r = check_listen(t, s, from->listen.items[i]);
+
+		if (r < 0)
+			return r;
+	}
 	if (!from)
 		return 0;
 	if (s->scale.value > 1)
@@ -310,6 +331,21 @@ static void add_with_depends(struct translating *t, const char *name)
 	}
 }
 
+/* Who waits for the health of what has none would wait for ever. */
+static int check_conditions(struct translating *t, const struct compose_service *s)
+{
+	for_each (d, &s->depends_on) {
+		const struct desired_service *other = desired_find(&t->ret->project, d->service);
+
+		if (d->condition == DEPEND_HEALTHY && other && other->health.kind == HEALTH_NONE)
+			return translate_error(t, d->node, s,
+					       "depends_on: \"%.60s\" has no healthcheck, and its "
+					       "image none",
+					       d->service);
+	}
+	return 0;
+}
+
 static int translate_all(struct translating *t)
 {
 	struct desired_project *p = &t->ret->project;
@@ -330,6 +366,12 @@ static int translate_all(struct translating *t)
 	}
 	if (!p->services.count)
 		return err_set(t->err, EINVAL, "%s: no service without a profile", t->o->source);
+	for_each (s, &t->file->services) {
+		int r = t->active[s - t->file->services.items] ? check_conditions(t, s) : 0;
+
+		if (r < 0)
+			return r;
+	}
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From what a Compose file says to what should run: a desired project, in which nothing is left that has
- * to be looked up, and what has to be there before it can run. Everything of the host that this needs
- * comes through struct surroundings, so that tests have their own.
+ * From what a Compose file says to what should run: a desired project, in which nothing is left
+ * that has to be looked up, and what has to be there before it can run. Everything of the host that
+ * this needs comes through struct surroundings, so that tests have their own.
  */
 #ifndef CMD_TOTE_COMPOSE_TRANSLATE_H
 #define CMD_TOTE_COMPOSE_TRANSLATE_H

@@ -66,7 +66,8 @@ static bool has_address(const struct compose_attachment *at)
 	return at->ipv4_address || at->ipv6_address || at->mac_address;
 }
 
-/* --ip and --mac-address are the first network's: one that has them goes there, if priority lets it. */
+/* --ip and --mac-address are the first network's: one that has them goes there, if priority lets
+ * it. */
 static bool goes_before(const struct compose_attachment *a, const struct compose_attachment *b)
 {
 	if (priority_of(a) != priority_of(b))

@@ -15,8 +15,8 @@ struct up_changes {
 	size_t count;
 };
 
-/* up_plan.c: what would change, from what is stored, for when no supervisor can be asked. services as in
- * struct translation. */
+/* up_plan.c: what would change, from what is stored, for when no supervisor can be asked. services
+ * as in struct translation. */
 void up_compare(const struct desired_project *now, const struct desired_project *wanted,
 		const struct strv *services, struct arena *a, struct up_changes *ret);
 /* Aligned lines, or JSON objects, one a line. */

@@ -31,7 +31,7 @@ static int make_network(const struct needed_network *n, struct arena *a, struct 
 	memcpy(argv + 2, n->words.items, n->words.count * sizeof(char *));
 	r = proc_run(path, argv, NULL, NULL, NETWORK_TIMEOUT_MS, NULL, err);
 	if (r == 0)
-		log_warning("made the network %s", n->name);
+		fprintf(stderr, "made the network %s\n", n->name);
 	return r == 0 ? 0 : err_prefix(err, "network %s", n->name);
 }
 
@@ -59,7 +59,7 @@ static int make_directory(const char *path, struct err *err)
 		return 0;
 	if (root < 0 || fd_make_path_in_root(root, path, 0755) < 0)
 		return err_errno(err, "make %s, which a service mounts", path);
-	log_warning("made the directory %s, which a service mounts", path);
+	fprintf(stderr, "made the directory %s, which a service mounts\n", path);
 	return 0;
 }
 
@@ -144,8 +144,8 @@ static int start_supervisor(struct err *err)
 	r = proc_run(path, argv, NULL, NULL, SUPERVISOR_TIMEOUT_MS, NULL, err);
 	if (r != 0)
 		return err_prefix(err, "start the supervisor");
-	log_warning("started the supervisor: it ends with this host, and does not come back by "
-		    "itself (tote-supervise(8))");
+	fprintf(stderr, "started a supervisor: after a reboot it does not come back by itself "
+			"(tote-supervise(8))\n");
 	return 0;
 }
 

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define BLANKS " \t\r"
+/* They are looked up one by one. */
+#define MAX_VARIABLES 10000
 
 struct reading {
 	const char *p, *file;
@@ -26,7 +28,7 @@ static void skip(struct reading *r, const char *set)
 	r->p += strspn(r->p, set);
 }
 
-/* A copy of text in which variables are replaced by what is known and by what the file said so far. */
+/* A copy of text with variables replaced by what is known and what the file said so far. */
 static int replace(struct reading *r, const char *text, const char **ret)
 {
 	struct interpolation in;
@@ -127,9 +129,12 @@ static int read_line(struct reading *r)
 		r->p += strcspn(r->p, "\n");
 		value = variables_get(r->known, name);
 	}
-	if (result == 0 && value)
-		variables_add(r->ret, name, value);
-	return result;
+	if (result < 0 || !value)
+		return result;
+	if (r->ret->count == MAX_VARIABLES)
+		return bad(r, "more than 10000 variables");
+	variables_add(r->ret, name, value);
+	return 0;
 }
 
 int variables_parse(const char *text, const char *file, const struct variables *known,

@@ -72,7 +72,8 @@ static int new_node(struct yaml_loader *l, const yaml_event_t *e, enum yaml_kind
 
 #define CORE_TAG "tag:yaml.org,2002:"
 
-/* Tags that say what is to be seen anyway; "!!str" makes a string of what looks like something else. */
+/* Tags that say what is to be seen anyway; "!!str" makes a string of what looks like something
+ * else. */
 static int check_tag(struct yaml_loader *l, const yaml_event_t *e, bool *ret_string)
 {
 	static const char *const known[] = { "str", "int", "float", "bool", "null", "map", "seq" };

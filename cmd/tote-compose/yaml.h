@@ -2,8 +2,8 @@
 /*
  * YAML to a tree of values with their places, for the Compose file's model: libyaml's events, with
  * anchors and merge keys ("<<") resolved. One document, at most 4 MiB, 64 levels and 100,000 values
- * after aliases are resolved, so that a few lines cannot ask for the whole memory. A key that appears
- * twice is an error. Only yaml*.c know libyaml.
+ * after aliases are resolved, so that a few lines cannot ask for the whole memory. A key that
+ * appears twice is an error. Only yaml*.c know libyaml.
  */
 #ifndef CMD_TOTE_COMPOSE_YAML_H
 #define CMD_TOTE_COMPOSE_YAML_H
@@ -35,8 +35,8 @@ struct yaml_node {
 	struct yaml_node *first, *next;
 };
 
-/* An empty document is an empty map. file is for messages ("FILE:LINE: ...") and has to live as long as
- * the tree. 0 or -EINVAL, -E2BIG beyond a limit. */
+/* An empty document is an empty map. file is for messages ("FILE:LINE: ...") and has to live as
+ * long as the tree. 0 or -EINVAL, -E2BIG beyond a limit. */
 int yaml_load(const char *text, size_t len, const char *file, struct arena *a,
 	      struct yaml_node **ret, struct err *err);
 

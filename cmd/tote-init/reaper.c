@@ -15,6 +15,15 @@
 
 #define STATUS_SIGNALED 128 /* and the signal: as shells have it */
 
+/* 32-bit ARM divides by a function that needs a C library. */
+#ifdef __arm__
+#define TENTH(n) ((unsigned int)((n)*UINT64_C(0xcccccccd) >> 35))
+#define LAST_DIGIT(n) ((n)-TENTH(n) * 10)
+#else
+#define TENTH(n) ((n) / 10)
+#define LAST_DIGIT(n) ((n) % 10)
+#endif
+
 /* The kernel's sigset_t, on all architectures that we know. */
 typedef uint64_t mask_t;
 
@@ -67,8 +76,8 @@ static void set_listen_pid(struct init *in, uint64_t place, unsigned int pid)
 {
 	char *p = in->listen_pid + sizeof(in->listen_pid) - 1;
 
-	for (; pid; pid /= 10)
-		*--p = (char)('0' + pid % 10);
+	for (; pid; pid = TENTH(pid))
+		*--p = (char)('0' + LAST_DIGIT(pid));
 	p -= sizeof(PLAN_LISTEN_PID) - 1;
 	memcpy(p, PLAN_LISTEN_PID, sizeof(PLAN_LISTEN_PID) - 1);
 	/* For relocate(). */

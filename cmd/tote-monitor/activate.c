@@ -19,6 +19,7 @@
 /* How often the kernel is asked for connections; its tables are long. */
 #define LOOK_MIN_MS 250
 #define LOOK_MAX_MS 15000
+#define SAVE_MS 20
 
 static void is_idle(struct loop_timer *timer);
 static void look(struct loop_timer *timer);
@@ -80,12 +81,23 @@ static void wake(struct activate *a)
 	}
 }
 
+static void save(struct loop_timer *timer)
+{
+	monitor_save(container_of(timer, struct activate, save)->m);
+}
+
+/* Numbers for people, which nobody who has connected should wait for. */
+static void save_soon(struct activate *a)
+{
+	loop_timer_set(&a->m->loop, &a->save, SAVE_MS, save);
+}
+
 static void count_connections(struct activate *a, uint64_t count)
 {
 	if (a->m->status.connections == count)
 		return;
 	a->m->status.connections = count;
-	monitor_save(a->m);
+	save_soon(a);
 }
 
 static void start_idle(struct activate *a)
@@ -215,7 +227,7 @@ static void now_running(struct activate *a, enum monitor_state from)
 {
 	if (from == MS_FROZEN || a->by_caller) {
 		a->m->status.activations++;
-		monitor_save(a->m);
+		save_soon(a);
 	}
 	a->by_caller = false;
 	a->used = loop_now();

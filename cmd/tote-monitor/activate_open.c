@@ -139,6 +139,7 @@ void activate_close(struct monitor *m)
 	m->activate = NULL;
 	loop_timer_clear(&a->idle);
 	loop_timer_clear(&a->again);
+	loop_timer_clear(&a->save);
 	activate_listen(a, false);
 	for (size_t i = 0; i < a->count; i++)
 		close(a->fds[i]);

@@ -37,7 +37,7 @@ struct activate {
 	bool lame;	/* not all sockets are known: it stays awake */
 	bool by_caller; /* this start is for somebody who connected */
 	int64_t used;	/* hand_over: when a connection was last seen */
-	struct loop_timer idle, again;
+	struct loop_timer idle, again, save;
 };
 
 /* "8080", "127.0.0.1:8080", "[::1]:8080". 0 or -EINVAL. */

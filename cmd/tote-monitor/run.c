@@ -122,7 +122,8 @@ int run_init(struct monitor *m, struct err *err)
 	sigemptyset(&set);
 	for (size_t i = 0; i < ARRAY_SIZE(mine); i++)
 		sigaddset(&set, mine[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return err_errno(err, "block signals");
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0 || loop_add(&m->loop, &m->signals, fd, EPOLLIN, signals_ready) < 0)
 		return err_errno(err, "receive signals");

@@ -195,22 +195,21 @@ static void request_ready(struct loop_source *source, uint32_t events)
 
 static void take_client(struct metrics *m, int client_fd)
 {
-	autofd fd = client_fd;
 	struct metrics_client *c = calloc(1, sizeof(*c));
 
-	if (!c)
-		return;
-	c->metrics = m;
-	if (loop_add(&m->sup->loop, &c->source, fd, EPOLLIN, request_ready) < 0) {
-		free(c);
+	if (!c) {
+		close(client_fd);
 		return;
 	}
-	c->fd = take_fd(&fd);
+	c->metrics = m;
+	c->fd = client_fd;
 	list_add(&m->clients, &c->link);
 	m->client_count++;
 	loop_timer_set(&m->sup->loop, &c->timer, METRICS_PATIENCE_MS, too_slow);
 	if (m->client_count >= METRICS_CLIENTS)
 		set_listening(m, false);
+	if (loop_add(&m->sup->loop, &c->source, c->fd, EPOLLIN, request_ready) < 0)
+		drop(c);
 }
 
 void metrics_client_comes(struct loop_source *source, uint32_t events)

@@ -121,6 +121,7 @@ static void late(struct loop_timer *timer)
 static int is_up(const struct instance *i, char *why, size_t size)
 {
 	const struct instance_exit *e = instance_record_last(&i->record);
+	int64_t due;
 	bool done = i->phase == PHASE_REST &&
 		    (i->decision.reason == REASON_DONE || i->decision.reason == REASON_GIVEN_UP);
 

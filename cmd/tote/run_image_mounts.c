@@ -64,9 +64,10 @@ static int find_volume(struct imaging *im, const struct mount_wish *w, const cha
 
 static int find_path(struct imaging *im, const struct mount_wish *w, char **ret_source)
 {
+	autofree char *path = absolute(w->source);
 	autofd top = -1;
 
-	*ret_source = absolute(w->source);
+	*ret_source = arena_strdup(&im->a, path);
 	if (!w->create || access(*ret_source, F_OK) == 0)
 		return 0;
 	top = fd_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY);

@@ -40,6 +40,8 @@ static void bind_from_host(struct spec *spec, const char *path, struct arena *a)
 	struct spec_mount *m = find_mount(spec, path);
 	size_t n = sizeof(options) / sizeof(options[0]);
 
+	if (!m)
+		return;
 	if (access(path, F_OK) < 0) {
 		drop_mount(spec, m);
 		return;
@@ -54,6 +56,7 @@ static void bind_from_host(struct spec *spec, const char *path, struct arena *a)
 static int set_shm_size(const struct convert_opts *opts, struct arena *a, struct spec *spec,
 			struct err *err)
 {
+	const struct spec_mount *m = find_mount(spec, "/dev/shm");
 	int64_t size;
 
 	if (!convert_bytes(opts->shm_size, &size))
@@ -63,9 +66,9 @@ static int set_shm_size(const struct convert_opts *opts, struct arena *a, struct
 		return err_set(err, EINVAL,
 			       "shm size \"%.40s\": with the IPC namespace it shares the host's",
 			       opts->shm_size);
-	for_each (option, &find_mount(spec, "/dev/shm")->options)
-		if (strncmp(*option, "size=", 5) == 0)
-			*option = arena_printf(a, "size=%lld", (long long)size);
+	for (size_t i = 0; m && i < m->options.count; i++)
+		if (strncmp(m->options.items[i], "size=", 5) == 0)
+			m->options.items[i] = arena_printf(a, "size=%lld", (long long)size);
 	return 0;
 }
 

@@ -155,7 +155,7 @@ static const struct json_field file_fields[] = {
 static const struct json_table file_table = { file_fields, ARRAY_SIZE(file_fields),
 					      sizeof(struct desired_file), check_file };
 static const struct json_list_of mounted_list = { json_object, sizeof(struct desired_file),
-					       &file_table };
+						  &file_table };
 
 static int check_activate(struct json_ctx *ctx, void *out)
 {

@@ -26,8 +26,9 @@
  *	freeze, thaw
  *	reopen                    the log files, after somebody renamed them
  *	attach [all]              from then on packets are data: to us, first byte 1 or 2 (stream) or
- *	                          'x' (the container has ended); from us, 0 (stdin), 'e' (its end), 'r'
- *	                          ("COLUMNS ROWS")
+ *	                          'x' (the container has ended); from us, 0 (stdin), 'e' (its end: ^D for
+ *	                          a terminal; a FIFO has none), 'r' ("COLUMNS ROWS"). Who does not read
+ *	                          misses something and is told how much
  */
 #ifndef OCI_SUPERVISE_INSTANCE_H
 #define OCI_SUPERVISE_INSTANCE_H

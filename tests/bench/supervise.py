@@ -249,6 +249,7 @@ services:
     processes = ours()
     kib = {pid: private_kib(pid) for pid in processes}
     monitors = [kib[p] for p, name in processes.items() if name == "tote-monitor"]
+    own = kib[s.process.pid]
     total = sum(kib.values()) / 1024
     percent = core_percent(SECONDS)
     s.stop(signal.SIGKILL)
@@ -260,7 +261,7 @@ services:
     print(f"{COUNT} containers of `sleep` on a network of their project's.\n")
     print("| | |\n|---|--:|")
     print(f"| private memory of a monitor, median and largest, KiB | {statistics.median(monitors):.0f}, {max(monitors)} |")
-    print(f"| private memory of the supervisor, KiB | {kib[s.process.pid]} |")
+    print(f"| private memory of the supervisor, KiB | {own} |")
     print(f"| `tote up` until all run, s | {first:.1f} |")
     print(f"| from the supervisor's start after a reboot until all run, s | {boot:.1f} |")
     print(f"| &nbsp; for each container, ms | {boot / COUNT * 1000:.1f} |")

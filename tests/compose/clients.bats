@@ -384,6 +384,25 @@ status_by_files() { # ARGUMENT...: without a supervisor it is always 3
 	refuses 1 "--format: expected table or json" status --format yaml
 }
 
+@test "status: says when a log is incomplete, which is no reason not to be well" {
+	project shop "$(service db '"stopped":true')"
+	mkdir "$TOTE_SUPERVISE_DIR/run/i/shop-db-1"
+	echo '{"state":"exited","run":1,"logDropped":3000}' >"$TOTE_SUPERVISE_DIR/run/i/shop-db-1/status.json"
+	status_by_files
+	[[ $output == *"3 KiB of its log are lost"* ]]
+	status_by_files --format json
+	[ "$(jq .good <<<"$output")" = true ]
+}
+
+@test "status: colours on a terminal, unless NO_COLOR is set" {
+	command -v script >/dev/null || skip "script is missing"
+	shop
+	run script -qec "$COMPOSE status" /dev/null
+	[[ $output == *$'\033[31mabsent'* ]]
+	NO_COLOR=1 run script -qec "$COMPOSE status" /dev/null
+	[[ $output == *absent* && $output != *$'\033['* ]]
+}
+
 @test "status: words of a container do not move the cursor" {
 	shop
 	mkdir "$TOTE_SUPERVISE_DIR/run/i/shop-db-1"
@@ -400,6 +419,7 @@ status_by_files() { # ARGUMENT...: without a supervisor it is always 3
 	refuses 3 "no supervisor runs" events --all
 	refuses 4 "no such service: nope" stop nope
 	refuses 4 "no such project: nope" down -p nope
+	refuses 1 "nowhere.yaml" stop -f nowhere.yaml
 	refuses 1 "--volumes: not with names of services" down --volumes db
 	refuses 1 "--format: expected json" events --format table
 	refuses 1 "service web does not run" attach web

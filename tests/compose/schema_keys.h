@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The keys of compose-spec.json (the Compose specification's schema), by the places where they may stand.
- * %s in a document is replaced by each of them.
+ * The keys of compose-spec.json (the Compose specification's schema), by the places where they may
+ * stand. %s in a document is replaced by each of them.
  */
 static const struct {
 	const char *place, *document, *keys;

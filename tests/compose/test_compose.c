@@ -109,6 +109,8 @@ static const struct {
 	/* networks */
 	{ "    network_mode: host\n", "--network|host|!" },
 	{ "    network_mode: none\n", "--network|none|!" },
+	{ "    network_mode: ''\n", "--network|shop_default|--network-alias|web|!" },
+	{ "    depends_on: {b: {condition: service_healthy}}\n  b: {image: checked}\n", "" },
 	{ "    network_mode: bridge\n    ports: ['80:80']\n",
 	  "--publish|80:80|--network|bridge|--network-alias|web|!" },
 	{ "    networks: [a]\nnetworks: {a: }\n", "--network|shop_a|--network-alias|web|!" },
@@ -170,7 +172,7 @@ static void services_become_words(void **state)
 
 		if (test_translate(text, "", "", &a, &t, &err) < 0)
 			fail_msg("%s: %s", good[i].text, err.msg);
-		join(&t.project.services.items[0], good[i].words, &b);
+		join(desired_find(&t.project, "web"), good[i].words, &b);
 		assert_string_equal(buf_str(&b), good[i].words);
 	}
 }
@@ -378,6 +380,10 @@ static const struct {
 	{ "  b: {}\n", "c.yaml:4: services.b: no image" },
 	{ "  b:\n", "c.yaml:4: services.b: expected a map, found nothing" },
 	{ "  b c: {image: x}\n", "c.yaml:4: services.b c: this is no service's name" },
+	{ "    depends_on: {b: {condition: service_healthy}}\n  b: {image: x}\n",
+	  "c.yaml:4: services.web: depends_on: \"b\" has no healthcheck, and its image none" },
+	{ "    ports: ['79-81:79-81']\n    x-tote: {activate: {listen: ['[::]:80']}}\n",
+	  "c.yaml:4: services.web: ports: x-tote.activate listens on port 80" },
 	{ "    expose: [http]\n", "c.yaml:4: services.web.expose[0]: expected PORT" },
 };
 
@@ -682,6 +688,8 @@ static const struct {
 
 static void dump(const struct yaml_node *n, struct buf *b)
 {
+	size_t count = 0;
+
 	if (n->kind == YAML_SCALAR) {
 		buf_addf(b, n->plain ? "%s" : "'%s'", n->text);
 		return;
@@ -692,7 +700,10 @@ static void dump(const struct yaml_node *n, struct buf *b)
 			buf_addf(b, "%s: ", m->key);
 		dump(m, b);
 		buf_adds(b, m->next ? ", " : "");
+		count++;
 	}
+	/* Room is made for so many. */
+	assert_int_equal(n->count, count);
 	buf_adds(b, n->kind == YAML_MAP ? "}" : "]");
 }
 

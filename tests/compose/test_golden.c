@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whole files: tests/compose/golden/NAME.yaml becomes NAME.json, the desired project. After a change that is meant,
- * UPDATE=1 writes them anew, for `git diff` to show.
+ * Whole files: tests/compose/golden/NAME.yaml becomes NAME.json, the desired project. After a
+ * change that is meant, UPDATE=1 writes them anew, for `git diff` to show.
  */
 #include "compose_test.h"
 
@@ -37,7 +37,7 @@ static void compare(const char *name)
 	json_writer_init(&w, &json, true);
 	desired_write(&t.project, &w);
 	json_writer_done(&w);
-	if (getenv("UPDATE")) {
+	if (getenv("UPDATE") && *getenv("UPDATE")) {
 		autofd dir = open(GOLDEN, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 		assert_int_equal(file_replace(dir, arena_printf(&a, "%s.json", name), json.data,

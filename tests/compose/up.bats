@@ -257,6 +257,71 @@ refused() { # CODE WORDS [ARGUMENT...]
 	refused 1 "more than 100000 values" -f laughs.yaml
 }
 
+@test "what is external has to be there before anything is made" {
+	printf '    networks: [n]\nnetworks: {n: {external: true, name: far}}\n' >>compose.yaml
+	run --separate-stderr "$TOTE" --root "$BATS_TEST_TMPDIR/run" up
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"compose.yaml:5: the network \"far\" is external, and not there: "* ]]
+	printf 'services: {web: {image: "box:1", network_mode: none, volumes: ["v:/v"]}}\nvolumes: {v: {external: true}}\n' >compose.yaml
+	run --separate-stderr "$TOTE" --root "$BATS_TEST_TMPDIR/run" up
+	[ "$status" -eq 1 ]
+	[[ $stderr == *"the volume \"v\" is external, and not in the store" ]]
+	[ ! -e "$TOTE_SUPERVISE_DIR" ]
+	[ ! -e "$NETCONFPATH" ]
+	# A dry run looks at the file only.
+	up
+}
+
+# In a network namespace of its own, as networks and ports are made.
+real() {
+	timeout 120 unshare -n bash -euc 'ip link set lo up; '"$1"
+}
+
+end_supervisor() {
+	local pid
+	for pid in $(pgrep -f "tote-supervise --root $BATS_TEST_TMPDIR/run "); do
+		kill "$pid"
+		eventually eval "! kill -0 $pid 2>/dev/null"
+	done
+}
+
+@test "up makes networks, directories and secrets, starts a supervisor and waits" {
+	export TOTE_NET_DIR=$BATS_TEST_TMPDIR/net TOTE R="--root $BATS_TEST_TMPDIR/run" PW=geheim
+	cat >compose.yaml <<-'END'
+	services:
+	  db:
+	    image: box:1
+	    command: [httpd, -f, -p, "80", -h, /]
+	    stop_grace_period: 0s
+	    networks: {default: {aliases: [database]}, inner: }
+	    x-tote: {health: {tcp: 80, interval: 1s, start_interval: 100ms, start_period: 20s}}
+	  web:
+	    image: box:1
+	    command: sh -c 'cat /run/secrets/s /given/x; wget -q -O - http://database/etc/group; exec sleep 1000'
+	    stop_grace_period: 0s
+	    depends_on: {db: {condition: service_healthy}}
+	    volumes: ["./made:/made", "./given:/given"]
+	    secrets: [s]
+	networks: {inner: {internal: true, ipam: {config: [{subnet: 10.91.0.0/24}]}}}
+	secrets: {s: {environment: PW}}
+	END
+	mkdir given
+	echo file >given/x
+	run --separate-stderr real '"$TOTE" $R up --wait --wait-timeout 60
+		for _ in $(seq 200); do "$TOTE" $R logs web | grep -q root:x && break; sleep 0.1; done; "$TOTE" $R logs web
+		"$TOTE" $R exec myshop1-db-1 ip addr show eth1; "$TOTE" $R up; "$TOTE" $R up --dry-run db; "$TOTE" $R down'
+	end_supervisor
+	echo "$output" "$stderr"
+	[ "$status" -eq 0 ]
+	[[ $output == "+ db   create"$'\n'"+ web  create"* ]]
+	[[ $output == *"geheimfile"* ]]
+	[[ $output == *"root:x:0:"* ]]
+	[[ $output == *"inet 10.91.0."* ]]
+	[[ $output == *"= db   keep"$'\n'"= web  keep"$'\n'"= db  keep"* ]]
+	[[ $stderr == *"made the network myshop1_default"*"made the network myshop1_inner"*"made the directory $PWD/made"*"started a supervisor"*"myshop1-db-1: healthy"* ]]
+	[ "$(stat -c %a "$TOTE_SUPERVISE_DIR/state/files/$(printf geheim | sha256sum | cut -d' ' -f1)")" = 600 ]
+}
+
 @test "wrong options" {
 	refused 1 "--format: expected table or json, found \"xml\"" --format xml
 	run --separate-stderr "$TOTE" up --never-heard-of

@@ -30,6 +30,9 @@ teardown() {
 	drop_store
 }
 
+# An init that keeps what it should not makes its host wait.
+tote() { timeout 60 "$TOTE" --root "$ROOT" "$@"; }
+
 in_image() { # [OPTION...] IMAGE [COMMAND...]
 	run --separate-stderr not_127 timeout 30 "$TOTE" --root "$ROOT" run --rm "$@" 3>&- </dev/null
 	echo "run --rm $*: $status, \"$output\", $stderr"

@@ -17,11 +17,6 @@ kernel_tells() {
 	[ "$(printf '%s\n' 6.15 "$(uname -r)" | sort -V | head -1)" = 6.15 ]
 }
 
-kill_monitor() {
-	kill -KILL "$MONITOR_PID"
-	wait "$MONITOR_PID" 2>/dev/null || true
-}
-
 COUNT='trap "echo asked; exit 3" TERM; i=0; while :; do i=$((i + 1)); echo "line $i"; sleep 0.01; done'
 
 @test "killed while it runs: no line and no container is lost" {

@@ -36,9 +36,9 @@ with_terminal() {
 	patiently log_has ready
 	attach --type 'one\n' --for 0.2
 	patiently log_has 'got one'
-	kill -KILL "$MONITOR_PID"
+	kill_monitor
 	monitor --stdin --adopt
-	attach --type 'two\n' --for 0.2 || { sleep 1; attach --type 'two\n' --for 0.2; }
+	patiently attach --type 'two\n' --for 0.2
 	patiently log_has 'got two'
 	attach --type 'last\n'
 	monitor_left

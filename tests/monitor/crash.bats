@@ -30,7 +30,7 @@ from_anew() {
 	count=$(fault_at count 2>/dev/null | tail -n 1)
 	[ "$count" -gt 100 ]
 	exit_has '.code == 5'
-	step=${STEP:-$((count / 30))}
+	step=${STEP:-$((count / 20))}
 	for ((n = 1; n <= count; n += step)); do
 		from_anew
 		fault_at kill -n "$n" >"$BATS_TEST_TMPDIR/said" 2>&1 || true
@@ -46,7 +46,7 @@ from_anew() {
 @test "a call that fails: it ends all the same, with words or well" {
 	command_is sh -c 'echo begun; exit 5'
 	count=$(fault_at count 2>/dev/null | tail -n 1)
-	step=${STEP:-$((count / 15))}
+	step=${STEP:-$((count / 8))}
 	for e in ENOMEM EMFILE EINTR; do
 		for ((n = 7; n <= count; n += step)); do
 			from_anew

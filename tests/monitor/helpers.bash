@@ -70,6 +70,12 @@ log_text() {
 	cat $(ls "$LOG"* | sort -t. -k3 -rn) | awk '{ tag = $3; sub(/^[^ ]+ [^ ]+ [FP] /, ""); printf "%s%s", $0, tag == "F" ? "\n" : "" }'
 }
 
+# Until it is gone: another one could not have the claim before.
+kill_monitor() {
+	kill -KILL "$MONITOR_PID"
+	wait "$MONITOR_PID" 2>/dev/null || true
+}
+
 tear_down_monitor() {
 	[ -z "${MONITOR_PID:-}" ] || kill -KILL "$MONITOR_PID" 2>/dev/null || true
 	clean_up

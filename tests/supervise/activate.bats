@@ -54,10 +54,10 @@ tell() { timeout 30 python3 "$BATS_TEST_DIRNAME/../monitor/client.py" "$DIR" tel
 	# Nobody is connected any more.
 	patiently exec_run_2
 	exit_has '.run == 1 and .reason == "idle" and .code == 0'
-	status_is '.activations == 1 and .connections == 0'
+	patiently status_is '.activations == 1 and .connections == 0'
 	[ "$(status_of "$ID")" = created ]
 	answers again
-	status_is '.activations == 2'
+	patiently status_is '.activations == 2'
 }
 exec_run_2() { run_is 2 && state_is created; }
 
@@ -72,7 +72,7 @@ exec_run_2() { run_is 2 && state_is created; }
 	wait $callers
 	[ "$(cat "$BATS_TEST_TMPDIR"/caller.* | sort -u | wc -l)" = 40 ]
 	[ "$(wc -l <"$LOG")" = 1 ]
-	status_is '.activations == 1'
+	patiently status_is '.activations == 1'
 }
 
 @test "start: a program that listens on IPv6 alone is reached, and so are several addresses of the host" {
@@ -118,7 +118,7 @@ print(s.makefile().read())' "$PORT"
 	hold
 	sleep 1.5
 	state_is running
-	status_is '.connections == 1 and .run == 1'
+	patiently status_is '.connections == 1 and .run == 1'
 	let_go
 	patiently run_is 2
 }
@@ -127,11 +127,11 @@ print(s.makefile().read())' "$PORT"
 	monitor --listen "$PORT" --port 8080 --idle-ms 300 --mode thaw
 	patiently state_is frozen
 	pid=$(init_pid)
-	status_is '.activations == 0'
+	patiently status_is '.activations == 0'
 	group=$(sed -n 's/^0:://p' "/proc/$pid/cgroup")
 	grep -q 'frozen 1' "$(cgroup2_mount)$group/cgroup.events"
 	answers
-	status_is '.activations == 1'
+	patiently status_is '.activations == 1'
 	patiently state_is frozen
 	answers again
 	hold

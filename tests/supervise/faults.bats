@@ -18,7 +18,7 @@ come_back() {
 # Below $TOTE_SUPERVISE_DIR: a file system of so much, in the box alone.
 small_disk() { # DIR SIZE
 	mkdir -p "$1"
-	in_box mount -t tmpfs -o "size=$2" none "$1"
+	in_box mount -t tmpfs -o "mode=700,size=$2" none "$1"
 }
 
 fill() { in_box sh -c "cat /dev/zero >'$1/fill'" 2>/dev/null || true; } # DIR
@@ -45,7 +45,9 @@ ticker() {
 	fill "$LOG"
 	patiently dropped
 	service_is w '.instances[0].state' running
-	tote status | grep -i 'drop\|disk\|log'
+	run tote status
+	echo "$output"
+	[[ $output = *[Ll]og* ]]
 	[ "$(init_of t-w-1)" = "$pid" ]
 	in_box rm "$LOG/fill"
 	patiently logs_again

@@ -58,7 +58,9 @@ int main(int argc, char **argv)
 	if (rounds < 1)
 		return 2;
 	took = calloc((size_t)rounds, sizeof(*took));
-	for (int i = 0; took && i < rounds; i++) {
+	if (!took)
+		return 1;
+	for (int i = 0; i < rounds; i++) {
 		took[i] = one_round(port);
 		if (took[i] < 0) {
 			fprintf(stderr, "round %d: no answer\n", i);
@@ -67,7 +69,7 @@ int main(int argc, char **argv)
 		usleep((useconds_t)atoi(argv[3]) * 1000);
 	}
 	qsort(took, (size_t)rounds, sizeof(*took), compare);
-	printf("%lld %lld %lld %lld\n", took[0], took[rounds / 2], took[rounds * 99 / 100],
+	printf("%lld %lld %lld %lld\n", took[0], took[rounds / 2], took[(rounds * 99 - 1) / 100],
 	       took[rounds - 1]);
 	return 0;
 }

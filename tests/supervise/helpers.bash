@@ -65,6 +65,8 @@ open_box() {
 		echo ready >\"\$0\"; exec sleep 3600" "$2"' sh "$GROUP" "$WORK/ready" >"$WORK/box.log" 2>&1 3>&- &
 	BOX=$!
 	eventually test -s "$WORK/ready" || { cat "$WORK/box.log"; return 1; }
+	# As the box sees them: a test may mount something there.
+	RUN=/proc/$BOX/root$RUN STATE=/proc/$BOX/root$STATE LOG=/proc/$BOX/root$LOG
 }
 
 # What is left of it is killed together; namespaces, mounts and interfaces go with the last process.
@@ -75,14 +77,14 @@ close_box() {
 	[ -z "${BOX:-}" ] || wait "$BOX" 2>/dev/null || true
 	eventually group_gone "$GROUP" || echo "$GROUP is still there"
 	cd /
-	rm -rf "$WORK"
+	rm -rf "$WORK" "$TOTE_STORE"/containers/*
 }
 
 # After a failure: what there is to see.
 show_box() {
 	local file
-	for file in "$WORK"/supervise.log "$RUN"/i/*/{status,exit,record}.json; do
-		[ -s "$file" ] && { echo "-- ${file#"$WORK"/}"; tail -c 3000 "$file"; echo; }
+	for file in "$WORK/supervise.log" "$LOG/tote-supervise.log" "$RUN"/i/*/{status,exit,record}.json; do
+		[ -s "$file" ] && { echo "-- ${file##*/supervise/}"; tail -c 2000 "$file"; echo; }
 	done
 	return 0
 }
@@ -151,10 +153,11 @@ process_gone() { [ ! -d "/proc/$1" ] || [[ $(sed 's/.*) //' "/proc/$1/stat" 2>/d
 patiently() {
 	local end=$((SECONDS + 30))
 	while [ $SECONDS -lt $end ]; do
-		"$@" && return 0
+		"$@" >"$WORK/last.out" 2>&1 && return 0
 		sleep 0.1
 	done
 	echo "waited in vain: $*"
+	cat "$WORK/last.out"
 	return 1
 }
 

@@ -186,6 +186,7 @@ static void requests(void **state)
 		char *text = malloc(len ? len : 1);
 		int page;
 
+		assert_non_null(text);
 		memcpy(text, cases[i].text, len);
 		page = metrics_request(text, len);
 		free(text);
