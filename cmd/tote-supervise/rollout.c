@@ -192,12 +192,15 @@ static void take_back(struct roll *r)
 	s->want->replicas = replicas;
 	s->want->previous = NULL;
 	project_save_soon(s->project);
+	/* What was wanted a moment ago is not. */
+	supervisor_settle(service_supervisor(s));
 }
 
 static void finish(struct service *s)
 {
 	s->want->previous = NULL;
 	s->note[0] = 0;
+	s->updating = false;
 	event(service_supervisor(s), s->project, s, NULL, "updated", NULL);
 	project_save_soon(s->project);
 }
@@ -229,6 +232,4 @@ void service_plan(struct service *s, int64_t now)
 		i->want = WANT_GONE;
 	if (s->want)
 		plan_wanted(s, now);
-	else if (service_supervisor(s)->stopping)
-		return;
 }
