@@ -144,13 +144,10 @@ static void lingers(struct loop_timer *timer)
 
 static void end_ready(struct loop_source *source, uint32_t events)
 {
-	struct end *e = container_of(source, struct end, source);
-	struct conn *c = e->conn;
-	int r = relays_carry(c);
+	struct conn *c = container_of(source, struct end, source)->conn;
 
-	/* It has said all, and cannot be told anything any more: it was reset, or closed by a process that
-	 * has ended. splice(2) makes no difference between that and an end of one direction. */
-	if (r < 0 || (events & (EPOLLERR | EPOLLHUP) && c->ways[e - c->ends].ended))
+	(void)events;
+	if (relays_carry(c) < 0)
 		relays_finish(c);
 	else if (c->ways[SERVER].ended)
 		loop_timer_set(c->relays->loop, &c->timer, RELAYS_LINGER_MS, lingers);

@@ -124,7 +124,7 @@ static int judge(const struct json_value *v, struct err *err)
 int control_next(struct control *c, int timeout_ms, struct arena *a, struct json_value **ret,
 		 struct err *err)
 {
-	size_t len;
+	size_t len = 0;
 	int r = read_line(c, timeout_ms, &len, err);
 
 	if (r < 0)
