@@ -122,7 +122,7 @@ install: all man
 		install -d $(DESTDIR)$(PREFIX)/include/tote/$$d; \
 		install -m 644 $$(ls $$d/*.h | grep -v '_private\.h$$') $(DESTDIR)$(PREFIX)/include/tote/$$d; \
 	done
-	$(MAKE) install-man install-share
+	$(MAKE) install-man install-share install-ocf
 
 # What other programs are told about tote. @PREFIX@ stands for where it is.
 install-share:
@@ -133,6 +133,11 @@ install-share:
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@PREFIX@|$(PREFIX)|g' share/systemd/tote.service | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/tote.service
 
+# Pacemaker looks below /usr/lib/ocf: with another PREFIX it takes a link, see ocf_tote_container(7).
+install-ocf:
+	install -d $(DESTDIR)$(PREFIX)/lib/ocf/resource.d/tote
+	install -m 755 cmd/ocf/container $(DESTDIR)$(PREFIX)/lib/ocf/resource.d/tote
+
 FORMATTED := $(wildcard lib/*.[ch] cgroups/*.[ch] netns/*.[ch] oci/*.[ch] oci/image/*.[ch] oci/supervise/*.[ch] cmd/*.[ch] cmd/*/*.[ch] tests/*/*.[ch])
 format:
 	clang-format -i $(FORMATTED)
@@ -142,5 +147,5 @@ clean:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(foreach p,$(PROGRAMS),$(patsubst %.c,$(BUILD)/obj/%.d,$(wildcard cmd/$(p)/*.c)))
 
-.PHONY: all install install-share format clean FORCE
+.PHONY: all install install-share install-ocf format clean FORCE
 .DELETE_ON_ERROR:

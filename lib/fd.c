@@ -17,6 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Never for ever. */
+#define EAGAIN_TRIES 128
+
 int fd_open(int dirfd, const char *path, int flags)
 {
 	return fd_create(dirfd, path, flags, 0);
@@ -203,12 +206,24 @@ int fd_make_dir(int dirfd, const char *path, mode_t mode)
 	return mkdirat(dirfd, path, mode) < 0 || fchmodat(dirfd, path, mode, 0) < 0 ? -1 : 0;
 }
 
-static int open_in_root(int root_fd, const char *path)
+/* EAGAIN: something was renamed or mounted somewhere while ".." was followed. */
+int fd_open_in_root(int root_fd, const char *path, int flags)
 {
-	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC),
 				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+	int fd = -1;
 
-	return (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+	for (int i = 0; i < EAGAIN_TRIES; i++) {
+		fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+			break;
+	}
+	return fd;
+}
+
+static int open_dir_in_root(int root_fd, const char *path)
+{
+	return fd_open_in_root(root_fd, path, O_PATH | O_DIRECTORY);
 }
 
 /* A mode that is set afterwards could be that of what somebody has put in the place meanwhile. */
@@ -240,10 +255,10 @@ int fd_make_path_in_root(int root_fd, const char *path, mode_t mode)
 			continue;
 		memcpy(partial, path, end);
 		partial[end] = '\0';
-		next = open_in_root(root_fd, partial);
+		next = open_dir_in_root(root_fd, partial);
 		if (next < 0 && errno == ENOENT &&
 		    (make_dir_at_once(at, partial + start, mode) == 0 || errno == EEXIST))
-			next = open_in_root(root_fd, partial);
+			next = open_dir_in_root(root_fd, partial);
 		if (next < 0)
 			return -1;
 		close(at);

@@ -13,6 +13,9 @@
 int fd_open(int dirfd, const char *path, int flags);
 /* The same for O_CREAT. */
 int fd_create(int dirfd, const char *path, int flags, mode_t mode);
+/* The same as the path is seen with root_fd as the root: links in it lead nowhere else (openat2(2), Linux
+ * 5.6). */
+int fd_open_in_root(int root_fd, const char *path, int flags);
 /* connect(2) to a path; "/proc/self/fd/N/name" reaches one that is too long for an address. 0 or
  * -errno. */
 int fd_connect(int sock, const char *path);

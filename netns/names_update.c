@@ -31,40 +31,84 @@ static void add_aliases(struct buf *out, char *aliases)
 			buf_addf(out, " %s", word);
 }
 
-static void add_record(int dir, struct buf *out, const struct record *r, struct arena *a)
+/* A record, with what is asked of it for every container worked out once: with 200 containers on a
+ * network everybody's lines are in everybody's file. */
+struct known {
+	const struct record *record;
+	size_t container, network; /* numbers that equal names have in common */
+	const char *lines;
+};
+
+struct all {
+	LIST(struct known) known;
+	const struct records *records;
+	int dir;
+	struct arena *a;
+};
+
+static const char *lines_of(const struct all *all, const struct record *r)
 {
 	bool named = r->hostname && names_ok(r->hostname);
+	const char *aliases = kept(all->dir, r->container, NAMES_ALIASES, all->a);
+	autobuf out = BUF_INIT;
 	char text[IP_TEXT_SIZE];
 
 	for_each (ip, &r->result.ips) {
-		buf_addf(out, "%s\t%s", ip_text(&ip->address.ip, text),
+		buf_addf(&out, "%s\t%s", ip_text(&ip->address.ip, text),
 			 named ? r->hostname : r->container);
 		if (named && strcmp(r->hostname, r->container) != 0)
-			buf_addf(out, " %s", r->container);
-		add_aliases(out, kept(dir, r->container, NAMES_ALIASES, a));
-		buf_adds(out, "\n");
+			buf_addf(&out, " %s", r->container);
+		add_aliases(&out, arena_strdup(all->a, aliases));
+		buf_adds(&out, "\n");
 	}
+	return arena_strdup(all->a, buf_str(&out));
 }
 
-static bool is_neighbour(const struct records *all, const char *container,
-			 const struct record *other)
+/* The index of the first record that has the same. */
+static size_t number_of_container(const struct records *records, const char *name)
 {
-	if (strcmp(other->container, container) == 0)
-		return false;
-	for_each (r, all)
-		if (strcmp(r->container, container) == 0 &&
-		    strcmp(r->network.name, other->network.name) == 0)
+	size_t i = 0;
+
+	while (i < records->count && strcmp(records->items[i].container, name) != 0)
+		i++;
+	return i;
+}
+
+static size_t number_of_network(const struct records *records, const char *name)
+{
+	size_t i = 0;
+
+	while (i < records->count && strcmp(records->items[i].network.name, name) != 0)
+		i++;
+	return i;
+}
+
+static void know(struct all *all)
+{
+	all->known.items = arena_calloc(all->a, all->records->count, sizeof(*all->known.items));
+	for_each (r, all->records)
+		all->known.items[all->known.count++] = (struct known){
+			.record = r,
+			.container = number_of_container(all->records, r->container),
+			.network = number_of_network(all->records, r->network.name),
+			.lines = r->done ? lines_of(all, r) : "",
+		};
+}
+
+static bool is_on(const struct all *all, size_t container, size_t network)
+{
+	for_each (k, &all->known)
+		if (k->container == container && k->network == network)
 			return true;
 	return false;
 }
 
-static const char *gateway_of(const struct records *all, const char *container,
-			      char ret[IP_TEXT_SIZE])
+static const char *gateway_of(const struct all *all, size_t container, char ret[IP_TEXT_SIZE])
 {
-	for_each (r, all) {
-		if (!r->done || strcmp(r->container, container) != 0)
+	for_each (k, &all->known) {
+		if (!k->record->done || k->container != container)
 			continue;
-		for_each (ip, &r->result.ips)
+		for_each (ip, &k->record->result.ips)
 			if (ip->gateway.family)
 				return ip_text(&ip->gateway, ret);
 	}
@@ -73,41 +117,48 @@ static const char *gateway_of(const struct records *all, const char *container,
 
 /* What was asked for first, then its own names: what it resolves its host name to should be the address
  * others see. */
-static void hosts_of(int dir, const struct records *all, const char *container, struct arena *a,
-		     struct buf *out)
+static void hosts_of(const struct all *all, const char *container, size_t number, struct buf *out)
 {
 	char gateway[IP_TEXT_SIZE];
+	size_t network = SIZE_MAX;
+	bool on = false;
 
 	buf_adds(out, names_localhost);
-	names_add_more(out, kept(dir, container, NAMES_MORE, a),
-		       gateway_of(all, container, gateway));
-	for_each (r, all)
-		if (r->done && strcmp(r->container, container) == 0)
-			add_record(dir, out, r, a);
-	for_each (r, all)
-		if (r->done && is_neighbour(all, container, r))
-			add_record(dir, out, r, a);
+	names_add_more(out, kept(all->dir, container, NAMES_MORE, all->a),
+		       gateway_of(all, number, gateway));
+	for_each (k, &all->known)
+		if (k->container == number)
+			buf_adds(out, k->lines);
+	for_each (k, &all->known) {
+		/* Records come by network: seldom another than the last. */
+		if (k->network != network)
+			on = is_on(all, number, network = k->network);
+		if (on && k->container != number)
+			buf_adds(out, k->lines);
+	}
 }
 
-static bool has_record(const struct records *all, const char *container)
+static bool has_record(const struct all *all, size_t container)
 {
-	for_each (r, all)
-		if (r->done && strcmp(r->container, container) == 0)
+	for_each (k, &all->known)
+		if (k->record->done && k->container == container)
 			return true;
 	return false;
 }
 
-static int update_one(int dir, const struct records *all, const char *container, struct err *err)
+static int update_one(const struct all *all, const char *container, struct err *err)
 {
-	autofd fd = fd_open(dir, container, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	autofd fd = fd_open(all->dir, container, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	size_t len, number = number_of_container(all->records, container);
 	autobuf text = BUF_INIT;
 	autoarena a = ARENA_INIT;
 	char *now;
-	size_t len;
 
+	if (!has_record(all, number))
+		return 0;
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_errno(err, "open %s", container);
-	hosts_of(dir, all, container, &a, &text);
+	hosts_of(all, container, number, &text);
 	if (file_read(fd, NAMES_HOSTS, NAMES_TEXT_MAX, &a, &now, &len, err) == 0 &&
 	    len == text.len && memcmp(now, text.data, len) == 0)
 		return 0;
@@ -118,7 +169,8 @@ int names_update(int run_fd, struct err *err)
 {
 	autofd dir = names_open_dir(run_fd, err);
 	autoarena a = ARENA_INIT;
-	struct records all = { 0 };
+	struct records records = { 0 };
+	struct all all = { .records = &records, .dir = dir, .a = &a };
 	struct strv containers = { 0 };
 	struct err failed;
 	int r = dir;
@@ -129,13 +181,13 @@ int names_update(int run_fd, struct err *err)
 	if (r >= 0)
 		r = file_list(dir, ".", &a, &containers, err);
 	if (r >= 0 && containers.count)
-		r = record_list(run_fd, NULL, &a, &all, err);
+		r = record_list(run_fd, NULL, &a, &records, err);
 	if (r < 0)
 		return r;
+	know(&all);
 	r = 0;
 	for_each (name, &containers)
-		if (has_record(&all, *name) && update_one(dir, &all, *name, &failed) < 0 &&
-		    r == 0) {
+		if (update_one(&all, *name, &failed) < 0 && r == 0) {
 			*err = failed;
 			r = failed.code;
 		}

@@ -83,7 +83,7 @@ static int open_container(int run_fd, const char *container, bool make, struct e
 	return fd < 0 ? err_errno(err, "open the attachments of %s", container) : fd;
 }
 
-static int wait_for_lock(int fd, const char *container, struct err *err)
+static int wait_for_lock(int fd, const char *container, bool wait, struct err *err)
 {
 	struct deadline_pauses pauses = deadline_pauses_in(LOCK_LIMIT_MS);
 	struct timespec pause;
@@ -91,6 +91,9 @@ static int wait_for_lock(int fd, const char *container, struct err *err)
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return err_errno(err, "lock the attachments of %s", container);
+		if (!wait)
+			return err_set(err, EAGAIN, "another process works on the network of %s",
+				       container);
 		if (!deadline_pause(&pauses, &pause))
 			return err_set(err, ETIMEDOUT,
 				       "another process works on the network of %s for %d seconds "
@@ -101,7 +104,7 @@ static int wait_for_lock(int fd, const char *container, struct err *err)
 	return 0;
 }
 
-int record_lock(int run_fd, const char *container, struct err *err)
+static int lock_container(int run_fd, const char *container, bool wait, struct err *err)
 {
 	struct stat st;
 
@@ -111,13 +114,23 @@ int record_lock(int run_fd, const char *container, struct err *err)
 		int r = fd < 0 && fd != -ENOENT ? fd : 0;
 
 		if (fd >= 0)
-			r = wait_for_lock(fd, container, err);
+			r = wait_for_lock(fd, container, wait, err);
 		if (r < 0)
 			return r;
 		if (fd >= 0 && fstat(fd, &st) == 0 && st.st_nlink)
 			return take_fd(&fd);
 	}
 	return err_set(err, EBUSY, "the attachments of %s come and go too quickly", container);
+}
+
+int record_lock(int run_fd, const char *container, struct err *err)
+{
+	return lock_container(run_fd, container, true, err);
+}
+
+int record_try_lock(int run_fd, const char *container, struct err *err)
+{
+	return lock_container(run_fd, container, false, err);
 }
 
 void record_unlock(int run_fd, const char *container, int lock_fd)

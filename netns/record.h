@@ -60,6 +60,8 @@ int record_dir_open(const char *path, struct err *err);
  * record_unlock(), or -errno.
  */
 int record_lock(int run_fd, const char *container, struct err *err);
+/* The same without waiting: -EAGAIN while another process has it. */
+int record_try_lock(int run_fd, const char *container, struct err *err);
 /* Ends the claim, also where children still have a copy of the descriptor; a directory that is empty
  * is removed. */
 void record_unlock(int run_fd, const char *container, int lock_fd);

@@ -162,7 +162,8 @@ int repair_attachment(const struct repair *rp, const struct record *r)
 	struct err err = { 0 };
 	int lock, rc;
 
-	lock = record_lock(rp->run_fd, r->container, &err);
+	lock = rp->no_wait ? record_try_lock(rp->run_fd, r->container, &err)
+			   : record_lock(rp->run_fd, r->container, &err);
 	rc = lock;
 	/* It may have been deleted while we waited. */
 	if (lock >= 0 && record_load(rp->run_fd, r->container, r->ifname, &a, &now, &err) == 0 &&
@@ -178,7 +179,7 @@ int repair_attachment(const struct repair *rp, const struct record *r)
 		rc = 0;
 	}
 	record_unlock(rp->run_fd, r->container, lock);
-	if (rc < 0)
+	if (rc < 0 && lock != -EAGAIN)
 		repair_tell(rp, true, "container %s: %s on network %s: %s", r->container, r->ifname,
 			    r->network.name, err.msg);
 	return rc < 0 ? rc : 0;

@@ -15,6 +15,8 @@ struct repair {
 	/* Is told what was done, and what could not be, a line each. */
 	void (*tell)(void *arg, bool failed, const char *line);
 	void *arg;
+	/* An attachment that another process works on is left for later, instead of waiting. */
+	bool no_wait;
 };
 
 /* Deletes attachments whose owner is gone, leases and nf_tables elements that have none. What fails
@@ -23,7 +25,7 @@ int repair_gc(const struct repair *rp, struct err *err);
 
 /* One attachment: what it has on the host, and its interface when that is gone; no more, since what
  * else there is inside is the container's. 0, also when there is nothing to repair or the attachment
- * is gone by now; a failure is told and returned. */
+ * is gone by now; a failure is told and returned, but -EAGAIN: with no_wait, and to be tried again. */
 int repair_attachment(const struct repair *rp, const struct record *r);
 
 /* The nf_tables table, then all attachments that live, after repair_gc(). The number of failures, or

@@ -12,6 +12,8 @@
 /* An administrator's `ip link` commands, a card's reset: things come in bursts. */
 #define QUIET_MS 100
 #define TABLE_MS 10000
+/* Until the next try with an attachment that another process works on. */
+#define BUSY_MS 1000
 #define EVENT_BUFFER ((size_t)1 << 20)
 
 int watch_open(struct watch *w, const struct repair *rp, struct err *err)
@@ -191,15 +193,21 @@ static int look(struct watch *w, struct err *err)
 	struct link_list links;
 	struct records records;
 	autoarena a = ARENA_INIT;
+	bool all = w->all;
 	int r = record_list(w->rp->run_fd, NULL, &a, &records, err);
 
+	w->all = false;
 	if (r == 0 && records.count)
 		r = link_list(w->host, 0, NULL, &a, &links, err);
 	if (r < 0)
 		return r;
 	for_each (record, &records)
-		if (record->done && record_alive(record) && has_lost(w, record, &links, &a)) {
-			repair_attachment(w->rp, record);
+		if (record->done && record_alive(record) &&
+		    (all || has_lost(w, record, &links, &a))) {
+			if (repair_attachment(w->rp, record) == -EAGAIN) {
+				w->look_at = deadline_now_ms() + BUSY_MS;
+				w->all = all;
+			}
 			/* One repair may be another's, too. */
 			r = link_list(w->host, 0, NULL, &a, &links, err);
 			if (r < 0)
@@ -223,6 +231,11 @@ int watch_step(struct watch *w, struct err *err)
 		/* A kernel without nf_tables cannot lose it either. */
 		if (r < 0)
 			repair_tell(w->rp, true, "table inet tote: %s", err->msg);
+		/* The table is whole again; what somebody worked on meanwhile may lack its rules. */
+		if (r > 0) {
+			w->look_at = deadline_now_ms() + BUSY_MS;
+			w->all = true;
+		}
 		w->table_at = deadline_now_ms() + (r < 0 ? 60 * TABLE_MS : TABLE_MS);
 		r = 0;
 	}

@@ -19,6 +19,7 @@ struct watch {
 	const struct repair *rp;
 	int events;
 	int64_t look_at;  /* ms of CLOCK_MONOTONIC: when to look at the attachments; 0: no need */
+	bool all;	  /* at each, whether or not it seems to have lost anything */
 	int64_t table_at; /* when to look at the table */
 	struct rtnl *host;
 };

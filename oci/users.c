@@ -7,14 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #define FILE_MAX ((size_t)1 << 20)
-#define EAGAIN_TRIES 128 /* a racing rename makes openat2 answer EAGAIN; never try for ever */
 #define MAX_GROUPS 65536 /* NGROUPS_MAX of the kernel */
 /* 2^32-1 means "none" to the kernel. */
 #define MAX_ID (UINT32_MAX - 1)
@@ -30,22 +27,6 @@ struct line {
 	uint32_t id;
 };
 
-static int open_in_root(int root_fd, const char *path)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	int fd = -1;
-
-	for (int i = 0; i < EAGAIN_TRIES; i++) {
-		fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-		if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
-			break;
-	}
-	return fd;
-}
-
 /*
  * An image's file: below its root whatever links it holds, regular, of bounded size, never
  * blocking. Looked at before it is opened, as opening some devices does something.
@@ -53,7 +34,7 @@ static int open_in_root(int root_fd, const char *path)
 static int read_in_root(int root_fd, const char *path, struct arena *a, char **ret_text,
 			struct err *err)
 {
-	autofd handle = open_in_root(root_fd, path), fd = -1;
+	autofd handle = fd_open_in_root(root_fd, path, O_PATH), fd = -1;
 	struct stat st;
 	char again[32];
 

@@ -9,7 +9,8 @@ CROSS_DEPS := gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gn
 	libc6-dev-arm64-cross libc6-dev-armhf-cross libc6-dev-riscv64-cross
 CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util-linux uidmap python3 \
 	strace scdoc cppcheck clang libclang-rt-14-dev bsdutils umoci skopeo buildah podman libarchive-tools zstd pigz xz-utils \
-	containernetworking-plugins iptables nftables passt slirp4netns containerd protobuf-compiler python3-protobuf python3-grpcio python3-yaml
+	containernetworking-plugins iptables nftables passt slirp4netns containerd protobuf-compiler python3-protobuf python3-grpcio python3-yaml curl \
+	resource-agents libxml2-utils shellcheck
 # The virtual machine of tests/vm.
 VM_DEPS := $(shell . tests/vm/arch 2>/dev/null && echo $$VM_QEMU_PACKAGE) e2fsprogs
 BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace python3 skopeo umoci podman containerd e2fsprogs containernetworking-plugins iptables iperf3 \
@@ -31,16 +32,17 @@ BATS_PLACED := $(BATS_VM) $(BATS_ALONE) tests/image/hostile.bats tests/netns/com
 	tests/security/hostile_rootfs.bats
 bats_of = $(filter-out $(BATS_PLACED),$(foreach dir,$(1),$(wildcard tests/$(dir)/*.bats)))
 # Of directories that are not named here: with the commands.
-BATS_REST := $(filter-out $(BATS_PLACED) $(call bats_of,docs fault cli shim netns image),$(BATS))
-VM_SUITES := tests/vm/selftest.sh tests/vm/check-net.sh tests/vm/check.sh,tests/vm/check-systemd.sh
+BATS_REST := $(filter-out $(BATS_PLACED) $(call bats_of,docs fault cli shim netns image supervise monitor compose ocf),$(BATS))
+VM_SUITES := tests/vm/selftest.sh tests/vm/check-net.sh tests/vm/check.sh,tests/vm/check-systemd.sh tests/vm/check-reboot.sh
 # Networks are tested in namespaces of their own, and wait much; so do the tests of the shim and of what stands above it.
 # hostile_rootfs looks at the host's mounts: beside nothing that makes some.
 SUITES = $(call beside,$(UNIT) $(call bats_of,docs fault),$(UNIT:$(BUILD)/%=$(SAN_BUILD)/%)) \
 	$(call beside,$(call bats_of,cli) $(BATS_REST),$(call bats_of,shim)) \
 	$(call beside,$(call bats_of,netns),$(call bats_of,image)) \
+	$(call beside,$(call bats_of,supervise),$(call bats_of,monitor compose ocf)) \
 	$(call beside,tests/fuzz/fuzz.sh,tests/image/hostile.bats tests/security/hostile_rootfs.bats) \
 	$(call beside,tests/sanitized.sh,tests/fault/sample.sh) \
-	$(call beside,tests/vm/selftest.sh,tests/netns/compare.bats) \
+	$(call beside,tests/vm/selftest.sh tests/vm/check-reboot.sh,tests/netns/compare.bats) \
 	$(call beside,tests/vm/check.sh,tests/vm/check-systemd.sh tests/vm/check-net.sh tests/security/exec_attack.bats) \
 	$(BATS_ALONE)
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))

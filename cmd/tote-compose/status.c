@@ -26,23 +26,43 @@ static const struct option items[] = {
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
+/* A long answer comes in several lines: the projects of those before it go in front of its own. */
+static bool take_projects(const struct json_value *before, const struct json_value *answer)
+{
+	struct json_value *all = before ? (struct json_value *)json_get(before, "projects") : NULL;
+	struct json_value *ours = (struct json_value *)json_get(answer, "projects"), **link;
+
+	if (!ours || ours->kind != JSON_ARRAY)
+		return false;
+	if (!all)
+		return true;
+	for (link = &all->first; *link;)
+		link = &(*link)->next;
+	*link = ours->first;
+	ours->first = all->first;
+	ours->count += all->count;
+	return true;
+}
+
 static int ask(const struct client *c, struct arena *a, struct json_value **ret, struct err *err)
 {
-	struct json_value *answer = NULL;
+	struct json_value *answer = NULL, *before = NULL;
 	struct control control;
 	int r = client_connect(c, &control, err);
 
 	if (r < 0)
 		return r;
 	r = control_send(&control, "{\"do\":\"status\"}", err);
-	if (r == 0)
+	for (bool more = r == 0; more; more = r > 0) {
 		r = control_next(&control, ANSWER_MS, a, &answer, err);
+		if (r >= 0 && !take_projects(before, answer))
+			r = err_set(err, EPROTO, "the supervisor's answer has no projects");
+		before = answer;
+	}
 	control_close(&control);
-	if (r >= 0 && (!answer || !json_get(answer, "projects")))
-		return err_set(err, EPROTO, "the supervisor's answer has no projects");
-	if (r >= 0)
+	if (r == 0)
 		*ret = answer;
-	return r < 0 ? r : 0;
+	return r;
 }
 
 static const char *name_of(const struct json_value *v)

@@ -169,6 +169,10 @@ static int add_file(struct translating *t, const struct compose_service *s,
 	if (!content)
 		return translate_error(t, g->node, s, "%s: the file has no \"%.60s\" under \"%s\"",
 				       kind, g->source, kind);
+	/* It becomes a word of --mount, where a comma ends it. */
+	if (strchr(target_of(t, g, secret), ','))
+		return translate_error(t, g->node, s, "%s: a comma in the target \"%.60s\"", kind,
+				       target_of(t, g, secret));
 	r = read_content(t, content, kind, &data, &len);
 	if (r < 0)
 		return r;

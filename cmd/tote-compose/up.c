@@ -13,6 +13,7 @@
 
 #define ANSWER_TIMEOUT_MS 60000
 #define WAIT_SECONDS 300
+#define WAIT_SECONDS_MAX 86400
 
 struct up_options {
 	struct project_options project; /* first: PROJECT_OPTIONS are offsets in it */
@@ -69,6 +70,9 @@ static int read_options(struct up *up)
 		return err_set(up->err, EINVAL,
 			       "--replace-order: expected stop-first or start-first, found \"%s\"",
 			       order);
+	/* Before anything changes. */
+	if (up->o->wait_timeout > WAIT_SECONDS_MAX)
+		return err_set(up->err, EINVAL, "--wait-timeout: more than a day");
 	return check_format(up->o->format, &up->json, up->err);
 }
 
@@ -240,8 +244,6 @@ static int wait_until_up(struct up *up, struct control *c)
 	struct json_value *v = NULL;
 	int r;
 
-	if (seconds > 86400)
-		return err_set(up->err, EINVAL, "--wait-timeout: more than a day");
 	json_writer_init(&w, &line, false);
 	json_begin_object(&w);
 	json_pair_string(&w, "do", "wait");

@@ -81,8 +81,9 @@ static int write_contents(const struct translation *t, const struct supervise_pa
 	for (size_t i = 0; r == 0 && i < t->contents.count; i++) {
 		const struct needed_content *c = &t->contents.items[i];
 
-		/* Whatever is there under a name has its contents. */
-		if (faccessat(dir, c->sha256, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		/* Whatever is there under a name has its contents; a new time keeps the supervisor
+		 * from removing it as one that nobody needs. */
+		if (utimensat(dir, c->sha256, NULL, AT_SYMLINK_NOFOLLOW) < 0)
 			r = file_replace_durable(dir, c->sha256, c->data, c->len, 0600, err);
 	}
 	return r;

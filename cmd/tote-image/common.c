@@ -6,6 +6,8 @@
 #include "oci/image/reference.h"
 #include "oci/image/store_private.h"
 #include "oci/subids.h"
+#include "oci/supervise/desired.h"
+#include "oci/supervise/paths.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -53,6 +55,23 @@ int open_store(bool create, struct store *ret, bool *ret_keep_ids, struct err *e
 	if (ret_keep_ids)
 		*ret_keep_ids = keep_ids;
 	return r < 0 ? r : store_open(path, create, ret, err);
+}
+
+int collect_garbage(const struct store *s, unsigned int flags, struct arena *a,
+		    struct gc_result *ret, struct err *err)
+{
+	struct supervise_paths paths = { NULL, NULL, NULL };
+	struct strv needed = { NULL, 0 };
+	int r = supervise_paths(globals.rootless, a, &paths, err);
+
+	/* Without a directory to run in there may be projects all the same. */
+	if (r == 0 || paths.state)
+		r = desired_images(paths.state, a, &needed, err);
+	else if (r == -ENOENT)
+		r = 0;
+	if (r < 0)
+		return err_prefix(err, "nothing is removed, as a project may need it");
+	return gc(s, flags, &needed, a, ret, err);
 }
 
 static volatile int interrupted;

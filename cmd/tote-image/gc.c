@@ -47,7 +47,7 @@ static int run(char **args, size_t count, void *opts)
 	(void)args;
 	(void)count;
 	if (r == 0)
-		r = gc(&store, o->dry_run ? GC_DRY : 0, &a, &gone, &err);
+		r = collect_garbage(&store, o->dry_run ? GC_DRY : 0, &a, &gone, &err);
 	else if (r == -ENOENT)
 		return 0;
 	if (r < 0)

@@ -4,6 +4,7 @@
 #define CMD_TOTE_IMAGE_IMAGE_H
 
 #include "cmd/program.h"
+#include "oci/image/gc.h"
 #include "oci/image/store.h"
 
 /* tote-load(8), "EXIT STATUS": scripts tell by it what to do next. */
@@ -31,6 +32,10 @@ int fail_image(const struct err *err);
  * *ret_keep_ids (may be NULL): more than one id is mapped there.
  */
 int open_store(bool create, struct store *ret, bool *ret_keep_ids, struct err *err);
+
+/* gc(), which leaves the images of projects (`tote up`) where they are. */
+int collect_garbage(const struct store *s, unsigned int flags, struct arena *a,
+		    struct gc_result *ret, struct err *err);
 
 /* Set by SIGINT and SIGTERM from now on. */
 const volatile int *catch_interrupts(void);

@@ -103,7 +103,7 @@ static int run(char **args, size_t count, void *opts)
 		if (removed < 0 && !(removed == -ENOENT && o->force))
 			code = fail_image(&err);
 	}
-	if (r == 0 && !o->no_gc && gc(&store, GC_KEEP_CONTAINERS, &a, &gone, &err) < 0)
+	if (r == 0 && !o->no_gc && collect_garbage(&store, GC_KEEP_CONTAINERS, &a, &gone, &err) < 0)
 		code = fail_image(&err);
 	return code;
 }

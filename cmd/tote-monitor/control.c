@@ -5,11 +5,10 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/number.h"
+#include "lib/signals.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -19,29 +18,9 @@
 
 int monitor_signal(const char *text)
 {
-	const char *at = text;
-	uint64_t n;
+	int sig = signal_parse(text);
 
-	if (number_scan(&at, &n))
-		return !*at && n > 0 && n < NSIG ? (int)n : -EINVAL;
-	if (strncasecmp(text, "SIG", 3) == 0)
-		text += 3;
-	if (strncasecmp(text, "RTMIN", 5) == 0) {
-		at = text + 6;
-		if (!text[5])
-			return SIGRTMIN;
-		return text[5] == '+' && number_scan(&at, &n) && !*at &&
-				       n < (uint64_t)(NSIG - SIGRTMIN)
-			       ? SIGRTMIN + (int)n
-			       : -EINVAL;
-	}
-	for (int sig = 1; sig < SIGRTMIN; sig++) {
-		const char *name = sigabbrev_np(sig);
-
-		if (name && strcasecmp(name, text) == 0)
-			return sig;
-	}
-	return -EINVAL;
+	return sig > 0 ? sig : -EINVAL;
 }
 
 static int get_signal(const char *text, struct monitor_ask *ask, struct err *err)

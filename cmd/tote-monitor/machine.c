@@ -13,7 +13,6 @@
 /* What survives SIGKILL hangs in the kernel; it is tried again. */
 #define KILL_AGAIN_MS 5000
 #define RETRY_MS 1000
-#define DEFAULT_GRACE_MS 10000
 
 /* Who asks and where words go is in monitor.now. */
 typedef int act(struct monitor *m);
@@ -41,8 +40,7 @@ struct monitor_ask monitor_default_ask(const struct monitor *m)
 {
 	int sig = m->o->stop_signal ? monitor_signal(m->o->stop_signal) : SIGTERM;
 
-	return (struct monitor_ask){ sig > 0 ? sig : SIGTERM,
-				     m->o->stop_grace ? m->o->stop_grace : DEFAULT_GRACE_MS };
+	return (struct monitor_ask){ sig > 0 ? sig : SIGTERM, m->o->stop_grace };
 }
 
 static int do_nothing(struct monitor *m)
@@ -394,12 +392,20 @@ const char *monitor_event_name(enum monitor_event e)
 	return event_names[e];
 }
 
+static void save_again(struct loop_timer *timer)
+{
+	monitor_save(container_of(timer, struct monitor, unsaved));
+}
+
 void monitor_save(struct monitor *m)
 {
 	struct err ignored;
 
-	/* RUN is full: the next change may be written, and exit.json is tried until it is. */
-	instance_write_status(m->dir_fd, &m->status, &ignored);
+	/* RUN is full: nobody may know for long that the container runs, and no change may follow. */
+	if (instance_write_status(m->dir_fd, &m->status, &ignored) < 0)
+		loop_timer_set(&m->loop, &m->unsaved, RETRY_MS, save_again);
+	else
+		loop_timer_clear(&m->unsaved);
 }
 
 static void change_state(struct monitor *m, enum monitor_state next)

@@ -135,8 +135,8 @@ static int serve(struct monitor *m, struct err *err)
 /* At run time, so that nothing of it is in the program's file. */
 static void prepare(struct monitor *m)
 {
-	int *const none[] = { &m->dir_fd, &m->claim_fd, &m->init_fd, &m->out_fd,     &m->err_fd,
-			      &m->in_fd,  &m->then,	&m->retry,   &m->init_status };
+	int *const none[] = { &m->dir_fd, &m->claim_fd, &m->init_fd, &m->out_fd, &m->err_fd,
+			      &m->in_fd,  &m->held_fd,	&m->then,    &m->retry,	 &m->init_status };
 
 	for (size_t i = 0; i < ARRAY_SIZE(none); i++)
 		*none[i] = -1;
@@ -155,6 +155,7 @@ int main(int argc, char **argv)
 	log_name("tote-monitor");
 	prepare(&m);
 	m.o = &o;
+	o.stop_grace = DESIRED_STOP_GRACE_MS;
 	r = options_parse(&table, argv + 1, &o, &count, &help, &err);
 	if (help) {
 		options_print(&table);

@@ -90,9 +90,10 @@ struct monitor {
 	bool wait;	  /* ME_START comes from outside */
 	bool asked, idle; /* it ends since somebody said so; since nobody needs it */
 	struct loop_timer late;
-	int then;   /* an event that follows the one at hand; -1: none */
-	int retry;  /* one whose files could not be written, for later; -1: none */
-	bool again; /* another run follows */
+	struct loop_timer unsaved; /* status.json could not be written */
+	int then;		   /* an event that follows the one at hand; -1: none */
+	int retry;		   /* one whose files could not be written, for later; -1: none */
+	bool again;		   /* another run follows */
 
 	/* run.c */
 	struct loop_source signals;
@@ -114,6 +115,7 @@ struct monitor {
 	/* streams.c */
 	struct stream out, err;	    /* out: the terminal's as well */
 	int out_fd, err_fd, in_fd;  /* our ends; -1: none. Of a terminal out_fd and in_fd are it */
+	int held_fd;		    /* the container's end of a terminal; -1: none */
 	struct loop_source in;	    /* while somebody waits for in_fd to take more */
 	struct loop_source console; /* the socket that a terminal comes by */
 
@@ -144,7 +146,7 @@ struct monitor_ask monitor_default_ask(const struct monitor *m);
 void monitor_save(struct monitor *m);
 const char *monitor_state_name(enum monitor_state s);
 const char *monitor_event_name(enum monitor_event e);
-/* "SIGTERM", "TERM", "15", "RTMIN+3": a number, or -EINVAL. */
+/* As lib/signals.h reads it, but 0: that asks for nothing. A number, or -EINVAL. */
 int monitor_signal(const char *text);
 
 /*

@@ -109,6 +109,9 @@ static int make_fifo(const struct monitor *m, const char *name, bool fresh, stru
 		if (mkfifoat(m->dir_fd, name, 0600) < 0)
 			return err_errno(err, "make the fifo %s", name);
 	}
+	/* The container may have taken the rights from what is its stdout as well. */
+	if (!fresh && fchmodat(m->dir_fd, name, 0600, 0) < 0)
+		return err_errno(err, "change the mode of the fifo %s", name);
 	/* Linux opens a fifo for both without waiting for anybody, see fifo(7). */
 	fd = fd_open(m->dir_fd, name, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
 	return fd < 0 ? err_errno(err, "open the fifo %s", name) : fd;
@@ -141,6 +144,9 @@ static void take_terminal(struct monitor *m, int fd)
 
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	m->out_fd = fd;
+	/* A program may close all of it and open /dev/console again: without us it would have hung up,
+	 * and nobody would read on (Linux 4.13). */
+	m->held_fd = ioctl(fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	/* Two sources cannot have one descriptor. */
 	m->in_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	watch(m, &m->out, fd, &ignored);
@@ -251,6 +257,8 @@ void streams_close(struct monitor *m)
 	close_one(m, &m->in, &m->in_fd);
 	close_one(m, &m->out.source, &m->out_fd);
 	close_one(m, &m->err.source, &m->err_fd);
+	if (m->held_fd >= 0)
+		close(take_fd(&m->held_fd));
 }
 
 ssize_t streams_write(struct monitor *m, const char *data, size_t len)

@@ -26,7 +26,7 @@ static void tell(void *arg, bool failed, const char *line)
 
 static struct repair repair_at(const struct place *p)
 {
-	return (struct repair){ p->run_dir, p->plugin_path, p->run_fd, tell, NULL };
+	return (struct repair){ p->run_dir, p->plugin_path, p->run_fd, tell, NULL, false };
 }
 
 static int run_part(int (*part)(const struct repair *rp, struct err *err), void *opts)

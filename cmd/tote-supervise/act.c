@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <syslog.h>
@@ -25,6 +26,8 @@
 #define UPDATE_MS 60000 /* for an update that says nothing */
 /* On top of the grace: the monitor sends SIGKILL by itself. */
 #define FORCE_MS 10000
+/* So many packets without an answer, TELL_MS for each: the monitor hangs. */
+#define SILENCES 2
 
 static void errand_over(struct loop_timer *timer)
 {
@@ -54,12 +57,17 @@ static void errand_failed(struct supervisor *sup, struct instance *i, const char
 	loop_timer_set(&sup->loop, &i->errand_timer, pause, errand_over);
 }
 
+static void errand_forget(struct instance *i)
+{
+	i->errand_words[0] = 0;
+	i->errand_tries = 0;
+}
+
 static void errand_done(struct supervisor *sup, struct instance *i)
 {
 	loop_timer_clear(&i->errand_timer);
 	i->errand = ERRAND_NONE;
-	i->errand_words[0] = 0;
-	i->errand_tries = 0;
+	errand_forget(i);
 	instance_look(sup, i);
 	supervisor_settle(sup);
 }
@@ -78,7 +86,7 @@ static void tell_close(struct supervisor *sup, struct instance *i)
 static void tell_failed(struct supervisor *sup, struct instance *i, const char *words)
 {
 	tell_close(sup, i);
-	i->stop_run = i->start_run = 0;
+	i->stop_run = i->start_run = i->hard_run = 0;
 	errand_failed(sup, i, "its monitor: %s", words);
 }
 
@@ -93,6 +101,7 @@ static void tell_answered(struct loop_source *source, uint32_t events)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	answer[n > 0 ? n : 0] = 0;
+	i->silences = 0;
 	/* Gone without an answer: its end says the rest. */
 	if (n <= 0 || strncmp(answer, "ok", 2) == 0) {
 		tell_close(sup, i);
@@ -102,20 +111,37 @@ static void tell_answered(struct loop_source *source, uint32_t events)
 	tell_failed(sup, i, strncmp(answer, "error ", 6) == 0 ? answer + 6 : answer);
 }
 
+/* A monitor that hangs would keep its container from ever being stopped. Killed, it costs none: the
+ * next one adopts it, and is told again. */
+static void silent(struct supervisor *sup, struct instance *i)
+{
+	tell_failed(sup, i, "does not answer");
+	if (++i->silences < SILENCES || !i->monitor.ready)
+		return;
+	i->silences = 0;
+	if (pidfd_send_signal(i->monitor.fd, SIGKILL, NULL, 0) == 0)
+		event(sup, i->service->project, i->service, i, "monitor killed",
+		      "it does not answer");
+}
+
 static void tell_late(struct loop_timer *timer)
 {
 	struct instance *i = container_of(timer, struct instance, errand_timer);
 
-	tell_failed(service_supervisor(i->service), i, "does not answer");
+	silent(service_supervisor(i->service), i);
 }
 
 static void tell(struct supervisor *sup, struct instance *i, const char *packet)
 {
 	struct err err;
-	autofd fd = instance_connect(i->dir, &err);
+	autofd fd = instance_try_connect(i->dir, &err);
 	int r;
 
 	i->errand = ERRAND_TELL;
+	if (fd == -EAGAIN) {
+		loop_timer_set(&sup->loop, &i->errand_timer, TELL_MS, tell_late);
+		return;
+	}
 	if (fd < 0) {
 		tell_failed(sup, i, err.msg);
 		return;
@@ -262,6 +288,7 @@ static void start(struct supervisor *sup, struct instance *i, bool wait, int64_t
 		return;
 	}
 	sup->creating++;
+	errand_forget(i);
 	instance_look(sup, i);
 	event(sup, i->service->project, i->service, i, "starting", NULL);
 }
@@ -277,6 +304,7 @@ static void adopt(struct supervisor *sup, struct instance *i)
 		errand_failed(sup, i, "%s", err.msg);
 		return;
 	}
+	errand_forget(i);
 	event(sup, i->service->project, i->service, i, "adopted", NULL);
 	instance_look(sup, i);
 }
@@ -295,7 +323,7 @@ static void go(struct supervisor *sup, struct instance *i, int64_t now)
 
 static void stop(struct supervisor *sup, struct instance *i, int64_t now)
 {
-	bool hard = sup->hurry || (!i->service->want && i->service->leaving_hard);
+	bool hard = stop_is_hard(i);
 	uint32_t grace = hard ? 0 : i->made->stop_grace_ms;
 	const char *sig = hard			 ? "SIGKILL"
 			  : i->made->stop_signal ? i->made->stop_signal
@@ -313,6 +341,7 @@ static void stop(struct supervisor *sup, struct instance *i, int64_t now)
 		instance_save_record(i);
 	}
 	i->stop_run = i->run;
+	i->hard_run = hard ? i->run : 0;
 	i->stop_by = now + grace + FORCE_MS;
 	event(sup, i->service->project, i->service, i, "stopping", "%s, %u ms grace", sig, grace);
 	snprintf(packet, sizeof(packet), "stop %s %u", sig, grace);
@@ -323,11 +352,13 @@ static void make(struct supervisor *sup, struct instance *i)
 {
 	struct err err;
 
-	if (instance_make(sup, i, &err) < 0)
+	if (instance_make(sup, i, &err) < 0) {
 		errand_failed(sup, i, "%s", err.msg);
-	else
+	} else {
+		errand_forget(i);
 		event(sup, i->service->project, i->service, i, "made", "%s",
 		      i->service->want->image);
+	}
 	instance_look(sup, i);
 }
 

@@ -54,7 +54,9 @@ struct applying {
 
 static void change(struct applying *ap, const char *what, const char *service, const char *why)
 {
-	ap->changes->items[ap->changes->count++] = (struct change){ what, service, why };
+	/* A name of what was wanted until now ends with that, and the changes are told after it. */
+	ap->changes->items[ap->changes->count++] =
+		(struct change){ what, arena_strdup(ap->a, service), why };
 }
 
 /* Worth coming back to: it runs, and nothing is known against it. */
@@ -165,7 +167,9 @@ static void merge(struct applying *ap, const struct desired_project *wanted,
 		if (desired_find(wanted, s->name))
 			continue;
 		if (all)
-			change(ap, "remove", s->name, "it is not in the file any more");
+			change(ap, "remove", s->name,
+			       "it is not in the file any more, or of a profile that was not "
+			       "chosen");
 		else
 			ap->merged.services.items[ap->merged.services.count++] = *s;
 	}
@@ -223,6 +227,57 @@ static void begin(struct project *p, const struct change_list *changes)
 	}
 }
 
+/* whole is "FIRST-SECOND". */
+static bool is_joined(const char *whole, const char *first, const char *second)
+{
+	size_t len = strlen(first);
+
+	return strncmp(whole, first, len) == 0 && whole[len] == '-' &&
+	       strcmp(whole + len + 1, second) == 0;
+}
+
+/* What follows "FRONT-"; NULL: it does not begin with that. */
+static const char *behind(const char *name, const char *front)
+{
+	size_t len = strlen(front);
+
+	return strncmp(name, front, len) == 0 && name[len] == '-' ? name + len + 1 : NULL;
+}
+
+/* The service of want whose containers would have the names of s's: "a-b" with "c" and "a" with "b-c"
+ * are both "a-b-c". */
+static const struct desired_service *same_name(const struct desired_project *want,
+					       const struct service *s)
+{
+	const char *more = behind(s->project->name, want->name);
+	const char *less = behind(want->name, s->project->name);
+
+	for (size_t n = 0; (more || less) && n < want->services.count; n++) {
+		const struct desired_service *d = &want->services.items[n];
+
+		if (more ? is_joined(d->name, more, s->name) : is_joined(s->name, less, d->name))
+			return d;
+	}
+	return NULL;
+}
+
+static int check_names(struct supervisor *sup, const struct desired_project *want, struct err *err)
+{
+	for_list (p, &sup->projects, struct project, link)
+		for_list (s, &p->services, struct service, link) {
+			const struct desired_service *d = same_name(want, s);
+
+			if (d)
+				return err_set(
+					err, EEXIST,
+					"service %s of project %s and service %s of project "
+					"%s would have the same containers (%s-%s-1): rename "
+					"one of them",
+					d->name, want->name, s->name, p->name, p->name, s->name);
+		}
+	return 0;
+}
+
 int apply(struct supervisor *sup, const struct json_value *project, const struct strv *names,
 	  bool dry_run, struct arena *a, struct change_list *ret, struct err *err)
 {
@@ -246,12 +301,17 @@ int apply(struct supervisor *sup, const struct json_value *project, const struct
 	ap.old = project_find(sup, wanted.name);
 	selected = selection(&wanted, names, a);
 	merge(&ap, &wanted, &selected, !names->count);
+	r = check_names(sup, &ap.merged, err);
+	if (r < 0)
+		return r;
 	if (dry_run)
 		return 0;
 	r = commit(sup, &ap.merged, &p, err);
-	if (r == 0)
-		begin(p, ret);
-	return r;
+	if (r < 0)
+		return r;
+	begin(p, ret);
+	contents_sweep(sup);
+	return 0;
 }
 
 int set_stopped(struct project *p, const struct strv *names, bool stopped, struct err *err)
@@ -320,6 +380,7 @@ int take_down(struct project *p, const struct strv *names, bool force, struct er
 			s->leaving_hard = force;
 			event(p->supervisor, p, s, NULL, "remove", NULL);
 		}
+	contents_sweep(p->supervisor);
 	supervisor_settle(p->supervisor);
 	return 0;
 }

@@ -68,9 +68,12 @@ static struct decision start(enum action action, const struct seen *s, int64_t n
 	return (struct decision){ action, REASON_NONE, 0 };
 }
 
-/* A stop is told once; who does not end in time is forced to. */
+/* A stop is told once, and once more when its grace is taken from it; who does not end in time is
+ * forced to. */
 static struct decision stop(const struct seen *s, int64_t now)
 {
+	if (s->stop_told && s->hard && !s->hard_told)
+		return (struct decision){ ACT_STOP, REASON_NONE, 0 };
 	if (s->stop_told)
 		return s->stop_by > now ? nothing(REASON_ERRAND, s->stop_by)
 					: (struct decision){ ACT_FORCE, REASON_NONE, 0 };
@@ -88,8 +91,11 @@ struct decision decide(enum want want, const struct seen *s, int64_t now)
 	if (s->busy)
 		return nothing(REASON_ERRAND, 0);
 	/* Told by somebody before us, too: then there is no time set, and the monitor has its own. */
+	if (s->phase == PHASE_STOPPING && !s->stop_told)
+		return s->hard ? (struct decision){ ACT_STOP, REASON_NONE, 0 }
+			       : nothing(REASON_ERRAND, 0);
 	if (s->phase == PHASE_STOPPING)
-		return s->stop_told ? stop(s, now) : nothing(REASON_ERRAND, 0);
+		return stop(s, now);
 	if (want == WANT_RUN && lives && s->run && s->run <= s->again)
 		return stop(s, now);
 	switch (action) {

@@ -80,8 +80,9 @@ struct seen {
 	uint32_t restart_max;
 	int exit_reason; /* of the last run: enum exit_reason */
 	int32_t exit_code;
-	bool stop_told;	 /* this run */
-	int64_t stop_by; /* when told: force it then */
+	bool stop_told;	      /* this run */
+	int64_t stop_by;      /* when told: force it then */
+	bool hard, hard_told; /* without grace: somebody wants it so, and this run was told */
 	bool go_told;
 	bool busy;    /* an errand is under way */
 	bool depends; /* all conditions hold */

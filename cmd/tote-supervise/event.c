@@ -17,9 +17,9 @@ static const struct {
 	const char *name;
 	int priority;
 } loud[] = {
-	{ "exited", LOG_NOTICE },     { "failed", LOG_ERR },	 { "degraded", LOG_ERR },
-	{ "unhealthy", LOG_WARNING }, { "taken back", LOG_ERR }, { "monitor lost", LOG_WARNING },
-	{ "oom", LOG_WARNING },	      { "trouble", LOG_ERR },
+	{ "exited", LOG_NOTICE },      { "failed", LOG_ERR },	  { "degraded", LOG_ERR },
+	{ "unhealthy", LOG_WARNING },  { "taken back", LOG_ERR }, { "monitor lost", LOG_WARNING },
+	{ "monitor killed", LOG_ERR }, { "oom", LOG_WARNING },	  { "trouble", LOG_ERR },
 };
 
 static int priority_of(const char *name)

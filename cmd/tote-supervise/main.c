@@ -215,14 +215,12 @@ static void init(struct supervisor *sup, const struct options *o)
 /* stderr has been the caller's until here, so that it saw what went wrong. */
 static void go_to_background(struct supervisor *sup, int ready)
 {
-	autoarena a = ARENA_INIT;
-	autofd log = fd_create(AT_FDCWD, arena_printf(&a, "%s/" LOG_FILE, sup->paths.log),
-			       O_WRONLY | O_CREAT | O_APPEND, 0640);
 	autofd null = fd_open(AT_FDCWD, "/dev/null", O_RDWR);
 
 	dup2(null, 0);
 	dup2(null, 1);
-	dup2(log >= 0 ? log : null, 2);
+	if (!say_to_file(arena_printf(&sup->arena, "%s/" LOG_FILE, sup->paths.log)))
+		dup2(null, 2);
 	fd_write_full(ready, "", 1);
 	close(ready);
 }
@@ -262,10 +260,12 @@ static int attend(pid_t pid, int ready)
 {
 	int status = 0;
 	char byte;
+	int readable = fd_wait_readable(ready, READY_MS);
 
-	if (fd_wait_readable(ready, READY_MS) > 0 && read(ready, &byte, 1) == 1)
+	if (readable > 0 && read(ready, &byte, 1) == 1)
 		return 0;
-	if (waitpid(pid, &status, WNOHANG) == pid && WIFEXITED(status))
+	/* Its end of the pipe is closed: it has ended, or is about to. */
+	if (readable > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status))
 		return WEXITSTATUS(status);
 	say(LOG_ERR, "the supervisor did not get ready");
 	return 1;
@@ -345,7 +345,13 @@ int main(int argc, char **argv)
 		.without_root = true,
 	};
 
+	char **words;
+	int code;
+
 	log_name("tote-supervise");
-	argv = with_verb(&argc, argv);
-	return program_main(&program, argc, argv);
+	words = with_verb(&argc, argv);
+	code = program_main(&program, argc, words);
+	if (words != argv)
+		free(words);
+	return code;
 }

@@ -212,14 +212,28 @@ static void take_client(struct metrics *m, int client_fd)
 		drop(c);
 }
 
+static void accept_again(struct loop_timer *timer)
+{
+	struct metrics *m = container_of(timer, struct metrics, pause);
+
+	if (m->client_count < METRICS_CLIENTS)
+		set_listening(m, true);
+}
+
 void metrics_client_comes(struct loop_source *source, uint32_t events)
 {
 	struct metrics_listener *l = container_of(source, struct metrics_listener, source);
 	int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
-	if (fd >= 0)
+	if (fd >= 0) {
 		take_client(l->metrics, fd);
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+		/* Who waits stays ready, and would have us ask again at once. */
+		set_listening(l->metrics, false);
+		loop_timer_set(&l->metrics->sup->loop, &l->metrics->pause, METRICS_PAUSE_MS,
+			       accept_again);
+	}
 }
 
 int metrics_open(struct supervisor *sup, struct err *err)
@@ -253,6 +267,7 @@ void metrics_close(struct supervisor *sup)
 	while ((link = list_pop(&m->clients)))
 		drop(container_of(link, struct metrics_client, link));
 	set_listening(m, false);
+	loop_timer_clear(&m->pause);
 	for (size_t i = 0; i < m->count; i++)
 		close(m->listeners[i].fd);
 	buf_done(&m->collected);

@@ -15,6 +15,7 @@
 #define METRICS_PATIENCE_MS 10000
 /* And `tote metrics`, of which the answer does without when it takes longer. */
 #define METRICS_COLLECT_MS 5000
+#define METRICS_PAUSE_MS 100
 #define METRICS_OUTPUT ((size_t)16 << 20)
 
 struct metrics_client;
@@ -31,6 +32,7 @@ struct metrics {
 	size_t count;
 	struct list clients;
 	unsigned int client_count;
+	struct loop_timer pause; /* of accepting, while there are no descriptors */
 
 	/* `tote metrics`, one for all who wait at that moment. */
 	struct loop_source output; /* fd -1: does not run */

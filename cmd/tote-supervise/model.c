@@ -293,5 +293,7 @@ const char *service_state_text(const struct service *s)
 		if (!text || strcmp(text, "running") == 0)
 			text = t;
 	}
+	if (!text && s->want && s->want->stopped)
+		return "stopped";
 	return text ? text : "absent";
 }

@@ -27,6 +27,8 @@ void instance_attach(struct supervisor *sup, struct instance *i);
 /* Forgets all that was read of it, and its directory, which stays. */
 void instance_detach(struct supervisor *sup, struct instance *i);
 int instance_save_record(struct instance *i);
+/* Without grace. */
+bool stop_is_hard(const struct instance *i);
 void seen_of(const struct instance *i, struct seen *ret);
 /* What was made since the process before us, or by it. */
 void instances_find(struct supervisor *sup);
@@ -36,6 +38,8 @@ void projects_load(struct supervisor *sup);
 int project_save(struct project *p, struct err *err);
 /* The same for changes of ours, that are tried again until they are on disk. */
 void project_save_soon(struct project *p);
+/* Removes the contents of secrets and configs (STATE/files) that no project names any more. */
+void contents_sweep(struct supervisor *sup);
 
 /* order.c */
 bool depends_hold(const struct service *s, const struct desired_service *d, char *why, size_t size);

@@ -63,8 +63,9 @@ static int open_watch(struct network *n, struct err *err)
 	r = place_open(n->run_dir, NULL, &n->place, err);
 	if (r < 0)
 		return r;
-	n->repair = (struct repair){ n->place.run_dir, n->place.plugin_path, n->place.run_fd, tell,
-				     NULL };
+	n->repair = (struct repair){
+		n->place.run_dir, n->place.plugin_path, n->place.run_fd, tell, NULL, true
+	};
 	n->watch = (struct watch)WATCH_INIT;
 	r = watch_open(&n->watch, &n->repair, err);
 	if (r == 0) {

@@ -6,6 +6,7 @@
 #include "cmd/tote-supervise/server.h"
 
 #include "lib/cleanup.h"
+#include "oci/supervise/control.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -328,7 +329,19 @@ static void ask_status(struct client *c, const struct json_value *root, const st
 	(void)root;
 	(void)names;
 	(void)a;
-	status_write(c->sup, &out);
+	status_write(c->sup, true, &out);
+	if (out.len <= CONTROL_MAX_LINE) {
+		client_line(c, out.data);
+		return;
+	}
+	for_list (p, &c->sup->projects, struct project, link) {
+		autobuf one = BUF_INIT;
+
+		status_write_project(p, &one);
+		client_line(c, one.data);
+	}
+	out.len = 0;
+	status_write(c->sup, false, &out);
 	client_line(c, out.data);
 }
 

@@ -15,7 +15,10 @@
 
 static int64_t proof_ms(const struct desired_service *d)
 {
-	return d->update_ms && d->update_ms < PROOF_MS ? d->update_ms : PROOF_MS;
+	int64_t half = d->update_ms / 2;
+
+	/* Well before it counts as late: making it takes time, too. */
+	return half && half < PROOF_MS ? half : PROOF_MS;
 }
 
 bool instance_completed(const struct instance *i)
@@ -166,6 +169,25 @@ static void plan_number(struct roll *r, uint32_t number)
 		r->all_good = r->turn = false;
 }
 
+/* What comes back may depend on what has left with the update, or on what depends on it now. */
+static void drop_impossible(struct project *p, struct desired_service *d)
+{
+	struct desired_depend *all = d->depends.items;
+	size_t count = d->depends.count;
+	autoarena a = ARENA_INIT;
+	struct err ignored;
+
+	d->depends.items = arena_calloc(&p->arena, count + 1, sizeof(*all));
+	d->depends.count = 0;
+	for (size_t n = 0; n < count; n++) {
+		struct desired_project sorted = *p->want;
+
+		d->depends.items[d->depends.count++] = all[n];
+		if (desired_sort(&sorted, &a, &ignored) < 0)
+			d->depends.count--;
+	}
+}
+
 static void take_back(struct roll *r)
 {
 	struct service *s = r->s;
@@ -176,8 +198,8 @@ static void take_back(struct roll *r)
 
 	if (e && r->bad->record.failures)
 		exit_words(e, why, sizeof(why));
-	event(service_supervisor(s), s->project, s, r->bad, "taken back", "the update to %s: %s",
-	      s->want->image, why);
+	event(service_supervisor(s), s->project, s, r->bad, "taken back",
+	      "%s, after the update to %s", why, s->want->image);
 	for_list (i, &s->instances, struct instance, link) {
 		if (i == r->bad || i->dir < 0)
 			continue;
@@ -191,6 +213,7 @@ static void take_back(struct roll *r)
 	*s->want = *previous;
 	s->want->replicas = replicas;
 	s->want->previous = NULL;
+	drop_impossible(s->project, s->want);
 	project_save_soon(s->project);
 	/* What was wanted a moment ago is not. */
 	supervisor_settle(service_supervisor(s));

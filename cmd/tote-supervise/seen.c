@@ -230,10 +230,20 @@ void instance_look(struct supervisor *sup, struct instance *i)
 	read_files(i);
 	take_on_the_way(sup, i);
 	i->phase = i->monitor.ready ? phase_with_monitor(i) : phase_alone(i);
+	if (i->phase != PHASE_STARTING)
+		i->starting = 0;
+	else if (!i->starting || i->run != old_run)
+		i->starting = loop_now();
 	if (i->phase != old && i->phase == PHASE_ORPHAN)
 		event(sup, i->service->project, i->service, i, "monitor lost",
 		      "its container runs on");
 	follow_health(sup, i, i->health_on, old_run);
+}
+
+bool stop_is_hard(const struct instance *i)
+{
+	return service_supervisor(i->service)->hurry ||
+	       (!i->service->want && i->service->leaving_hard);
 }
 
 void seen_of(const struct instance *i, struct seen *ret)
@@ -253,6 +263,8 @@ void seen_of(const struct instance *i, struct seen *ret)
 		.exit_code = e ? e->code : 0,
 		.stop_told = i->run && i->stop_run == i->run,
 		.stop_by = i->stop_by,
+		.hard = stop_is_hard(i),
+		.hard_told = i->run && i->hard_run == i->run,
 		.go_told = i->run && i->start_run == i->run,
 		.busy = i->errand != ERRAND_NONE,
 	};

@@ -53,7 +53,9 @@ void request(struct client *c, const char *line, size_t len);
 /* Whether what it waits for has come; answers it then. */
 void request_check(struct client *c);
 
-/* status.c: one line. */
-void status_write(struct supervisor *sup, struct buf *out);
+/* status.c: one line; without projects it is the last one of an answer of many. */
+void status_write(struct supervisor *sup, bool with_projects, struct buf *out);
+/* One line of one project. */
+void status_write_project(const struct project *p, struct buf *out);
 
 #endif

@@ -84,6 +84,26 @@ static int fill(struct supervisor *sup, struct instance *i, struct err *err)
 		       : err_set(err, EIO, "%s: its description cannot be read", i->name);
 }
 
+/* A directory that was there already may hold another project's container of the same name. */
+static int check_owner(const struct instance *i, struct err *err)
+{
+	const struct json_value *name;
+	struct json_value *root;
+	autoarena a = ARENA_INIT;
+	struct err ignored;
+	size_t len;
+	char *text;
+
+	if (file_read(i->dir, INSTANCE_MADE, JSON_MAX_SIZE, &a, &text, &len, &ignored) < 0 ||
+	    json_parse(text, len, &a, &root, &ignored) < 0)
+		return 0;
+	name = root->kind == JSON_OBJECT ? json_get(root, "name") : NULL;
+	if (!name || name->kind != JSON_STRING || strcmp(name->text, i->service->name) == 0)
+		return 0;
+	return err_set(err, EEXIST, "%s is a container of the service %s of another project",
+		       i->name, name->text);
+}
+
 int instance_make(struct supervisor *sup, struct instance *i, struct err *err)
 {
 	struct err ignored;
@@ -92,6 +112,12 @@ int instance_make(struct supervisor *sup, struct instance *i, struct err *err)
 	i->dir = instance_open(sup->run, i->name, true, err);
 	if (i->dir < 0)
 		return i->dir;
+	r = check_owner(i, err);
+	if (r < 0) {
+		close(i->dir);
+		i->dir = -1;
+		return r;
+	}
 	r = fill(sup, i, err);
 	if (r == 0)
 		return 0;
@@ -184,7 +210,8 @@ static void add_create(struct supervisor *sup, const struct instance *i, struct 
 	for_each (file, &d->files)
 		add2(w, "--mount",
 		     arena_printf(w->a,
-				  "type=bind,source=%s/" INSTANCE_FILES "/%zu,target=%s,readonly",
+				  "type=bind,source=%s/" INSTANCE_FILES
+				  "/%zu,target=%s,readonly,lend",
 				  dir, n++, file->target));
 	if (d->tty)
 		add2(w, "--console-socket", arena_printf(w->a, "%s/console", dir));

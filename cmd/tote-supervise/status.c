@@ -146,7 +146,21 @@ static void write_project(const struct project *p, int64_t now, struct json_writ
 	json_end_object(w);
 }
 
-void status_write(struct supervisor *sup, struct buf *out)
+void status_write_project(const struct project *p, struct buf *out)
+{
+	struct json_writer w;
+
+	json_writer_init(&w, out, false);
+	json_begin_object(&w);
+	json_key(&w, "projects");
+	json_begin_array(&w);
+	write_project(p, loop_now(), &w);
+	json_end_array(&w);
+	json_end_object(&w);
+	json_writer_done(&w);
+}
+
+void status_write(struct supervisor *sup, bool with_projects, struct buf *out)
 {
 	struct json_writer w;
 	int64_t now = loop_now();
@@ -155,8 +169,9 @@ void status_write(struct supervisor *sup, struct buf *out)
 	json_begin_object(&w);
 	json_key(&w, "projects");
 	json_begin_array(&w);
-	for_list (p, &sup->projects, struct project, link)
-		write_project(p, now, &w);
+	if (with_projects)
+		for_list (p, &sup->projects, struct project, link)
+			write_project(p, now, &w);
 	json_end_array(&w);
 	json_key(&w, "supervisor");
 	json_begin_object(&w);

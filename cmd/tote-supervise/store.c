@@ -3,15 +3,20 @@
 #include "cmd/tote-supervise/model.h"
 
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "lib/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
+#include <time.h>
+#include <unistd.h>
 
 #define SAVE_AGAIN_MS 10000
+#define CONTENT_NEW_S 300
 
 static void load(struct supervisor *sup, const char *name)
 {
@@ -71,6 +76,7 @@ void projects_load(struct supervisor *sup)
 		p->want = NULL;
 		project_bind(p);
 	}
+	contents_sweep(sup);
 }
 
 int project_save(struct project *p, struct err *err)
@@ -86,6 +92,62 @@ int project_save(struct project *p, struct err *err)
 	p->unsaved = false;
 	sup->trouble[0] = 0;
 	return 0;
+}
+
+static bool names_content(const struct desired_service *s, const char *content)
+{
+	for (; s; s = s->previous)
+		for_each (f, &s->files)
+			if (strcmp(f->content, content) == 0)
+				return true;
+	return false;
+}
+
+static bool is_needed(struct supervisor *sup, const char *content)
+{
+	for_list (p, &sup->projects, struct project, link)
+		for (size_t n = 0; p->want && n < p->want->services.count; n++)
+			if (names_content(&p->want->services.items[n], content))
+				return true;
+	return false;
+}
+
+/* `tote up` puts them there, and says only then which service needs them. */
+static bool is_new(int files, const char *name)
+{
+	struct stat st;
+
+	return fstatat(files, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       time(NULL) - st.st_mtime < CONTENT_NEW_S;
+}
+
+static void sweep_again(struct loop_timer *timer)
+{
+	contents_sweep(container_of(timer, struct supervisor, sweep_timer));
+}
+
+void contents_sweep(struct supervisor *sup)
+{
+	autofd files = fd_open(sup->state, "files", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	autoarena a = ARENA_INIT;
+	struct strv names;
+	struct err err;
+
+	/* What a description that cannot be read needs is not known. */
+	for_list (p, &sup->projects, struct project, link)
+		if (p->damaged)
+			return;
+	if (files < 0 || file_list(files, ".", &a, &names, &err) < 0)
+		return;
+	for (size_t n = 0; n < names.count; n++) {
+		if (is_needed(sup, names.items[n]))
+			continue;
+		if (!is_new(files, names.items[n]))
+			unlinkat(files, names.items[n], 0);
+		else if (!sup->sweep_timer.link.next)
+			loop_timer_set(&sup->loop, &sup->sweep_timer, 2 * CONTENT_NEW_S * 1000,
+				       sweep_again);
+	}
 }
 
 static void save_again(struct loop_timer *timer)

@@ -33,6 +33,8 @@ enum health_state {
 const char *health_state_name(enum health_state s); /* "healthy" */
 
 #define RECORD_EXITS 8
+/* Being made for so long, by a disk or a plug-in that hangs: others need not wait for it. */
+#define STARTING_SLOW_MS 120000
 
 /* record.json. Times are CLOCK_BOOTTIME in ms, 0: never. */
 struct instance_record {
@@ -89,9 +91,12 @@ struct instance {
 	struct loop_source tell; /* ERRAND_TELL: the monitor's socket */
 	struct loop_timer errand_timer;
 	uint32_t stop_run, start_run; /* the runs that were told to */
+	uint32_t hard_run;	      /* the one that was told to stop without grace */
 	int64_t stop_by;	      /* force it when it is not gone then */
 	char errand_words[300];	      /* how the last errand failed, or "" */
 	int errand_tries;
+	int silences;	  /* packets in a row that its monitor did not answer */
+	int64_t starting; /* since when it is PHASE_STARTING, as far as we know; else 0 */
 
 	enum want want;
 	struct decision decision; /* the last one; status shows it */
@@ -148,7 +153,7 @@ struct supervisor {
 	struct list projects;
 
 	struct loop_source signals, inotify;
-	struct loop_timer settle_timer, save_timer;
+	struct loop_timer settle_timer, save_timer, sweep_timer;
 	bool stopping; /* SIGTERM: all stop, stay wanted */
 	bool hurry;    /* a second Ctrl-C: without grace */
 	int limit;     /* creates at the same time */
@@ -202,6 +207,9 @@ void event(struct supervisor *sup, const struct project *p, const struct service
 
 /* say.c: one line to stderr, with "<N>" in front where journald reads it. priority: syslog(3). */
 void say(int priority, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* From now on stderr is this file, of which at most two MiB are kept (path and "path.1"). path has to
+ * stay. False: it cannot be opened. */
+bool say_to_file(const char *path);
 
 /* model.c */
 struct project *project_find(struct supervisor *sup, const char *name);

@@ -36,7 +36,8 @@ static int count_creating(struct supervisor *sup)
 	for_list (p, &sup->projects, struct project, link)
 		for_list (s, &p->services, struct service, link)
 			for_list (i, &s->instances, struct instance, link)
-				n += i->phase == PHASE_STARTING;
+				n += i->phase == PHASE_STARTING &&
+				     loop_now() - i->starting < STARTING_SLOW_MS;
 	return n;
 }
 
@@ -47,6 +48,8 @@ static void arm(struct supervisor *sup, struct instance *i, int64_t now)
 	/* The moment at which failures are forgotten is worth a look, too. */
 	if (i->record.degraded && i->phase == PHASE_RUNNING && i->record.healthy_since)
 		reset = i->record.healthy_since + HEALTHY_RESET_MS;
+	if (i->phase == PHASE_STARTING)
+		reset = i->starting + STARTING_SLOW_MS;
 	if (reset > now && (!due || reset < due))
 		due = reset;
 	if (due && (!i->timer.link.next || i->timer.due > due))
@@ -232,10 +235,6 @@ static void begin_stop(struct supervisor *sup)
 	if (sup->stopping) {
 		say(LOG_NOTICE, "stopping without grace");
 		sup->hurry = true;
-		for_list (p, &sup->projects, struct project, link)
-			for_list (s, &p->services, struct service, link)
-				for_list (i, &s->instances, struct instance, link)
-					i->stop_run = 0;
 	} else {
 		say(LOG_NOTICE, "stopping all services");
 		notify_send("STOPPING=1\nSTATUS=stopping all services");

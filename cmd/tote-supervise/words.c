@@ -70,11 +70,14 @@ static void rest_why(const struct instance *i, int64_t now, char *ret, size_t si
 
 void instance_why(const struct instance *i, int64_t now, char *ret, size_t size)
 {
+	char left[32];
+
 	ret[0] = 0;
 	switch (i->phase) {
 	case PHASE_ABSENT:
 	case PHASE_REST:
-		if (i->errand_words[0] && i->decision.reason == REASON_NONE)
+		if (i->errand_words[0] &&
+		    (i->decision.reason == REASON_NONE || i->decision.reason == REASON_ERRAND))
 			snprintf(ret, size, "%s", i->errand_words);
 		else
 			rest_why(i, now, ret, size);
@@ -84,13 +87,24 @@ void instance_why(const struct instance *i, int64_t now, char *ret, size_t size)
 			 i->errand_words[0] ? i->errand_words : "being cleaned up");
 		break;
 	case PHASE_CREATED:
-		if (i->want == WANT_CREATED)
+		if (i->errand_words[0])
+			snprintf(ret, size, "%s", i->errand_words);
+		else if (i->want == WANT_CREATED)
 			snprintf(ret, size, "waiting for the one before it to end");
 		else if (i->decision.reason == REASON_DEPENDS)
 			depends_hold(i->service, i->made, ret, size);
 		break;
+	case PHASE_STARTING:
+		time_words(now - i->starting, left, sizeof(left));
+		if (i->errand_words[0])
+			snprintf(ret, size, "%s", i->errand_words);
+		else if (now - i->starting >= STARTING_SLOW_MS)
+			snprintf(ret, size, "being made for %s", left);
+		break;
 	case PHASE_RUNNING:
-		if (i->health_state == HEALTH_STATE_UNHEALTHY)
+		if (i->errand_words[0])
+			snprintf(ret, size, "%s", i->errand_words);
+		else if (i->health_state == HEALTH_STATE_UNHEALTHY)
 			snprintf(ret, size, "unhealthy%s%s", i->health_why ? ": " : "",
 				 i->health_why ? i->health_why : "");
 		else if (i->decision.reason == REASON_ORDER)
@@ -99,6 +113,7 @@ void instance_why(const struct instance *i, int64_t now, char *ret, size_t size)
 			depends_hold(i->service, i->service->want, ret, size);
 		break;
 	default:
+		snprintf(ret, size, "%s", i->errand_words);
 		break;
 	}
 }

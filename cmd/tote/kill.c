@@ -3,6 +3,7 @@
 
 #include "cmd/tote/match.h"
 #include "lib/cleanup.h"
+#include "lib/signals.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -22,26 +23,6 @@ static const struct option items[] = {
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), true };
 
-/* "15", "TERM", "SIGTERM", "term", "RTMIN+3"; -1 for anything else. */
-static int parse_signal(const char *text)
-{
-	char *end;
-	long n = strtol(text, &end, 10);
-
-	if (*text && !*end)
-		return n >= 0 && n < NSIG ? (int)n : -1;
-	if (strncasecmp(text, "SIG", 3) == 0)
-		text += 3;
-	for (int sig = 1; sig < NSIG; sig++)
-		if (sigabbrev_np(sig) && strcasecmp(sigabbrev_np(sig), text) == 0)
-			return sig;
-	if (strncasecmp(text, "RTMIN", 5) == 0) {
-		n = text[5] ? strtol(text + 5, &end, 10) : (end = (char *)text + 5, 0);
-		return !*end && n >= 0 && SIGRTMIN + n < NSIG ? SIGRTMIN + (int)n : -1;
-	}
-	return -1;
-}
-
 static int kill_one(int root, const char *id, const struct kill_options *o, int sig,
 		    struct err *err)
 {
@@ -56,7 +37,7 @@ static int run(char **args, size_t count, void *opts)
 {
 	struct kill_options *o = opts;
 	const char *signal_text = count > 1 ? args[1] : "TERM";
-	int sig = parse_signal(signal_text);
+	int sig = signal_parse(signal_text);
 	autoarena a = ARENA_INIT;
 	autofd root = -1;
 	struct strv ids;

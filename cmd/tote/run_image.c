@@ -107,12 +107,15 @@ static unsigned int own_root(const struct imaging *im)
 	return im->convert.uid_mappings.items[0].host_id;
 }
 
+const char *imaging_working_dir(const struct imaging *im)
+{
+	return im->convert.working_dir ? im->convert.working_dir : im->config.process.working_dir;
+}
+
 /* image-spec conversion.md, "config.WorkingDir": made where the image lacks it. */
 static int make_working_dir(struct imaging *im)
 {
-	const char *dir =
-		im->convert.working_dir ? im->convert.working_dir : im->config.process.working_dir;
-
+	const char *dir = imaging_working_dir(im);
 	int death_signal = 0, r = 0;
 
 	if (!dir || dir[0] != '/' || globals.rootless || im->rootfs.read_only)

@@ -37,6 +37,8 @@ int imaging_choose_security(struct imaging *im);
 int imaging_choose_network(struct imaging *im, const char *id);
 /* run_image_sweep.c: removes what a container of that ID left in the store before a reboot. */
 void imaging_sweep(struct imaging *im, const char *id);
+/* NULL: none is asked for, by the image neither. */
+const char *imaging_working_dir(const struct imaging *im);
 /* run_image_root.c: the container's directory in the store. */
 int imaging_make_root(struct imaging *im, const char *id);
 /* Ends what was made ahead and not used. */
@@ -58,6 +60,7 @@ struct mount_wish {
 	bool tmpfs, named;   /* named: source is the name of a volume, or missing */
 	bool empty;	     /* what the image has at that place is not copied into a new volume */
 	bool create;	     /* a source that is missing becomes a directory */
+	bool lend;	     /* as struct convert_mount has it */
 };
 int imaging_add_mount(struct imaging *im, const struct mount_wish *wish);
 /* run_image_mount_words.c: --mount and what stands behind the last colon of --volume and --tmpfs. */

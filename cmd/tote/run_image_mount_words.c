@@ -85,7 +85,7 @@ int imaging_read_options(struct imaging *im, char *list, struct mount_wish *ret)
 /* All of --mount, before it is known what counts. */
 struct words {
 	const char *type, *source, *target, *propagation, *size, *mode;
-	bool read_only, not_below, create, empty;
+	bool read_only, not_below, create, empty, lend;
 };
 
 enum word_kind { WORD_TEXT, WORD_FLAG, WORD_IGNORED };
@@ -108,6 +108,7 @@ static const struct {
 	{ "bind-propagation", "bind", WORD_TEXT, offsetof(struct words, propagation) },
 	{ "bind-nonrecursive", "bind", WORD_FLAG, offsetof(struct words, not_below) },
 	{ "bind-create-src", "bind", WORD_FLAG, offsetof(struct words, create) },
+	{ "lend", "bind", WORD_FLAG, offsetof(struct words, lend) },
 	{ "volume-nocopy", "volume", WORD_FLAG, offsetof(struct words, empty) },
 	{ "tmpfs-size", "tmpfs", WORD_TEXT, offsetof(struct words, size) },
 	{ "tmpfs-mode", "tmpfs", WORD_TEXT, offsetof(struct words, mode) },
@@ -246,6 +247,7 @@ int imaging_read_mount(struct imaging *im, const char *text, struct mount_wish *
 	ret->source = w.source;
 	ret->target = w.target;
 	ret->empty = w.empty;
+	ret->lend = w.lend;
 	ret->create = w.create;
 	return r;
 }

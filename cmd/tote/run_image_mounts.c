@@ -89,7 +89,8 @@ int imaging_add_mount(struct imaging *im, const struct mount_wish *w)
 		*add_mount(im) = (struct convert_mount){ .source = source,
 							 .destination = path,
 							 .options = w->options,
-							 .tmpfs = w->tmpfs };
+							 .tmpfs = w->tmpfs,
+							 .lend = w->lend };
 	return r;
 }
 
@@ -189,8 +190,28 @@ static int check_kind(int tree, const char *source, struct err *err)
 		return err_errno(err, "look at %s", source);
 	return S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)
 		       ? 0
-		       : err_set(err, EOPNOTSUPP, "--volume: %s is no file and no directory",
-				 source);
+		       : err_set(err, EOPNOTSUPP, "volume %s is no file and no directory", source);
+}
+
+/*
+ * Where a file system cannot map ids (tmpfs before Linux 6.3), a file of the container's own gets the
+ * host's id of the owner that it is to have inside. Ranges begin at multiples of their length: what an
+ * earlier container with another range was lent can be lent again.
+ */
+static int lend(struct imaging *im, int tree, const char *source)
+{
+	unsigned int uid = im->convert.uid_mappings.items[0].host_id,
+		     gid = im->convert.gid_mappings.items[0].host_id;
+	struct stat st;
+
+	if (fstat(tree, &st) < 0)
+		return err_errno(im->err, "look at %s", source);
+	if (!S_ISREG(st.st_mode))
+		return err_set(im->err, EINVAL, "--mount: %s: lend is for a file", source);
+	return fchownat(tree, "", uid + st.st_uid % STORE_IDS, gid + st.st_gid % STORE_IDS,
+			AT_EMPTY_PATH) < 0
+		       ? err_errno(im->err, "give %s to the container", source)
+		       : 0;
 }
 
 /* Owners stay what they are: the files of a volume belong to ids of the host, and are seen as the
@@ -201,29 +222,45 @@ static int map_mount(struct imaging *im, struct convert_mount *m)
 	unsigned int all = is_recursive(m) ? AT_RECURSIVE : 0;
 	const char *option = all ? "ridmap" : "idmap";
 	autofd tree = open_tree(AT_FDCWD, m->source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | all);
-	int r = tree < 0 ? err_errno(im->err, "--volume: %s", m->source) : 0;
+	int r = tree < 0 ? err_errno(im->err, "volume %s", m->source) : 0;
 
 	if (r == 0 && !im->ids_asked_for)
 		r = check_kind(tree, m->source, im->err);
-	if (r == 0 && mount_setattr(tree, "", AT_EMPTY_PATH | all, &map, sizeof(map)) < 0)
-		r = err_errno(im->err,
-			      "--volume: %s: its file system does not map ids (--userns host does "
-			      "without)",
-			      m->source);
-	if (r == 0)
-		m->options =
-			m->options ? arena_printf(&im->a, "%s,%s", m->options, option) : option;
-	return r;
+	if (r < 0)
+		return r;
+	if (mount_setattr(tree, "", AT_EMPTY_PATH | all, &map, sizeof(map)) < 0)
+		return m->lend ? lend(im, tree, m->source)
+			       : err_errno(im->err,
+					   "volume %s: its file system does not map ids (--userns "
+					   "host does without)",
+					   m->source);
+	m->options = m->options ? arena_printf(&im->a, "%s,%s", m->options, option) : option;
+	return 0;
 }
 
+/* All or none: without them the container gets the host's ids, where nothing is mapped. */
 int imaging_map_mounts(struct imaging *im)
 {
+	size_t count = im->convert.mounts.count;
+	struct convert_mount *before = arena_calloc(&im->a, count, sizeof(*before));
 	int r = 0;
 
+	if (count)
+		memcpy(before, im->convert.mounts.items, count * sizeof(*before));
 	for_each (m, &im->convert.mounts)
 		if (r == 0 && !m->tmpfs)
 			r = map_mount(im, m);
+	if (r < 0 && count)
+		memcpy(im->convert.mounts.items, before, count * sizeof(*before));
 	return r;
+}
+
+/* Links lead to where they will in the container. */
+static bool root_has(const struct imaging *im, const char *path)
+{
+	autofd fd = fd_open_in_root(im->lookup, path, O_PATH);
+
+	return fd >= 0;
 }
 
 /* A root that is a lone layer takes no new file. */
@@ -231,7 +268,7 @@ static void add_name_file(struct imaging *im, const char *source, const char *pa
 {
 	if (is_covered(im, path) || (!made && access(source, R_OK) < 0))
 		return;
-	if (im->rootfs.read_only && faccessat(im->lookup, path + 1, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+	if (im->rootfs.read_only && !root_has(im, path))
 		return;
 	/* The host's own, or one that tote writes: nothing for a container to change or to fill. */
 	*add_mount(im) =

@@ -3,6 +3,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/signals.h"
 #include "netns/names.h"
 #include "oci/subids.h"
 
@@ -15,10 +16,21 @@
 /* sethostname(2) takes 64, DNS 63. */
 #define DNS_NAME_MAX 63
 #define TEXT_MAX ((size_t)1 << 20)
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 static struct strv words(char **items, size_t count)
 {
 	return (struct strv){ items, count };
+}
+
+/* Without the blanks at its beginning and what other systems end lines with, as docker reads it. */
+static char *plain_line(char *line)
+{
+	size_t len = strlen(line);
+
+	if (len && line[len - 1] == '\r')
+		line[len - 1] = '\0';
+	return line + strspn(line, " \t");
 }
 
 /* Files first: what is on the command line wins. */
@@ -38,7 +50,7 @@ static int collect_env(struct imaging *im)
 
 		if (r < 0)
 			return err_prefix(im->err, "--env-file");
-		buf_adds(&all, text);
+		buf_adds(&all, strncmp(text, BYTE_ORDER_MARK, 3) == 0 ? text + 3 : text);
 		buf_adds(&all, "\n");
 	}
 	for (const char *p = buf_str(&all); *p; p++)
@@ -49,9 +61,11 @@ static int collect_env(struct imaging *im)
 		im->convert.env.items[im->convert.env.count++] =
 			arena_printf(&im->a, "LISTEN_FDNAMES=%s", names);
 	for (char *line = strtok_r(arena_strdup(&im->a, buf_str(&all)), "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save))
-		if (line[0] != '#')
+	     line = strtok_r(NULL, "\n", &save)) {
+		line = plain_line(line);
+		if (*line && *line != '#')
 			im->convert.env.items[im->convert.env.count++] = line;
+	}
 	for (size_t i = 0; i < o->env.count; i++)
 		im->convert.env.items[im->convert.env.count++] = (char *)o->env.items[i];
 	return 0;
@@ -259,6 +273,9 @@ int imaging_choose(struct imaging *im, const char *id, char **args)
 		o->hostname ? o->hostname : arena_strndup(&im->a, id, strnlen(id, DNS_NAME_MAX));
 	if (o->hostname && !names_ok(o->hostname))
 		return err_set(im->err, EINVAL, "--hostname: \"%s\" is no host name", o->hostname);
+	if (o->stop_signal && signal_parse(o->stop_signal) <= 0)
+		return err_set(im->err, EINVAL, "--stop-signal: \"%s\" is no signal",
+			       o->stop_signal);
 	r = collect_env(im);
 	if (r == 0)
 		r = choose_shared(im);

@@ -31,6 +31,15 @@ static int open_layer_with_users(struct imaging *im)
 	return -1;
 }
 
+/* image-spec conversion.md, "config.WorkingDir": it may have to be made. */
+static bool has_working_dir(const struct imaging *im, int layer)
+{
+	const char *dir = imaging_working_dir(im);
+	autofd fd = dir ? fd_open_in_root(layer, dir, O_PATH | O_DIRECTORY) : -1;
+
+	return !dir || fd >= 0;
+}
+
 /*
  * A lone layer that is only read needs no overlay, if all that will be mounted on is there. Else
  * there is an upper layer for the mount points, and the root becomes read-only once they are made.
@@ -55,7 +64,7 @@ static bool can_be_bound(const struct imaging *im)
 		    !S_ISDIR(st.st_mode))
 			return false;
 	}
-	return true;
+	return has_working_dir(im, layer);
 }
 
 /* Who may mount could make a bound layer writable, and it is everybody's. */

@@ -24,6 +24,7 @@
 struct collection {
 	const struct store *s;
 	unsigned int flags;
+	const struct strv *needed;
 	struct arena *a;
 	struct strv marked; /* paths below the store, sorted once all are there */
 	size_t room;
@@ -104,6 +105,15 @@ static int mark_references(struct collection *c)
 			r = 0;
 	}
 	return r;
+}
+
+static int mark_needed(struct collection *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; (r == 0 || r == -ENOENT) && i < c->needed->count; i++)
+		r = mark_image(c, c->needed->items[i]);
+	return r == -ENOENT ? 0 : r;
 }
 
 /* Its maker still works, or a state of this boot names it. */
@@ -333,6 +343,8 @@ static int collect(struct collection *c)
 	int r = lock < 0 ? lock : mark_references(c);
 
 	if (r == 0)
+		r = mark_needed(c);
+	if (r == 0)
 		r = mark_containers(c);
 	if (r == 0)
 		r = mark_leases(c);
@@ -343,10 +355,10 @@ static int collect(struct collection *c)
 	return r < 0 || c->flags & GC_DRY ? r : move_all_away(c);
 }
 
-int gc(const struct store *s, unsigned int flags, struct arena *a, struct gc_result *ret,
-       struct err *err)
+int gc(const struct store *s, unsigned int flags, const struct strv *needed, struct arena *a,
+       struct gc_result *ret, struct err *err)
 {
-	struct collection c = { .s = s, .flags = flags, .a = a, .err = err };
+	struct collection c = { .s = s, .flags = flags, .needed = needed, .a = a, .err = err };
 	int r = flags & GC_DRY ? 0 : ingest_sweep(s, err);
 
 	if (r == 0)

@@ -34,9 +34,10 @@ enum {
  * Looks, and unless dry removes. Takes the store's lock for as long as it looks and renames; what
  * is removed is removed after it, and by the next operation if this one is killed. -EBADMSG: a
  * reference or record is damaged, so that it is not known what is needed; nothing was removed.
+ * needed: digests of images that stay without a name; those that are not there are no error.
  */
-int gc(const struct store *s, unsigned int flags, struct arena *a, struct gc_result *ret,
-       struct err *err);
+int gc(const struct store *s, unsigned int flags, const struct strv *needed, struct arena *a,
+       struct gc_result *ret, struct err *err);
 
 /* Removes a reference, durably. -ENOENT. */
 int store_ref_remove(const struct store *s, const char *reference, struct err *err);

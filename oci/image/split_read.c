@@ -2,18 +2,17 @@
 #include "oci/image/split.h"
 
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "oci/image/decode.h"
 #include "oci/image/split_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define IN_SIZE ((size_t)64 * 1024)
@@ -102,12 +101,9 @@ static void printable(const char *path, char *ret, size_t size)
 
 static int open_file(struct split_reader *r, uint64_t size, struct err *err)
 {
-	struct open_how how = {
-		.flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
 	const char *path = split_path(&r->walk.frame);
-	autofd fd = (int)syscall(SYS_openat2, r->root_fd, path, &how, sizeof(how));
+	autofd fd =
+		fd_open_in_root(r->root_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	char name[256];
 	struct stat st;
 

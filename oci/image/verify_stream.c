@@ -12,11 +12,9 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <locale.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 struct comparison {
@@ -60,9 +58,7 @@ static bool has_no_file(const char *path)
 
 static int stat_in_root(int root, const char *path, struct stat *ret)
 {
-	struct open_how how = { .flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
-	autofd fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	autofd fd = fd_open_in_root(root, path, O_PATH | O_NOFOLLOW);
 
 	return fd < 0 || fstat(fd, ret) < 0 ? -errno : 0;
 }

@@ -3,6 +3,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/signals.h"
 #include "oci/image/digest.h"
 
 #include <errno.h>
@@ -175,8 +176,7 @@ static const struct json_table activate_table = { activate_fields, ARRAY_SIZE(ac
 
 static bool is_signal_name(const char *s)
 {
-	return strncmp(s, "SIG", 3) == 0 && s[3] && strlen(s) <= 16 &&
-	       s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-")] == '\0';
+	return strncmp(s, "SIG", 3) == 0 && signal_parse(s) > 0;
 }
 
 static int check_service(struct json_ctx *ctx, void *out)

@@ -123,6 +123,10 @@ int desired_load(int state_fd, const char *project, struct arena *a, struct desi
 /* On disk when it returns (file_replace_durable()). */
 int desired_save(int state_fd, const struct desired_project *p, struct err *err);
 
+/* The digests of all images that projects below STATE name: of what runs, and of what an update may come
+ * back to. In the arena; none where there is no STATE. Another error: what they need is not known. */
+int desired_images(const char *state_path, struct arena *a, struct strv *ret, struct err *err);
+
 /*
  * Sorts services by what they depend on. -EINVAL: there is a cycle, which err shows ("a -> b -> a"), or
  * a service that is not there and not optional.

@@ -268,9 +268,9 @@ int instance_open_monitor(int dir_fd)
 	return parse_claim(text, &id) < 0 ? -ESRCH : proc_open(&id);
 }
 
-int instance_connect(int dir_fd, struct err *err)
+static int connect_monitor(int dir_fd, int flags, struct err *err)
 {
-	autofd sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	autofd sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
 	char path[64];
 	int r;
 
@@ -280,7 +280,19 @@ int instance_connect(int dir_fd, struct err *err)
 	r = fd_connect(sock, path);
 	if (r == -ENOENT || r == -ECONNREFUSED)
 		return err_set(err, ESRCH, "no monitor has the container");
+	if (r == -EAGAIN)
+		return err_set(err, EAGAIN, "does not answer");
 	return r < 0 ? err_code(err, r, "connect to the monitor") : take_fd(&sock);
+}
+
+int instance_connect(int dir_fd, struct err *err)
+{
+	return connect_monitor(dir_fd, 0, err);
+}
+
+int instance_try_connect(int dir_fd, struct err *err)
+{
+	return connect_monitor(dir_fd, SOCK_NONBLOCK, err);
 }
 
 /* "ok", or "error WORDS". */

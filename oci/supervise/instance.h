@@ -58,11 +58,11 @@ enum instance_state {
 struct instance_status {
 	int state; /* enum instance_state */
 	uint32_t run;
-	struct proc_id init;  /* pid 0: none yet */
-	int64_t since;	      /* CLOCK_BOOTTIME ms of the last change */
-	int64_t started;      /* CLOCK_BOOTTIME ms of this run's start; 0: not yet */
-	int64_t started_at;   /* the same, seconds since 1970, for people */
-	int64_t start_ms;     /* what creating and starting this run took, without waiting in between */
+	struct proc_id init; /* pid 0: none yet */
+	int64_t since;	     /* CLOCK_BOOTTIME ms of the last change */
+	int64_t started;     /* CLOCK_BOOTTIME ms of this run's start; 0: not yet */
+	int64_t started_at;  /* the same, seconds since 1970, for people */
+	int64_t start_ms; /* what creating and starting this run took, without waiting in between */
 	uint64_t log_dropped; /* bytes that were not logged: disk full, journal gone */
 	uint64_t connections; /* open ones, of an activated service */
 	uint64_t activations; /* cold starts and thaws so far */
@@ -117,6 +117,8 @@ int instance_tell(int dir_fd, int timeout_ms, struct err *err, const char *fmt, 
 	__attribute__((format(printf, 4, 5)));
 /* A connected socket to it. */
 int instance_connect(int dir_fd, struct err *err);
+/* The same, non-blocking: -EAGAIN when as many wait for the monitor as the kernel lets wait. */
+int instance_try_connect(int dir_fd, struct err *err);
 
 /* Removes the directory and all in it. */
 int instance_remove(int run_fd, const char *name, struct err *err);

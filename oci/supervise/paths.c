@@ -17,14 +17,14 @@ static int paths_of_user(struct arena *a, struct supervise_paths *ret, struct er
 	const char *run = absolute_of("XDG_RUNTIME_DIR"), *data = absolute_of("XDG_DATA_HOME");
 	const char *home = absolute_of("HOME");
 
-	if (!run)
-		return err_set(err, ENOENT,
-			       "XDG_RUNTIME_DIR is not set: there is no directory to run in");
 	if (!data && !home)
 		return err_set(err, ENOENT, "neither XDG_DATA_HOME nor HOME is set");
 	ret->state = data ? arena_printf(a, "%s/tote-supervise", data)
 			  : arena_printf(a, "%s/.local/share/tote-supervise", home);
 	ret->log = arena_printf(a, "%s/log", ret->state);
+	if (!run)
+		return err_set(err, ENOENT,
+			       "XDG_RUNTIME_DIR is not set: there is no directory to run in");
 	ret->run = arena_printf(a, "%s/tote-supervise", run);
 	return 0;
 }

@@ -26,7 +26,8 @@ struct supervise_paths {
 	char *state, *log, *run; /* absolute; in the arena */
 };
 
-/* 0, or -ENOENT where an ordinary user has no runtime directory. Nothing is made. */
+/* 0, or -ENOENT where an ordinary user has no runtime directory (state and log are set then), or no
+ * home (nothing is). Nothing is made. */
 int supervise_paths(bool rootless, struct arena *a, struct supervise_paths *ret, struct err *err);
 
 #endif

@@ -331,15 +331,15 @@ services:
   w:
     image: box:1
     command: ["greeter"]
-    stop_grace_period: 0s
+    stop_grace_period: 100ms
     x-tote: {{activate: {{listen: {port}, {inner}idle: {IDLE_MS}ms, mode: {mode}}}}}
 """)
     resting = "created" if mode == "start" else "frozen"
     s = Supervisor().wait_ready()
     tote("up", "-f", path)
     times = []
-    for _ in range(ROUNDS + WARMUPS):
-        eventually("it rests", all_in(resting, 1), 0.002)
+    for i in range(ROUNDS + WARMUPS):
+        eventually("it rests", lambda: any(s["state"] == resting and s["activations"] >= i for s in statuses()), 0.002)
         time.sleep(0.03)  # what it does to come to rest is not the next one's
         times.append(first_byte(port))
     tote("down", "-p", "act")

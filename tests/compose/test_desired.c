@@ -124,6 +124,7 @@ static const struct {
 	{ P(S("a", ",\"replicas\":1001")), "services[0]: more than 1000 replicas" },
 	{ P(S("a", ",\"stopSignal\":\"TERM\"")), "services[0]: \"TERM\" is no signal" },
 	{ P(S("a", ",\"stopSignal\":\"SIG X\"")), "services[0]: \"SIG X\" is no signal" },
+	{ P(S("a", ",\"stopSignal\":\"SIGFOO\"")), "services[0]: \"SIGFOO\" is no signal" },
 	{ P(S("a", ",\"restart\":\"x\"")), "services[0].restart: " },
 	{ P(S("a", ",\"health\":{\"kind\":\"tcp\"}")), "services[0].health: a probe by tcp" },
 	{ P(S("a", ",\"health\":{\"kind\":\"exec\",\"intervalMs\":1}")),

@@ -202,7 +202,25 @@ all_refused() {
 	--tmpfs: "rslave" is no option of a tmpfs | --tmpfs /x:rslave
 	--tmpfs: "size=" is no option of a tmpfs | --tmpfs /x:size=
 	No such file or directory | -v /no/such/source:/mnt
+	--stop-signal: "nonsense" is no signal | --stop-signal nonsense
+	--stop-signal: "0" is no signal | --stop-signal 0
 	EOT
+}
+
+# Its lone layer is the root itself then, where nothing can be made.
+@test "read-only: links that lead nowhere, a working directory that is missing" {
+	mkdir -p bare/{proc,sys,dev,etc,bin}
+	cp "$ROOTFS/bin/busybox" bare/bin/sh
+	ln -s ../run/nobody/made.conf bare/etc/resolv.conf
+	ln -s /nowhere/hosts bare/etc/hosts
+	pack bare bare.tar
+	CONFIG='.config = {Cmd: ["sh"]}' make_layout barely bare:1 bare.tar
+	TOTE_STORE=$WORK/store "$TOTE" load -q barely >/dev/null
+	TOTE_STORE=$WORK/store run -0 timeout 30 "$TOTE" --root "$ROOT" run --rm --read-only bare:1 sh -c 'echo runs' 3>&-
+	[ "$output" = runs ]
+	in_image --read-only -w /made/here pos:1 sh -c 'pwd; touch x'
+	[ "$status" = 1 ]
+	[ "$output" = /made/here ]
 }
 
 @test "--mount, in docker's words" {
@@ -284,4 +302,28 @@ all_refused() {
 	EOT
 	fails 125 "expected a slice" --systemd-cgroup run --rm --cgroup-parent shop pos:1 true
 	fails 125 "there are to be no groups" --cgroup-manager disabled run --rm --cgroup-parent shop pos:1 true
+}
+
+@test "a file system that cannot map ids: the host's ids, or a file that is lent" {
+	mkdir ram
+	cat >in_ram <<-'EOF'
+		mount -t ramfs none ram
+		echo secret >ram/key
+		chown 5:6 ram/key
+		chmod 400 ram/key
+		show='stat -c "%u %g" /key; cat /key; cat /proc/self/uid_map'
+		for how in ,lend ,lend ""; do
+			"$TOTE" --root "$ROOT" run --rm --network none -v vol:/vol --mount "type=bind,source=$PWD/ram/key,target=/key,readonly$how" \
+				pos:1 sh -c "$show" </dev/null
+		done
+	EOF
+	export ROOT
+	run timeout 60 unshare -m bash in_ram 3>&-
+	echo "$output"
+	[ "$status" = 0 ]
+	own='^ +0 +[0-9]{7,} +65536$' host='^ +0 +0 +4294967295$'
+	[ "${lines[0]} ${lines[1]} ${lines[3]} ${lines[4]} ${lines[7]}" = "5 6 secret 5 6 secret secret" ]
+	[[ ${lines[2]} =~ $own ]]
+	[[ ${lines[5]} =~ $own ]]
+	[[ ${lines[8]} =~ $host ]]
 }

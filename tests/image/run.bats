@@ -103,6 +103,11 @@ nothing_of() { # ID
 	export FROM_HOST=host
 	in_image --env-file env -e COLOR=line -e FROM_HOST --entrypoint /bin/sh full:1 -c 'echo $A $COLOR $FROM_HOST'
 	[ "$output" = "1 line host" ]
+	# From other systems, with their ends of lines.
+	printf '\xef\xbb\xbfA=1\r\n\r\n  B=2 \r\n \t# comment\r\n' >env
+	in_image --env-file env pos:1 env
+	[[ $'\n'$output$'\n' == *$'\nA=1\n'* ]]
+	[[ $'\n'$output$'\n' == *$'\nB=2 \n'* ]]
 	in_image -u nobody-there pos:1 true
 	[ "$status" != 0 ]
 	[[ $stderr == *nobody-there* ]]
@@ -289,7 +294,7 @@ host_range() {
 	own_range "$output"
 	in_image --network host --userns auto pos:1 cat /proc/self/uid_map
 	own_range "$output"
-	fails 125 "--volume: /proc: its file system does not map ids" run --rm --userns auto -v /proc:/mnt pos:1 true
+	fails 125 "volume /proc: its file system does not map ids" run --rm --userns auto -v /proc:/mnt pos:1 true
 	fails 125 '--userns: expected host or auto, found "mine"' run --rm --userns mine pos:1 true
 	# The network is its own as well: it can set it up, and the host's is another one.
 	in_image --cap-add NET_ADMIN pos:1 ip address add 10.9.9.9/32 dev lo

@@ -456,3 +456,28 @@ struck() { # INJECTION [STRACE OPTION...] -- ARGUMENT...
 	tote gc
 	[ "$(tote images -q | wc -l)" = 1 ]
 }
+
+@test "gc and rmi leave what a project names, also what its update may come back to" {
+	export TOTE_SUPERVISE_DIR=$WORK/supervise
+	mkdir -p "$TOTE_SUPERVISE_DIR/state"
+	quiet_load "$ONE"
+	quiet_load "$TWO"
+	quiet_load "$KINDS"
+	one=$(tote inspect pos:1 | jq -r '.[0].digest') two=$(tote inspect pos:2 | jq -r '.[0].digest')
+	jq -n --arg one "$one" --arg two "$two" '{name: "shop", services: [{name: "a", image: "pos:2", digest: $two,
+		previous: {name: "a", image: "pos:1", digest: $one}}, {name: "b", image: "gone:1", digest: ("sha256:" + "0" * 64)}]}' \
+		>"$TOTE_SUPERVISE_DIR/state/shop.json"
+	tote rmi pos:1 pos:2
+	tote gc >gone
+	[ ! -s gone ]
+	tote inspect "$one" "$two" >/dev/null
+	# One that cannot be read may need anything.
+	echo '{' >"$TOTE_SUPERVISE_DIR/state/other.json"
+	fails 1 "nothing is removed, as a project may need it" rmi kinds:1
+	fails 1 "other.json" gc
+	[ "$(tote images --format json | jq length)" = 3 ]
+	rm "$TOTE_SUPERVISE_DIR/state/other.json"
+	[ "$(tote gc | grep -c ^image)" = 1 ]
+	rm "$TOTE_SUPERVISE_DIR/state/shop.json"
+	[ "$(tote gc | grep -c ^image)" = 2 ]
+}

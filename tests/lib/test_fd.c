@@ -310,15 +310,44 @@ static void connecting(void **state)
 	rmdir(dir);
 }
 
+static void opening_below_a_root(void **state)
+{
+	char dir[] = "/tmp/test_fd.XXXXXX";
+	int root, fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(mkdirat(root, "etc", 0755), 0);
+	assert_int_equal(symlinkat("/etc", root, "absolute"), 0);
+	assert_int_equal(symlinkat("../../../../etc/passwd", root, "up"), 0);
+	fd = fd_open_in_root(root, "absolute/../absolute", O_PATH | O_DIRECTORY);
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	close(fd);
+	assert_int_equal(fd_open_in_root(root, "/up", O_PATH), -1);
+	assert_int_equal(errno, ENOENT);
+	unlinkat(root, "up", 0);
+	unlinkat(root, "absolute", 0);
+	unlinkat(root, "etc", AT_REMOVEDIR);
+	close(root);
+	rmdir(dir);
+}
+
 #define TIMED(f) cmocka_unit_test_setup_teardown(f, start_timer, stop_timer)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TIMED(reads_are_whole), TIMED(writes_are_whole),
-		TIMED(sockets_too),	TIMED(descriptors_are_passed),
-		TIMED(opening),		TIMED(surplus_descriptors_are_not_kept),
-		TIMED(waiting),		TIMED(connecting),
+		TIMED(reads_are_whole),
+		TIMED(writes_are_whole),
+		TIMED(sockets_too),
+		TIMED(descriptors_are_passed),
+		TIMED(opening),
+		TIMED(surplus_descriptors_are_not_kept),
+		TIMED(waiting),
+		TIMED(connecting),
+		TIMED(opening_below_a_root),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -72,6 +72,19 @@ with_terminal() {
 	nothing_left
 }
 
+@test "a terminal that is closed for a while is read on" {
+	with_terminal
+	command_is sh -c 'echo ready; exec <&- >&- 2>&-; sleep 0.5; echo late >/dev/console; exec </dev/console >/dev/console; read x; echo "got $x"; sleep 100'
+	monitor --tty
+	patiently log_has ready
+	patiently log_has late
+	attach --type 'more\n' --for 0.3 >/dev/null
+	patiently log_has 'got more'
+	tell stop SIGKILL 0
+	monitor_left
+	nothing_left
+}
+
 @test "a terminal: ^C is a signal, its end another" {
 	with_terminal
 	command_is sh -c 'trap "echo int; exit 9" INT; echo ready; while :; do sleep 0.02; done'

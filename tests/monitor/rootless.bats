@@ -53,6 +53,21 @@ user_tell() {
 	[ ! -e "$ROOT/$ID" ]
 }
 
+@test "rootless: a container that takes the rights from its streams is adopted all the same" {
+	command_is sh -c 'trap "exit 3" TERM; chmod 0 /proc/self/fd/1 /proc/self/fd/2; echo ready; while :; do sleep 0.02; done'
+	user_monitor
+	patiently log_has ready
+	[ "$(stat -c %a "$DIR/out")" = 0 ]
+	read -r pid _ <"$DIR/monitor"
+	kill -KILL "$pid"
+	patiently gone "$MONITOR_PID"
+	user_monitor --adopt
+	patiently user_tell stop SIGTERM 20000
+	monitor_left
+	exit_has '.reason == "asked"'
+	[ ! -e "$ROOT/$ID" ]
+}
+
 @test "rootless: a terminal" {
 	config '.process.terminal = true'
 	CREATE_OPTIONS="--console-socket $DIR/console"

@@ -128,6 +128,8 @@ kill_supervisor() {
 	for pid in $(supervisors); do
 		kill -KILL "$pid" 2>/dev/null || true
 	done
+	# It may not have got as far as its name.
+	[ -z "$SUPERVISOR" ] || kill -KILL "$SUPERVISOR" 2>/dev/null || true
 	[ -z "$SUPERVISOR" ] || wait "$SUPERVISOR" 2>/dev/null || true
 	SUPERVISOR=
 }

@@ -109,7 +109,7 @@ stay_run() { [ "$(service stay '[.instances[] | select(.state == "running")] | l
 	tote up
 	patiently stay_run
 	# As many processes as there should be.
-	[ "$(strangers | grep -c 'sleep 3600')" = 12 ]
+	[ "$(strangers | grep -cE '^[0-9]+ sleep 3600')" = 12 ]
 	for n in 1 2 3 4 5 6; do
 		patiently service_is "job$n" '.instances[0].exit.code' "4$n"
 	done
@@ -203,7 +203,7 @@ lives() { local p; p=$(monitor_of "$1") && [ -d "/proc/$p" ] && ! process_gone "
 		come_back
 		patiently one_healthy
 	done
-	[ "$(strangers | grep -c 'trap exit\|touch /tmp/ok')" = 1 ]
+	[ "$(strangers | grep -cE '^[0-9]+ sh -c .*touch /tmp/ok')" = 1 ]
 	V=2 tote up --wait
 	one_healthy
 	tr '\0' '\n' <"/proc/$(service w '.instances[0].pid')/environ" | grep -q RELEASE=2
@@ -226,7 +226,7 @@ one_healthy() {
 	come_back
 	tote up
 	patiently stay_run
-	[ "$(strangers | grep -c 'sleep 3600')" = 12 ]
+	[ "$(strangers | grep -cE '^[0-9]+ sleep 3600')" = 12 ]
 	tote down
 	patiently nothing_left
 }

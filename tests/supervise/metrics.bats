@@ -121,3 +121,21 @@ PY
 	# No descriptor is left behind.
 	[ "$(ls "/proc/$SUPERVISOR/fd" | wc -l)" -lt 40 ]
 }
+
+@test "without a descriptor left who asks waits, and that costs no time" {
+	start_supervisor
+	patiently supervisor_answers
+	hard=$(awk '/Max open files/ {print $5}' "/proc/$SUPERVISOR/limits")
+	spent() { awk '{print $14 + $15}' "/proc/$SUPERVISOR/stat"; }
+	prlimit --pid "$SUPERVISOR" --nofile=3:"$hard"
+	fetch /health >"$WORK/code" &
+	asked=$!
+	sleep 1
+	before=$(spent)
+	sleep 3
+	# Hundredths of a second.
+	[ $(($(spent) - before)) -lt 60 ]
+	prlimit --pid "$SUPERVISOR" --nofile="$hard:$hard"
+	wait "$asked"
+	[ "$(cat "$WORK/code")" = 200 ]
+}

@@ -95,6 +95,16 @@ static void test_stop_guards(void **state)
 	/* Told by who was before us: its monitor knows when. */
 	s.stop_told = false;
 	assert_int_equal(decide(WANT_GONE, &s, 1000).action, ACT_NOTHING);
+	/* Its grace is taken from it: told once more. */
+	s.hard = true;
+	assert_int_equal(decide(WANT_GONE, &s, 0).action, ACT_STOP);
+	s.stop_told = true;
+	assert_int_equal(decide(WANT_GONE, &s, 0).action, ACT_STOP);
+	s.phase = PHASE_RUNNING;
+	assert_int_equal(decide(WANT_GONE, &s, 0).action, ACT_STOP);
+	s.hard_told = true;
+	assert_int_equal(decide(WANT_GONE, &s, 49).action, ACT_NOTHING);
+	assert_int_equal(decide(WANT_GONE, &s, 50).action, ACT_FORCE);
 }
 
 static void test_again(void **state)

@@ -17,7 +17,7 @@ check() { # WORDS COMMAND...: one line of TAP
 	n=$((n + 1))
 	if "$@" >/tmp/check.out 2>&1; then result=ok; else bad=1; fi
 	echo "$result $n - $words"
-	[ $result = ok ] || sed 's/^/# /' /tmp/check.out | tail -n 40
+	[ "$result" = ok ] || sed 's/^/# /' /tmp/check.out | tail -n 40
 }
 
 patiently() { # COMMAND...: at most 40 s
@@ -92,7 +92,7 @@ write_compose() {
 	    x-tote: {health: {http: "80/boots", interval: 2s, timeout: 5s, start_period: 30s, start_interval: 300ms}}
 	  db:
 	    image: box:1
-	    command: ["sh", "-c", "trap 'exit 0' TERM; cat /run/secrets/key >/dev/null && echo boot >>/data/boots; while :; do sleep 1; done"]
+	    command: ["sh", "-c", "trap 'exit 0' TERM; echo begins; cat /run/secrets/key >/dev/null && echo boot >>/data/boots; while :; do sleep 1; done"]
 	    volumes: ["data:/data"]
 	    secrets: [key]
 	    healthcheck: {test: ["CMD", "test", "-s", "/data/boots"], interval: 5s, timeout: 5s, start_period: 30s, start_interval: 300ms}
@@ -122,7 +122,7 @@ before() {
 	tote up >/dev/null 2>&1
 	check "limits are in the groups" grep -qx 67108864 /sys/fs/cgroup/*shop-web-1*/memory.max
 	check "an end by lack of memory is told apart" patiently service_is leak '.instances[0].exit.oom' true
-	check "tote status says so to people, too" sh -c 'tote status | grep leak | grep -qi "memory\|oom"'
+	check "tote status says so to people, too" patiently sh -c 'tote status | grep leak | grep -qi "out of memory"'
 	check "a service is stopped by hand" timeout 30 tote stop halted
 	echo "# before: $SECONDS s, $bad"
 	status_json >/var/tmp/before.json
@@ -160,9 +160,9 @@ after() {
 	check "what it depends on as well" service_is db .health healthy
 	check "in order" in_order db web
 	check "volumes and secrets are there" patiently page_is 2
-	check "what was stopped by hand stays stopped" service_is halted '.instances[0].state' stopped
+	check "what was stopped by hand stays stopped" service_is halted '[.wanted, ([.instances[] | select(.state == "running")] | length)] | join(" ")' 'stopped 0'
 	check "limits are in the groups again" sh -c 'grep -qx 67108864 $(find /sys/fs/cgroup -path "*shop-web-1*" -name memory.max)'
-	check "logs of before are still there" sh -c 'ls -l /var/log/tote/shop/; [ -e /var/log/tote/shop/shop-db-1.log ]'
+	check "a log is kept" grep -q 'stdout F begins' /var/log/tote/shop/shop-db-1.log
 	check "out of memory again, told apart" patiently service_is leak '.instances[0].exit.oom' true
 	if [ -e /etc/systemd/system/tote.service ]; then
 		check "systemd knows that it is ready" [ "$(systemctl is-active tote.service)" = active ]
@@ -171,7 +171,7 @@ after() {
 	check "the clock jumps back by two years" clock_jumps '-2 years'
 	check "who ends then is started at once" restarts_soon
 	check "uptimes make sense" uptimes_make_sense
-	echo "# after: $SECONDS s, $bad"
+	echo "# after: $bad"
 }
 
 case ${1:-} in
