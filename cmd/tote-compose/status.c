@@ -141,7 +141,7 @@ static bool any_trouble(const struct json_value *supervisor, const struct json_v
 {
 	bool any = has_trouble(supervisor);
 
-	for (const struct json_value *p = projects->first; p && !any; p = p->next)
+	for (const struct json_value *p = projects ? projects->first : NULL; p && !any; p = p->next)
 		any = has_trouble(p);
 	return any;
 }
