@@ -167,7 +167,8 @@ static void append(struct instance_record *r, struct arena *a, const struct inst
 	for (size_t n = 0; n < count; n++) {
 		items[n] = n == count - 1 ? *e : r->exits.items[skip + n];
 		if (items[n].message)
-			items[n].message = arena_strndup(&fresh, items[n].message, 1024);
+			items[n].message = arena_strndup(&fresh, items[n].message,
+							 strnlen(items[n].message, 1024));
 	}
 	if (r->note)
 		r->note = arena_strdup(&fresh, r->note);
