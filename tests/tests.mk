@@ -31,6 +31,7 @@ BATS_ALONE := $(addprefix tests/security/,concurrency.bats identity.bats lifecyc
 BATS_PLACED := $(BATS_VM) $(BATS_ALONE) tests/image/hostile.bats tests/netns/compare.bats tests/security/exec_attack.bats \
 	tests/security/hostile_rootfs.bats
 bats_of = $(filter-out $(BATS_PLACED),$(foreach dir,$(1),$(wildcard tests/$(dir)/*.bats)))
+SUPERVISE_LONG := $(addprefix tests/supervise/,activate.bats clients.bats faults.bats supervisor.bats)
 # Of directories that are not named here: with the commands.
 BATS_REST := $(filter-out $(BATS_PLACED) $(call bats_of,docs fault cli shim netns image supervise monitor compose ocf),$(BATS))
 VM_SUITES := tests/vm/selftest.sh tests/vm/check-net.sh tests/vm/check.sh,tests/vm/check-systemd.sh tests/vm/check-reboot.sh
@@ -39,7 +40,7 @@ VM_SUITES := tests/vm/selftest.sh tests/vm/check-net.sh tests/vm/check.sh,tests/
 SUITES = $(call beside,$(UNIT) $(call bats_of,docs fault),$(UNIT:$(BUILD)/%=$(SAN_BUILD)/%)) \
 	$(call beside,$(call bats_of,cli) $(BATS_REST),$(call bats_of,shim)) \
 	$(call beside,$(call bats_of,netns),$(call bats_of,image)) \
-	$(call beside,$(call bats_of,supervise),$(call bats_of,monitor compose ocf)) \
+	$(call beside,$(SUPERVISE_LONG),$(filter-out $(SUPERVISE_LONG),$(call bats_of,supervise monitor compose ocf))) \
 	$(call beside,tests/fuzz/fuzz.sh,tests/image/hostile.bats tests/security/hostile_rootfs.bats) \
 	$(call beside,tests/sanitized.sh,tests/fault/sample.sh) \
 	$(call beside,tests/vm/selftest.sh tests/vm/check-reboot.sh,tests/netns/compare.bats) \

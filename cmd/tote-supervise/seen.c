@@ -5,9 +5,11 @@
 #include "cmd/tote-supervise/instance_record.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,9 @@
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
+
+/* What a forced delete may take, and a little more. */
+#define SPOILT_MS 12000
 
 #define MADE_MAX ((size_t)1 << 20)
 
@@ -293,6 +298,23 @@ static bool split_name(const char *name, const char *service, char project[64],
 	return desired_is_project_name(project);
 }
 
+/* Somebody has spoilt what says what it is; but there is a monitor, so the container of that name is
+ * ours. It is made anew, if it is wanted. */
+static void remove_spoilt(struct supervisor *sup, const char *name, int dir)
+{
+	char *const argv[] = { (char *)sup->tote, "--root", (char *)sup->root, "delete", "--force",
+			       (char *)name,	  NULL };
+	autofd monitor = instance_open_monitor(dir);
+	struct err err;
+
+	if (monitor < 0)
+		return;
+	proc_signal(monitor, SIGKILL);
+	proc_wait_gone(monitor, SPOILT_MS);
+	if (proc_run(sup->tote, argv, NULL, NULL, SPOILT_MS, NULL, &err) < 0)
+		say(LOG_ERR, "%s: %s", name, err.msg);
+}
+
 static void find_one(struct supervisor *sup, const char *name)
 {
 	struct instance probe = { .dir = -1, .watch = -1, .name = (char *)name };
@@ -307,7 +329,8 @@ static void find_one(struct supervisor *sup, const char *name)
 		return;
 	if (read_made(&probe, &err) < 0 ||
 	    !split_name(name, probe.made->name, project, &number, &second)) {
-		/* made.json comes before all else: nothing ever ran from here. */
+		/* made.json comes before all else: without one nothing ever ran from here. */
+		remove_spoilt(sup, name, probe.dir);
 		say(LOG_WARNING, "%s: removed, it was not made to the end", name);
 		if (instance_remove(sup->run, name, &err) < 0)
 			say(LOG_ERR, "%s", err.msg);

@@ -99,7 +99,7 @@ services:
 END
 	tote up
 	begun=$SECONDS
-	health_is warm starting
+	patiently health_is warm starting
 	# Had failures counted, or the long interval applied, it would not be.
 	patiently health_is warm healthy
 	[ $((SECONDS - begun)) -lt 50 ]

@@ -36,7 +36,7 @@ twenty() {
 	{
 		echo 'name: k'
 		echo 'services:'
-		echo '  stay: {image: "box:1", command: ["sleep", "3600"], deploy: {replicas: 12}, stop_grace_period: 0s}'
+		echo '  stay: {image: "box:1", command: ["sleep", "3600"], deploy: {replicas: 12}, stop_grace_period: 0s, restart: always}'
 		for n in 1 2 3 4 5 6; do
 			echo "  job$n: {image: 'box:1', command: [sh, -c, 'sleep $n; exit 4$n'], restart: 'no'}"
 		done
