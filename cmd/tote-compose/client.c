@@ -231,3 +231,16 @@ bool client_split_instance(const char *instance, const char *project, struct are
 	*ret_second = second;
 	return true;
 }
+
+int client_order(const struct project_options *o, const char *what, char **services)
+{
+	autoclient c = CLIENT_INIT;
+	struct err err;
+	int r = client_find(&c, o, false, &err);
+
+	if (r == 0)
+		r = client_check_services(&c, services, &err);
+	if (r == 0)
+		r = client_ask(&c, what, services, false, &err);
+	return r < 0 ? client_fail(&err) : 0;
+}

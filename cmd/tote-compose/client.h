@@ -60,6 +60,8 @@ int client_connect(const struct client *c, struct control *ret, struct err *err)
 /* Sends {"do":what,"project":..,"services":[...],"force":true} and hears all answers; those about a change go
  * to stderr. */
 int client_ask(struct client *c, const char *what, char **services, bool force, struct err *err);
+/* A whole command that is no more than that: finds the project, checks the services, asks. The exit code. */
+int client_order(const struct project_options *o, const char *what, char **services);
 
 /* "web", 3, true of "shop-web-3.b" and project "shop". False when it is none of that project. */
 bool client_split_instance(const char *instance, const char *project, struct arena *a,

@@ -3,6 +3,7 @@
 #include "cmd/tote-compose/model.h"
 
 #include "lib/cleanup.h"
+#include "lib/signals.h"
 
 #include <errno.h>
 #include <string.h>
@@ -203,26 +204,18 @@ int read_order(struct reader *r, const struct yaml_node *n, void *out, const voi
 
 char *signal_word(const char *text, struct arena *a)
 {
+	int n = signal_parse(text);
+	const char *known = n > 0 && n < 32 ? sigabbrev_np(n) : NULL;
 	bool prefix = strncasecmp(text, "SIG", 3) == 0;
-	const char *known = NULL;
 	char *word;
-	uint64_t n;
 
-	if (parse_integer(text, false, &n) == 0) {
-		known = n > 0 && n < 32 ? sigabbrev_np((int)n) : NULL;
-		return known ? arena_printf(a, "SIG%s", known) : NULL;
-	}
+	if (known)
+		return arena_printf(a, "SIG%s", known);
+	/* Real-time ones have names alone: their numbers are the C library's to shift. */
+	if (n <= 0 || (text[0] >= '0' && text[0] <= '9'))
+		return NULL;
 	word = arena_printf(a, "SIG%s", text + (prefix ? 3 : 0));
 	for (char *p = word; *p; p++)
 		*p = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
-	for (int i = 1; i < 32; i++) {
-		known = sigabbrev_np(i);
-		if (known && strcmp(known, word + 3) == 0)
-			return word;
-	}
-	/* SIGRTMIN+n up to SIGRTMAX, which is 30 above. */
-	if (strncmp(word, "SIGRTMIN+", 9) == 0 && parse_integer(word + 9, false, &n) == 0 &&
-	    n <= 30)
-		return word;
-	return strcmp(word, "SIGRTMIN") == 0 || strcmp(word, "SIGRTMAX") == 0 ? word : NULL;
+	return word;
 }

@@ -3,26 +3,13 @@
 
 #include "lib/cleanup.h"
 
-struct stop_options {
-	struct project_options project;
-};
-
 static const struct option items[] = { PROJECT_OPTIONS };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
 static int run(char **args, size_t count, void *opts)
 {
-	const struct stop_options *o = opts;
-	autoclient c = CLIENT_INIT;
-	struct err err;
-	int r = client_find(&c, &o->project, false, &err);
-
 	(void)count;
-	if (r == 0)
-		r = client_check_services(&c, args, &err);
-	if (r == 0)
-		r = client_ask(&c, "stop", args, false, &err);
-	return r < 0 ? client_fail(&err) : 0;
+	return client_order(opts, "stop", args);
 }
 
 const struct verb verb_stop = { "stop",
@@ -32,5 +19,5 @@ const struct verb verb_stop = { "stop",
 				0,
 				SIZE_MAX,
 				run,
-				sizeof(struct stop_options),
+				sizeof(struct project_options),
 				0 };

@@ -162,16 +162,18 @@ static int make(struct imaging *im, const char *id, bool run, struct running *ru
 int imaging_make(struct imaging *im, const char *id, char **args, const struct run_options *o,
 		 bool run, struct running *running, struct err *err)
 {
+	bool drawn = !id;
 	int r;
 
-	if (!id)
+	if (drawn)
 		id = make_id(im->name, &im->a);
 	r = state_check_id(id, err);
 	im->o = o;
 	im->err = err;
 	if (r == 0)
 		r = imaging_choose(im, id, args);
-	if (r == 0)
+	/* An ID that was drawn just now had no container before: nothing to look through. */
+	if (r == 0 && !drawn)
 		imaging_sweep(im, id);
 	if (r == 0)
 		r = imaging_make_root(im, id);
