@@ -233,7 +233,8 @@ def exec_terminal(w):
             out = s.stdout.read()
             assert out.endswith(b"\r\n5000\r\n") and out.count(b"\n") == 5000, out[-100:]
     with c.exec("sh", stdin=True, tty=True) as s:
-        s.stdin.send(b"echo up; sleep 1000\n")
+        # One program says "up" and sleeps: ^C reaches it, and not a shell that has yet to give the terminal away.
+        s.stdin.send(b"sh -c 'echo up; exec sleep 1000'\n")
         s.stdout.until(b"\r\nup\r\n")
         s.stdin.send(b"\x03exit 9\n")
         s.stdout.read()
