@@ -6,7 +6,7 @@
 #   make check           fresh Debian 12: install what the tests lack, run them all
 #   make check-fast      unit tests and golden plans: no root, under a minute
 #   make check-vm        the tests that need a pure v2 host, in a virtual machine
-#   make sweep fuzz bench format lint install clean
+#   make sweep fuzz bench layout format lint install clean
 #
 #   BUILD=DIR  SAN=address,undefined  WERROR=1  CROSS=aarch64-linux-gnu-  DESTDIR=  PREFIX=/usr/local
 
@@ -34,8 +34,12 @@ CFLAGS ?= -Os -g
 ALL_CFLAGS := -std=gnu11 $(WARN) $(HARDEN) -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
 ALL_LDFLAGS := -Wl,--as-needed,-z,relro,-z,now,-z,noexecstack,--gc-sections $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN))
 
+# cmd/layout.ld names what ordinary commands call. Next to each other it is a third of the program, and the kernel maps no more than that
+# and what is near, 64 KiB around each page that is touched: 830 KiB at a peak in place of 1,440. The linker's own script gets the list in
+# front of all other code. LAYOUT= leaves it out, for linkers that have no such script.
+LAYOUT := $(BUILD)/gen/static.ld
 # A static program starts in half the time of a shared one (make bench prints both). Sanitizers need shared libraries.
-STATIC := $(if $(SAN),,-static)
+STATIC := $(if $(SAN),,-static $(LAYOUT:%=-Wl,-T,%))
 LIBS := -lcap $(if $(SAN),-lyajl,-lyajl_s) -lm
 
 LIB_SRC := $(wildcard lib/*.c cgroups/*.c oci/*.c oci/image/*.c oci/supervise/*.c netns/*.c)
@@ -71,10 +75,16 @@ $(BUILD)/libcmd.a: $(CMD_OBJ)
 	$(call say,AR  )
 	$(Q)$(AR) rcs $@ $^
 
+$(BUILD)/gen/static.ld: cmd/layout.ld
+	@mkdir -p $(@D)
+	$(call say,GEN )
+	$(Q)$(CC) -static $(ALL_LDFLAGS) -Wl,--verbose -o $@.none 2>/dev/null | sed '1,/^=====/d; /^=====/,$$d' > $@.own; test -s $@.own
+	$(Q)awk '/^ *\*\(\.text\.unlikely /{while ((getline line < "cmd/layout.ld") > 0) print line} {print}' $@.own > $@
+
 define program_rules
-$(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$(wildcard cmd/$(1)/*.c)) $(BUILD)/libcmd.a $(if $(LIBS_$(1)_CORE),$(BUILD)/libcore.a,$(BUILD)/libtote.a)
+$(BUILD)/$(1): $$(patsubst %.c,$(BUILD)/obj/%.o,$$(wildcard cmd/$(1)/*.c)) $(BUILD)/libcmd.a $(if $(LIBS_$(1)_CORE),$(BUILD)/libcore.a,$(BUILD)/libtote.a) $(if $(STATIC_$(1))$(SAN),,$(LAYOUT))
 	$$(call say,LINK)
-	$$(Q)$(CC) $(ALL_CFLAGS) $(if $(STATIC_$(1)),$(filter-out no,$(STATIC_$(1))),$(STATIC)) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBS_$(1)) $(LIBS)
+	$$(Q)$(CC) $(ALL_CFLAGS) $(if $(STATIC_$(1)),$(filter-out no,$(STATIC_$(1))),$(STATIC)) $(ALL_LDFLAGS) -o $$@ $$(filter-out %.ld,$$^) $(LIBS_$(1)) $(LIBS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
 

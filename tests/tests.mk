@@ -199,6 +199,11 @@ bench: setup-build
 	@if grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then tests/bench/limits.sh; \
 		else tests/vm/run -- $$(cat $(BUILD)/tests/bench/results) tests/bench/limits.sh; fi
 
+# Where functions lie in static programs: after a change of what is called, or of the C library.
+layout: setup-build
+	@tests/setup $(BENCH_DEPS)
+	@BUILD=$(BUILD) tests/bench/layout/layout.py
+
 # What runs beside hostile processes, and the code that clones, for every processor we know.
 CROSS_ARCHES := aarch64-linux-gnu arm-linux-gnueabihf riscv64-linux-gnu
 check-cross: $(CROSS_ARCHES:%=cross-%)
@@ -216,4 +221,4 @@ lint: $(SHIM_GEN).c
 	@cppcheck -j 2 --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr --suppressions-list=tests/cppcheck.txt \
 		-I. -D_GNU_SOURCE -D__x86_64__ -DTOTE_VERSION='""' -DTOTE_COMMIT='""' $(filter-out cmd/tote-init/start.c,$(LINTED))
 
-.PHONY: demo check check-fast check-vm check-cross unit fault-tool fuzz-tools sweep fuzz bench lint setup-build setup-check
+.PHONY: demo check check-fast check-vm check-cross unit fault-tool fuzz-tools sweep fuzz bench layout lint setup-build setup-check
