@@ -132,7 +132,17 @@ install: all man
 		install -d $(DESTDIR)$(PREFIX)/include/tote/$$d; \
 		install -m 644 $$(ls $$d/*.h | grep -v '_private\.h$$') $(DESTDIR)$(PREFIX)/include/tote/$$d; \
 	done
-	$(MAKE) install-man install-share install-ocf
+	$(MAKE) install-man install-share install-scripts install-ocf
+
+# tote-site and tote-fleet, and the parts that they find in ../libexec/tote.
+install-scripts:
+	install -m 755 cmd/tote-site/tote-site cmd/tote-fleet/tote-fleet $(DESTDIR)$(PREFIX)/bin
+	for d in tote-site tote-fleet script; do \
+		to=$(DESTDIR)$(PREFIX)/libexec/tote/$${d#tote-}; \
+		install -d $$to; \
+		install -m 644 cmd/$$d/*.sh $$to || exit; \
+	done
+	install -m 755 cmd/tote-fleet/store-job $(DESTDIR)$(PREFIX)/libexec/tote/fleet
 
 # What other programs are told about tote. @PREFIX@ stands for where it is.
 install-share:
@@ -141,7 +151,7 @@ install-share:
 		sed 's|@PREFIX@|$(PREFIX)|g' share/$$f | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/share/tote/$$f || exit; \
 	done
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|@PREFIX@|$(PREFIX)|g' share/systemd/tote.service | install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/tote.service
+	install -m 644 $(DESTDIR)$(PREFIX)/share/tote/systemd/* $(DESTDIR)$(PREFIX)/lib/systemd/system
 
 # Pacemaker looks below /usr/lib/ocf: with another PREFIX it takes a link, see ocf_tote_container(7).
 install-ocf:
@@ -157,5 +167,5 @@ clean:
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(foreach p,$(PROGRAMS),$(patsubst %.c,$(BUILD)/obj/%.d,$(wildcard cmd/$(p)/*.c)))
 
-.PHONY: all install install-share install-ocf format clean FORCE
+.PHONY: all install install-share install-scripts install-ocf format clean FORCE
 .DELETE_ON_ERROR:

@@ -226,6 +226,24 @@ static int open_dir_in_root(int root_fd, const char *path)
 	return fd_open_in_root(root_fd, path, O_PATH | O_DIRECTORY);
 }
 
+void fd_close_all_but(const int *keep, size_t count)
+{
+	unsigned int from = STDERR_FILENO + 1;
+
+	for (;;) {
+		unsigned int next = ~0U;
+
+		for (size_t i = 0; i < count; i++)
+			if (keep[i] >= (int)from && (unsigned int)keep[i] < next)
+				next = (unsigned int)keep[i];
+		if (next > from)
+			close_range(from, next == ~0U ? next : next - 1, 0);
+		if (next == ~0U)
+			return;
+		from = next + 1;
+	}
+}
+
 /* A mode that is set afterwards could be that of what somebody has put in the place meanwhile. */
 static int make_dir_at_once(int dirfd, const char *name, mode_t mode)
 {

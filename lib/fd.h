@@ -37,6 +37,9 @@ int fd_send(int sock, const void *data, size_t len, int fd);
 ssize_t fd_recv(int sock, void *data, size_t len, int *ret_fd);
 /* Sets or clears close-on-exec; returns 0 or -errno. */
 int fd_cloexec(int fd, bool on);
+/* Closes all but the standard streams and those given, of which -1 are none: for a process that outlives
+ * who called it, which may have left it anything (close_range(2), Linux 5.9). */
+void fd_close_all_but(const int *keep, size_t count);
 /* Waits until fd is readable (or at its end) for at most timeout_ms (-1: for ever): 1 readable, 0
  * time-out, -errno. */
 int fd_wait_readable(int fd, int timeout_ms);

@@ -18,9 +18,10 @@ install-man: man
 	install -m 644 man/completion/tote.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tote
 	install -m 644 man/completion/_tote $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tote
 ifdef SCDOC
-	install -d $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 644 $(filter %.7,$(MAN_PAGES)) $(DESTDIR)$(PREFIX)/share/man/man7
-	install -m 644 $(filter %.8,$(MAN_PAGES)) $(DESTDIR)$(PREFIX)/share/man/man8
+	for section in 5 7 8; do \
+		install -d $(DESTDIR)$(PREFIX)/share/man/man$$section; \
+		install -m 644 $(BUILD)/man/*.$$section $(DESTDIR)$(PREFIX)/share/man/man$$section || exit; \
+	done
 endif
 
 .PHONY: man install-man

@@ -15,11 +15,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <time.h>
 
 #define KILL_TIMEOUT_MS 8000
 #define DESTROY_TIMEOUT_MS 2000
+/* There is one, but for what an older kernel or a hand has made of it. */
+#define MARKED_MAX 8
 /* For `tote events` to tell of the OOM kill that ended the container. */
 #define WATCH_TIMEOUT_MS 100
 /* The kernel tells systemd that a group is empty after 10 ms at most; a busy systemd is no faster
@@ -183,17 +186,73 @@ int container_leave_network(struct container *c, struct err *err)
 	return state_save(c->dir_fd, &c->st, err);
 }
 
+static int end_at(const struct cg_tree *tree, const char *path, struct err *err)
+{
+	autocg cg = CG_INIT;
+	int r = cg_open(tree, path, &cg, err);
+
+	if (r == 0)
+		r = cg_kill(&cg, KILL_TIMEOUT_MS, err);
+	if (r < 0)
+		return r;
+	owner_release(&cg);
+	return cg_destroy(tree, path, 1, DESTROY_TIMEOUT_MS, err);
+}
+
+/* What has a group is in the one that carries the container's mark. Where there are none, or not even a
+ * tree, nothing of it runs: state_save() copies the state of what has no group. */
+static int end_marked(const struct container *c, struct err *err)
+{
+	struct cg_tree tree;
+	char path[PATH_MAX];
+	int r = cg_tree_find(&tree, err);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	for (int tries = 0; tries < MARKED_MAX; tries++) {
+		r = owner_find(&tree, c->dir_fd, path, err);
+		if (r <= 0)
+			break;
+		r = end_at(&tree, path, err);
+		if (r < 0 && r != -ENOENT)
+			break;
+	}
+	cg_tree_close(&tree);
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Its directory is there, and no state that can be read. */
+static int delete_unknown(struct container *c, const char *id, struct err *err)
+{
+	struct err why;
+
+	if (state_load_copy(c->dir_fd, &c->arena, &c->st, &why) == 0)
+		return container_delete(c, true, err);
+	if (end_marked(c, &why) < 0)
+		return err_set(err, -why.code,
+			       "container %s: its state cannot be read, and what runs of it is not "
+			       "known (%.200s): end that, then remove its directory",
+			       id, why.msg);
+	return state_remove(c->root_fd, id, err);
+}
+
 int container_delete_any(int root_fd, const char *id, struct container *ret_c, struct err *err)
 {
-	autofd dir = -1;
 	int r = container_open_forced(root_fd, id, ret_c, err);
 
 	if (r == 0)
 		return container_delete(ret_c, true, err);
 	if (r != -ENOENT && r != -EINVAL)
 		return r;
-	/* Without its state, or with a torn one, create never came so far as to make anything that
-	 * it would name. */
-	dir = root_fd < 0 ? -1 : state_open(root_fd, id, -1, &(struct err){ 0 });
-	return dir < 0 ? (r == -ENOENT ? 0 : r) : state_remove(root_fd, id, err);
+	ret_c->root_fd = root_fd;
+	ret_c->dir_fd = root_fd < 0 ? -1 : state_open(root_fd, id, -1, &(struct err){ 0 });
+	if (ret_c->dir_fd < 0)
+		return r == -ENOENT ? 0 : r;
+	ret_c->locked = true;
+	if (r == -EINVAL)
+		container_warn(ret_c,
+			       "%s: only what ran of it is removed: tote gc and tote network "
+			       "repair see to the rest",
+			       err->msg);
+	return delete_unknown(ret_c, id, err);
 }

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/owner.h"
 
+#include "lib/cleanup.h"
+#include "lib/fd.h"
+
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -87,6 +92,54 @@ enum owner owner_of(const struct cg *cg, int state_dir)
 	if (!mark[0] || !identify_fd(state_dir, id, sizeof(id)))
 		return OWNER_NONE;
 	return starts_with(mark, id) ? OWNER_US : OWNER_OTHER;
+}
+
+/* path has len bytes and room for PATH_MAX. What is removed meanwhile was none of ours. */
+static int look_below(int dir_fd, int state_dir, char *path, size_t len)
+{
+	const struct cg cg = { .fd = dir_fd };
+	int again = fd_open(dir_fd, ".", O_RDONLY | O_DIRECTORY), r = 0;
+	DIR *dir = again >= 0 ? fdopendir(again) : NULL;
+	struct dirent *d;
+
+	if (!dir) {
+		r = errno == ENOENT || errno == ENODEV ? 0 : -errno;
+		cleanup_fd(&again);
+		return r;
+	}
+	if (owner_of(&cg, state_dir) == OWNER_US)
+		r = 1;
+	while (r == 0 && (d = readdir(dir))) {
+		size_t size = strlen(d->d_name) + 1;
+		autofd below = -1;
+
+		if (d->d_type != DT_DIR || d->d_name[0] == '.')
+			continue;
+		if (len + size >= PATH_MAX) {
+			r = -ENAMETOOLONG;
+			break;
+		}
+		path[len] = '/';
+		memcpy(path + len + 1, d->d_name, size);
+		below = fd_open(again, d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+		if (below >= 0)
+			r = look_below(below, state_dir, path, len + size);
+		else if (errno != ENOENT && errno != ENODEV)
+			r = -errno;
+	}
+	closedir(dir);
+	return r;
+}
+
+int owner_find(const struct cg_tree *tree, int state_dir, char ret_path[PATH_MAX], struct err *err)
+{
+	int r;
+
+	if (fgetxattr(tree->fd, MARK, NULL, 0) < 0 && errno == ENOTSUP)
+		return err_set(err, ENOTSUP, "cgroups carry no marks (Linux 5.7)");
+	ret_path[0] = '\0';
+	r = look_below(tree->fd, state_dir, ret_path, 0);
+	return r < 0 ? err_code(err, r, "look for cgroups below %s/", ret_path) : r;
 }
 
 void owner_release(const struct cg *cg)

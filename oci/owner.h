@@ -11,6 +11,8 @@
 #include "cgroups/cg.h"
 #include "lib/err.h"
 
+#include <limits.h>
+
 enum owner {
 	OWNER_NONE, /* no mark: nobody of ours, or the kernel keeps none (before Linux 5.7) */
 	OWNER_US,
@@ -24,6 +26,11 @@ enum owner {
 int owner_claim(const struct cg *cg, int state_dir, struct err *err);
 /* Whose it is, as seen by the container with this state directory. */
 enum owner owner_of(const struct cg *cg, int state_dir);
+/*
+ * Looks through the whole tree for a group that carries the container's mark, for who knows nothing else
+ * of it: 1 and its path, 0 when there is none, or -errno when that cannot be told.
+ */
+int owner_find(const struct cg_tree *tree, int state_dir, char ret_path[PATH_MAX], struct err *err);
 /* Takes the mark away from a group that stays. */
 void owner_release(const struct cg *cg);
 

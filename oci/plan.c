@@ -152,6 +152,11 @@ static void plan_sysctls(const struct spec *spec, struct arena *a, struct plan *
 
 		if (!spec_sysctl_path(kv->key, path, sizeof(path)))
 			continue; /* spec_load() has refused it */
+		/* Its file is the host root's, also in a user namespace that owns the name. */
+		if (strcmp(path, "kernel/domainname") == 0) {
+			plan_add_data(plan, a, STEP_DOMAINNAME, kv->value);
+			continue;
+		}
 		s = plan_add_data(plan, a, STEP_SYSCTL, kv->value);
 		s->path = arena_strdup(a, path);
 	}
@@ -232,6 +237,9 @@ int plan_build(const struct spec *spec, const struct plan_opts *opts, struct are
 		plan_add_path(&plan, a, STEP_MASK, spec->linux_.masked_paths.items[i]);
 	for (size_t i = 0; i < spec->linux_.readonly_paths.count; i++)
 		plan_add_path(&plan, a, STEP_READONLY, spec->linux_.readonly_paths.items[i]);
+	/* image-spec conversion.md, "config.WorkingDir"; it may lie below a mount. A bundle's is the bundle's. */
+	if (opts->rootfs && strcmp(spec->process->cwd, "/") != 0)
+		plan_add_path(&plan, a, STEP_WORK_DIR, spec->process->cwd);
 	plan_hooks(&spec->hooks.list[HOOK_CREATE_CONTAINER], a, &plan);
 	if (spec->root->readonly)
 		plan_add(&plan, a, STEP_ROOT_READONLY);

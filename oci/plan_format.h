@@ -34,6 +34,7 @@ enum step_op {
 	STEP_DEVICE,   /* path; arg0: mode with type; arg1: device number; arg2: uid; arg3: gid */
 	STEP_SYMLINK,  /* path, source: what it points to */
 	STEP_SYSCTL,   /* path below /proc/sys, data */
+	STEP_WORK_DIR, /* path: made, with what leads there, where it is missing */
 	STEP_MASK,     /* path */
 	STEP_READONLY, /* path */
 	STEP_TERMINAL, /* arg0: rows << 16 | columns; arg1: uid of the owner */

@@ -29,6 +29,7 @@ static const char *const words[STEP_OPS] = {
 	[STEP_DEVICE] = "make device %p",
 	[STEP_SYMLINK] = "link %p to %s",
 	[STEP_SYSCTL] = "set sysctl %p to %d",
+	[STEP_WORK_DIR] = "make the working directory %p",
 	[STEP_MASK] = "mask %p",
 	[STEP_READONLY] = "make %p read-only",
 	[STEP_TERMINAL] = "open a terminal",

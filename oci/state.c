@@ -198,6 +198,11 @@ int state_load(int dir_fd, struct arena *a, struct state *ret_state, struct err 
 	return load(dir_fd, STATE_FILE, a, ret_state, err);
 }
 
+int state_load_copy(int dir_fd, struct arena *a, struct state *ret_state, struct err *err)
+{
+	return load(dir_fd, STATE_COPY, a, ret_state, err);
+}
+
 int state_peek(int root_fd, const char *id, struct arena *a, struct state *ret_state,
 	       struct err *err)
 {
@@ -234,6 +239,7 @@ int state_save(int dir_fd, const struct state *st, struct err *err)
 {
 	autobuf text = BUF_INIT;
 	struct json_writer w;
+	int r;
 
 	json_writer_init(&w, &text, false);
 	json_begin_object(&w);
@@ -269,7 +275,10 @@ int state_save(int dir_fd, const struct state *st, struct err *err)
 	}
 	json_end_object(&w);
 	json_writer_done(&w);
-	return file_replace(dir_fd, STATE_FILE, text.data, text.len, 0600, err);
+	r = !st->cgroup_path && st->init.pid
+		    ? file_replace(dir_fd, STATE_COPY, text.data, text.len, 0600, err)
+		    : 0;
+	return r < 0 ? r : file_replace(dir_fd, STATE_FILE, text.data, text.len, 0600, err);
 }
 
 int state_remove(int root_fd, const char *id, struct err *err)

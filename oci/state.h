@@ -15,6 +15,7 @@
 
 #define STATE_FILE "state.json"
 #define STATE_CONFIG "config.json"
+#define STATE_COPY "state.copy.json" /* of a process that no cgroup leads to */
 #define STATE_START_SOCKET "start"
 #define STATE_NOTIFY_DIR "notify"
 #define STATE_CACHE_DIR ".seccomp" /* below the root, next to the containers */
@@ -71,6 +72,9 @@ int state_load(int dir_fd, struct arena *a, struct state *ret_state, struct err 
  * be -1, below which there is none. */
 int state_peek(int root_fd, const char *id, struct arena *a, struct state *ret_state,
 	       struct err *err);
+
+/* What state_save() has left for when that cannot be read: of containers without a cgroup alone. */
+int state_load_copy(int dir_fd, struct arena *a, struct state *ret_state, struct err *err);
 
 /* Writes state.json in one step. */
 int state_save(int dir_fd, const struct state *st, struct err *err);

@@ -19,35 +19,39 @@ BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace python3 skopeo umoci podm
 UNIT_SRC := $(wildcard tests/*/test_*.c)
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 BATS := $(wildcard tests/*/*.bats)
-BATS_VM := $(wildcard tests/cgroups/*.bats tests/systemd/*.bats tests/netns/compare_vm*.bats)
-# Lanes for tests/run: each keeps about one processor busy, so two at the same time, of about the same length. Files of one lane
-# come one after the other. What is felt by others, or feels them, is alone.
+BATS_VM := $(wildcard tests/cgroups/*.bats tests/systemd/*.bats tests/netns/compare_vm*.bats tests/shim/*_vm.bats)
+# Chains for tests/run: files of one chain come one after the other, and three chains run at the same time on two processors, as about
+# half of all tests wait. So what computes (the virtual machine, sanitizers, fuzzers) is begun at another time than what waits.
 comma := ,
 space := $(subst ,, )
-lane = $(subst $(space),+,$(strip $(1)))
-beside = $(call lane,$(1))$(comma)$(call lane,$(2))
+chain = $(subst $(space),+,$(strip $(1)))
+chains = $(subst $(space),$(comma),$(strip $(1)))
+# What is felt by others, or feels them, is alone.
 BATS_ALONE := $(addprefix tests/security/,concurrency.bats identity.bats lifecycles.bats race.bats)
 # They have a place of their own below.
-BATS_PLACED := $(BATS_VM) $(BATS_ALONE) tests/image/hostile.bats tests/netns/compare.bats tests/security/exec_attack.bats \
-	tests/security/hostile_rootfs.bats
+BATS_PLACED := $(BATS_VM) $(BATS_ALONE) tests/image/hostile.bats tests/security/exec_attack.bats tests/security/hostile_rootfs.bats
 bats_of = $(filter-out $(BATS_PLACED),$(foreach dir,$(1),$(wildcard tests/$(dir)/*.bats)))
-SUPERVISE_LONG := $(addprefix tests/supervise/,activate.bats clients.bats faults.bats supervisor.bats)
+BATS_CHAINED := docs fault cli shim netns image supervise monitor compose ocf site fleet
 # Of directories that are not named here: with the commands.
-BATS_REST := $(filter-out $(BATS_PLACED) $(call bats_of,docs fault cli shim netns image supervise monitor compose ocf),$(BATS))
-VM_SUITES := tests/vm/selftest.sh tests/vm/check-net.sh tests/vm/check.sh,tests/vm/check-systemd.sh tests/vm/check-reboot.sh
-# Networks are tested in namespaces of their own, and wait much; so do the tests of the shim and of what stands above it.
+BATS_REST := $(filter-out $(BATS_PLACED) $(call bats_of,$(BATS_CHAINED)),$(BATS))
+VM_SUITES := $(addprefix tests/vm/,check.sh check-systemd.sh check-reboot.sh selftest.sh)
 # hostile_rootfs looks at the host's mounts: beside nothing that makes some.
-SUITES = $(call beside,$(UNIT) $(call bats_of,docs fault),$(UNIT:$(BUILD)/%=$(SAN_BUILD)/%)) \
-	$(call beside,$(call bats_of,cli) $(BATS_REST),$(call bats_of,shim)) \
-	$(call beside,$(call bats_of,netns),$(call bats_of,image)) \
-	$(call beside,$(SUPERVISE_LONG),$(filter-out $(SUPERVISE_LONG),$(call bats_of,supervise monitor compose ocf))) \
-	$(call beside,tests/fuzz/fuzz.sh,tests/image/hostile.bats tests/security/hostile_rootfs.bats) \
-	$(call beside,tests/sanitized.sh,tests/fault/sample.sh) \
-	$(call beside,tests/vm/selftest.sh tests/vm/check-reboot.sh,tests/netns/compare.bats) \
-	$(call beside,tests/vm/check.sh,tests/vm/check-systemd.sh tests/vm/check-net.sh tests/security/exec_attack.bats) \
+SUITES = $(call chains,$(foreach files,VM_SUITES SUITE_SUPERVISE SUITE_SHIM SUITE_SITE SUITE_NETNS SUITE_MONITOR SUITE_IMAGE SUITE_CLI \
+		SUITE_SAN SUITE_UNIT SUITE_SWEEPS,$(call chain,$($(files))))) \
+	tests/fuzz/fuzz.sh$(comma)tests/security/hostile_rootfs.bats \
 	$(BATS_ALONE)
+SUITE_SUPERVISE = $(call bats_of,supervise)
+SUITE_MONITOR = $(call bats_of,monitor compose ocf)
+SUITE_SHIM = $(call bats_of,shim)
+SUITE_SITE = $(call bats_of,site fleet)
+SUITE_NETNS = $(call bats_of,netns)
+SUITE_IMAGE = $(call bats_of,image)
+SUITE_CLI = $(call bats_of,cli) $(BATS_REST)
+SUITE_SAN = $(UNIT:$(BUILD)/%=$(SAN_BUILD)/%) tests/sanitized.sh
+SUITE_UNIT = $(UNIT) $(call bats_of,docs fault)
+SUITE_SWEEPS = tests/fault/sample.sh tests/image/hostile.bats tests/security/exec_attack.bats
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_SECONDS ?= 10
+FUZZ_SECONDS ?= 5
 SAN_BUILD := $(BUILD)/san
 export BUILD TOTE := $(abspath $(BUILD))/tote
 export FAULT := $(abspath $(BUILD))/tests/fault/fault
@@ -180,7 +184,7 @@ sweep: all fault-tool
 	STEP=1 TIMEOUT=7200 tests/run tests/netns/crash.bats tests/netns/loop.bats tests/netns/run_crash.bats tests/shim/bootstrap.bats tests/shim/crash.bats
 
 fuzz: setup-check fuzz-tools
-	FUZZ_SECONDS=$(if $(filter 10,$(FUZZ_SECONDS)),600,$(FUZZ_SECONDS)) sh tests/fuzz/fuzz.sh
+	FUZZ_SECONDS=$(if $(filter 5,$(FUZZ_SECONDS)),600,$(FUZZ_SECONDS)) sh tests/fuzz/fuzz.sh
 
 bench: setup-build
 	@tests/setup $(BENCH_DEPS)

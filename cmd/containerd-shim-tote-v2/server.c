@@ -6,9 +6,9 @@
 #include "cmd/containerd-shim-tote-v2/service.h"
 #include "cmd/containerd-shim-tote-v2/task.h"
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -125,25 +125,13 @@ static int begin(struct server *server)
 	return r;
 }
 
-static void close_between(int first, int last)
-{
-	if (first <= last)
-		close_range((unsigned int)first, (unsigned int)last, 0);
-}
-
 /* In a worker: of the server's it needs the log and its way back, and no stream of anybody. */
 static void close_all_but(void *ctx, int keep)
 {
-	int log = shim_log_fd(), low = keep, high = keep;
+	const int kept[] = { keep, shim_log_fd() };
 
 	(void)ctx;
-	if (log >= 0) {
-		low = log < keep ? log : keep;
-		high = log < keep ? keep : log;
-	}
-	close_between(STDERR_FILENO + 1, low - 1);
-	close_between(low + 1, high - 1);
-	close_between(high + 1, INT_MAX);
+	fd_close_all_but(kept, ARRAY_SIZE(kept));
 }
 
 int server_main(const struct shim_args *args, int listener)

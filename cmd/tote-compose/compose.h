@@ -12,11 +12,11 @@
 #include "oci/supervise/paths.h"
 
 extern const struct verb verb_up, verb_down, verb_stop, verb_restart, verb_status, verb_logs,
-	verb_attach, verb_events;
+	verb_attach, verb_events, verb_config;
 
 /* Begins the options of every verb that is about one project. */
 struct project_options {
-	struct option_list files, env_files, profiles;
+	struct option_list files, env_files, profiles, pins;
 	const char *project;
 };
 

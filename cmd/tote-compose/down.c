@@ -133,6 +133,20 @@ static int down(struct client *c, char **services, const struct down_options *o,
 	return r == 0 && o->volumes ? remove_volumes(c, &volumes, err) : r;
 }
 
+/* What is forgotten already may be on its way out: the supervisor knows it still. */
+static int down_again(struct client *c, char **services, const struct down_options *o,
+		      struct err *err)
+{
+	struct err answer;
+	int r = client_ask(c, "down", services, o->force, &answer);
+
+	if (r == -ECONNREFUSED)
+		return err->code;
+	if (r < 0)
+		*err = answer;
+	return r;
+}
+
 static int run(char **args, size_t count, void *opts)
 {
 	const struct down_options *o = opts;
@@ -140,11 +154,13 @@ static int run(char **args, size_t count, void *opts)
 	struct err err;
 	int r = client_find(&c, &o->project, false, &err);
 
-	if (r == 0 && count && o->volumes)
-		r = err_set(&err, EINVAL, "--volumes: not with names of services");
 	if (r == 0)
 		r = client_check_services(&c, args, &err);
-	if (r == 0)
+	if (r >= 0 && count && o->volumes)
+		r = err_set(&err, EINVAL, "--volumes: not with names of services");
+	if (r == -CLIENT_NO_SUCH && c.name)
+		r = down_again(&c, args, o, &err);
+	else if (r == 0)
 		r = down(&c, args, o, &err);
 	return r < 0 ? client_fail(&err) : 0;
 }

@@ -218,6 +218,7 @@ int load_name(const struct project_options *o, struct arena *a, struct compositi
 	const char *text;
 	char *name;
 
+	c->named = true;
 	if (o->project)
 		return check_name((char *)o->project, "--project", c, err);
 	if (given && *given)
@@ -229,6 +230,7 @@ int load_name(const struct project_options *o, struct arena *a, struct compositi
 		return check_name((char *)text, arena_printf(a, "%s:%u: name", n->file, n->line), c,
 				  err);
 	}
+	c->named = false;
 	name = normalise(basename(arena_strdup(a, c->directory)), a);
 	return *name ? check_name(name, "--project", c, err)
 		     : err_set(err, EINVAL, "the project has no name: give it one by -p");

@@ -15,6 +15,7 @@ struct composition {
 	struct variables variables; /* the environment's, then those of .env */
 	struct yaml_node *root;	    /* of all files, merged; interpolated by load_model() */
 	char *project;
+	bool named;	     /* not after the directory */
 	struct strv missing; /* variables that have no value */
 };
 

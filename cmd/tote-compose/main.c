@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 static const struct verb *const verbs[] = {
-	&verb_up,     &verb_down, &verb_stop,	&verb_restart,
-	&verb_status, &verb_logs, &verb_attach, &verb_events,
+	&verb_up,   &verb_down,	  &verb_stop,	&verb_restart, &verb_status,
+	&verb_logs, &verb_attach, &verb_events, &verb_config,
 };
 
 static void print_version(void)

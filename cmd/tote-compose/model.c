@@ -263,6 +263,8 @@ static int check_service(struct reader *r, const struct yaml_node *n, void *out)
 				  s->deploy.replicas.value);
 	if (!s->scale.set)
 		s->scale = s->deploy.replicas;
+	if (s->deploy.global && s->scale.set)
+		return read_error(r, n, "deploy.mode: global is one on each box, not a number");
 	if (!s->scale.set)
 		s->scale.value = 1;
 	if (s->scale.value > MAX_REPLICAS)

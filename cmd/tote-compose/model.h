@@ -83,6 +83,7 @@ struct compose_restart_policy {
 
 struct compose_deploy {
 	struct opt_u32 replicas;
+	bool global; /* one on each box */
 	struct compose_limits limits, reservations;
 	struct compose_restart_policy restart_policy;
 	int order; /* enum replace_order */
@@ -109,6 +110,7 @@ struct compose_extension {
 	struct opt_u32 update_timeout;
 	struct compose_health health;
 	struct compose_activate *activate;
+	char *address; /* "10.0.0.5/24" */
 };
 
 struct compose_logging {

@@ -3,6 +3,7 @@
 #include "cmd/tote-compose/model.h"
 
 #include "lib/cleanup.h"
+#include "netns/ip.h"
 
 #include <errno.h>
 #include <string.h>
@@ -201,10 +202,27 @@ static int check_activate(struct reader *r, const struct yaml_node *n, void *out
 static const struct read_table activate_table = { activate_keys, ARRAY_SIZE(activate_keys),
 						  sizeof(struct compose_activate), check_activate };
 
+/* In the one form that an address has, as it becomes a name elsewhere. */
+static int read_address(struct reader *r, const struct yaml_node *n, void *out, const void *arg)
+{
+	char text[IP_TEXT_SIZE];
+	const char *given = read_scalar(r, n);
+	struct ip_net net;
+
+	(void)arg;
+	if (!given)
+		return -EINVAL;
+	if (ip_net_parse(given, &net) < 0 || !net.prefix_len)
+		return read_error(r, n, "expected ADDRESS/LENGTH, found \"%.80s\"", given);
+	*(char **)out = arena_strdup(r->a, ip_net_text(&net, text));
+	return 0;
+}
+
 #define EXTENSION(member) offsetof(struct compose_extension, member)
 
 static const struct read_key extension_keys[] = {
 	{ "activate", read_map_ptr, EXTENSION(activate), &activate_table },
+	{ "address", read_address, EXTENSION(address) },
 	{ "health", read_probe, EXTENSION(health), &probe_table },
 	{ "replace_order", read_order, EXTENSION(order) },
 	{ "update_timeout", read_duration, EXTENSION(update_timeout) },

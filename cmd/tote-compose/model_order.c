@@ -161,8 +161,20 @@ static const struct read_words rollback_only = {
 };
 static const char *const one_word[] = { "1", NULL };
 static const struct read_words one_only = { one_word, "only 1 at a time" };
-static const char *const replicated_words[] = { "replicated", NULL };
-static const struct read_words replicated_only = { replicated_words, "there is no cluster" };
+static const struct read_enum_value modes[] = {
+	{ "replicated", false },
+	{ "global", true },
+	{ NULL, 0 },
+};
+
+/* One on each box; on one box alone that is one. */
+static int read_deploy_mode(struct reader *r, const struct yaml_node *n, void *out, const void *arg)
+{
+	int global = false, result = read_enum(r, n, &global, arg);
+
+	*(bool *)out = global;
+	return result;
+}
 
 static const struct read_key update_keys[] = {
 	{ "delay", read_refuse, 0, "the next is replaced when the one before is healthy" },
@@ -178,7 +190,7 @@ static const struct read_table update_table = { update_keys, ARRAY_SIZE(update_k
 static const struct read_key deploy_keys[] = {
 	{ "endpoint_mode", read_refuse, 0, "there is no cluster" },
 	{ "labels", read_refuse, 0, "write labels of the service" },
-	{ "mode", read_one_of, 0, &replicated_only },
+	{ "mode", read_deploy_mode, offsetof(struct compose_deploy, global), modes },
 	{ "placement", read_refuse, 0, "there is no cluster" },
 	{ "replicas", read_opt_u32, offsetof(struct compose_deploy, replicas) },
 	{ "resources", read_map, 0, &resource_table },

@@ -284,6 +284,8 @@ static int translate_service(struct translating *t, const struct compose_service
 		return r;
 	ret->name = s->name;
 	ret->replicas = s->scale.value;
+	ret->global = s->deploy.global;
+	ret->address = s->extension.address;
 	ret->image = s->image;
 	ret->digest = image.digest;
 	ret->tty = s->tty;
@@ -305,6 +307,8 @@ static int translate_service(struct translating *t, const struct compose_service
 		r = translate_health(t, s, &image.health, ret->restart != RESTART_NO, &ret->health);
 	if (r == 0)
 		r = translate_activate(t, s, ret);
+	if (r == 0 && ret->address && (ret->global || ret->replicas > 1))
+		return translate_error(t, s->node, s, "x-tote.address: only with one replica");
 	if (r == 0)
 		r = translate_files(t, s, ret);
 	if (r == 0)
@@ -372,7 +376,7 @@ static int translate_all(struct translating *t)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return translate_check_ports(t);
 }
 
 int translate(const struct compose_file *file, const struct translate_options *o,

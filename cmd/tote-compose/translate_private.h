@@ -47,6 +47,8 @@ int translate_environment(struct translating *t, const struct compose_service *s
 /* translate_network.c */
 int translate_attachments(struct translating *t, const struct compose_service *s, struct words *w);
 int translate_networks(struct translating *t);
+/* translate_ports.c: -EINVAL when two services want one port of the host. */
+int translate_check_ports(struct translating *t);
 /* translate_files.c */
 int translate_mounts(struct translating *t, const struct compose_service *s, struct words *w);
 int translate_files(struct translating *t, const struct compose_service *s,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/tote-compose/up.h"
+#include "cmd/tote-compose/resolve.h"
 
 #include "lib/cleanup.h"
 #include "lib/fd.h"
@@ -7,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,10 +29,7 @@ struct up_options {
 
 static const struct option items[] = {
 	PROJECT_OPTIONS,
-	PROJECT_OPTION("env-file", 0, OPT_LIST, env_files, "FILE",
-		       "variables (default: .env beside the Compose file)"),
-	PROJECT_OPTION("profile", 0, OPT_LIST, profiles, "NAME",
-		       "services of this profile as well"),
+	RESOLVE_OPTIONS,
 	UP("dry-run", 0, OPT_FLAG, dry_run, NULL, "show what would change, and change nothing"),
 	UP("wait", 0, OPT_FLAG, wait, NULL, "until all is up, and healthy where that is asked"),
 	UP("wait-timeout", 0, OPT_UINT, wait_timeout, "SECONDS", "the longest wait (default 300)"),
@@ -48,13 +45,9 @@ static const struct option_table table = { items, ARRAY_SIZE(items), false };
 struct up {
 	const struct up_options *o;
 	struct arena a;
-	struct surroundings host;
-	struct composition c;
-	struct compose_file file;
-	struct translation t;
+	struct resolution r;
 	struct supervise_paths paths;
 	struct err *err;
-	int order; /* enum replace_order */
 	bool json;
 };
 
@@ -63,9 +56,9 @@ static int read_options(struct up *up)
 	const char *order = up->o->replace_order;
 
 	if (order && strcmp(order, "stop-first") == 0)
-		up->order = ORDER_STOP_FIRST;
+		up->r.order = ORDER_STOP_FIRST;
 	else if (order && strcmp(order, "start-first") == 0)
-		up->order = ORDER_START_FIRST;
+		up->r.order = ORDER_START_FIRST;
 	else if (order)
 		return err_set(up->err, EINVAL,
 			       "--replace-order: expected stop-first or start-first, found \"%s\"",
@@ -76,44 +69,10 @@ static int read_options(struct up *up)
 	return check_format(up->o->format, &up->json, up->err);
 }
 
-static int read_project(struct up *up, char **services, size_t count)
-{
-	struct translate_options o = { .order = up->order, .rootless = globals.rootless };
-	int r = load_files(&up->o->project, &up->a, &up->c, up->err);
-
-	if (r == 0)
-		r = load_name(&up->o->project, &up->a, &up->c, up->err);
-	if (r == 0)
-		r = load_model(&up->c, &up->a, &up->file, up->err);
-	if (r == 0)
-		r = host_open(&up->a, &up->host, up->err);
-	if (r < 0)
-		return r;
-	for_each (name, &up->c.missing)
-		log_warning("the variable %s is not set: it is taken as empty", *name);
-	o.project = up->c.project;
-	o.source = up->c.root->file;
-	o.directory = up->c.directory;
-	o.home = variables_get(&up->c.variables, "HOME");
-	o.variables = &up->c.variables;
-	o.profiles = load_profiles(&up->o->project, &up->c, &up->a);
-	o.services = (struct strv){ services, count };
-	r = translate(&up->file, &o, &up->host, &up->a, &up->t, up->err);
-	for (size_t i = 0; r == 0 && i < up->t.warnings.count; i++)
-		log_warning("%s", up->t.warnings.items[i]);
-	if (r == 0 && strcmp(up->c.files.items[0], "-") == 0)
-		up->t.project.source = (char *)"stdin";
-	else if (r == 0) /* from wherever it is looked at later */
-		up->t.project.source =
-			arena_printf(&up->a, "%s/%s", up->c.directory,
-				     basename(arena_strdup(&up->a, up->c.files.items[0])));
-	return r;
-}
-
 static void write_services(const struct up *up, struct json_writer *w)
 {
-	if (up->t.services.count)
-		json_pair_strv(w, "services", &up->t.services);
+	if (up->r.t.services.count)
+		json_pair_strv(w, "services", &up->r.t.services);
 }
 
 static int send_apply(struct up *up, struct control *c, bool dry_run)
@@ -125,7 +84,7 @@ static int send_apply(struct up *up, struct control *c, bool dry_run)
 	json_begin_object(&w);
 	json_pair_string(&w, "do", "apply");
 	json_key(&w, "project");
-	desired_write(&up->t.project, &w);
+	desired_write(&up->r.t.project, &w);
 	json_pair_bool(&w, "dryRun", dry_run);
 	write_services(up, &w);
 	json_end_object(&w);
@@ -182,7 +141,7 @@ static void print_project(const struct up *up)
 	struct json_writer w;
 
 	json_writer_init(&w, &text, true);
-	desired_write(&up->t.project, &w);
+	desired_write(&up->r.t.project, &w);
 	json_writer_done(&w);
 	printf("%s\n", buf_str(&text));
 }
@@ -199,10 +158,10 @@ static void compare_with_stored(struct up *up)
 	struct err why;
 
 	if (r == 0)
-		r = desired_load(state, up->t.project.name, &up->a, &now, &why);
+		r = desired_load(state, up->r.t.project.name, &up->a, &now, &why);
 	if (r < 0 && r != -ENOENT)
 		log_warning("what runs now is not known: %s", state < 0 ? err_text(r) : why.msg);
-	up_compare(&now, &up->t.project, &up->t.services, &up->a, &changes);
+	up_compare(&now, &up->r.t.project, &up->r.t.services, &up->a, &changes);
 	up_print(&changes, false);
 }
 
@@ -247,7 +206,7 @@ static int wait_until_up(struct up *up, struct control *c)
 	json_writer_init(&w, &line, false);
 	json_begin_object(&w);
 	json_pair_string(&w, "do", "wait");
-	json_pair_string(&w, "project", up->t.project.name);
+	json_pair_string(&w, "project", up->r.t.project.name);
 	write_services(up, &w);
 	json_pair_u64(&w, "timeoutMs", (uint64_t)seconds * 1000);
 	json_end_object(&w);
@@ -265,7 +224,7 @@ static int wait_until_up(struct up *up, struct control *c)
 static int come_up(struct up *up)
 {
 	struct control c;
-	int r = up_prepare(&up->t, &up->paths, &up->host, up->err);
+	int r = up_prepare(&up->r.t, up->paths.state, NULL, &up->r.host, up->err);
 
 	if (r == 0)
 		r = up_connect(&up->paths, &c, up->err);
@@ -283,22 +242,37 @@ static int come_up(struct up *up)
 	return r;
 }
 
+/* No cluster is there to move it. */
+static void warn_of_addresses(const struct desired_project *p)
+{
+	for_each (s, &p->services)
+		if (s->address)
+			log_warning(
+				"services.%s: x-tote.address: on a box alone, %s is the host's to "
+				"have",
+				s->name, s->address);
+}
+
 static int run(char **args, size_t count, void *opts)
 {
 	struct err err;
 	struct up up = { .o = opts, .a = ARENA_INIT, .err = &err };
 	int r = read_options(&up);
 
+	up.r.o = &up.o->project;
 	if (r == 0)
-		r = read_project(&up, args, count);
+		r = resolve(&up.r, args, count, &up.a, &err);
 	if (r == 0) {
+		warn_of_addresses(&up.r.t.project);
 		r = find_paths(&up.a, &up.paths, &err);
 		if (r < 0 && up.o->dry_run)
 			r = 0;
 	}
+	if (r == 0 && !(up.o->dry_run && up.json))
+		r = up_check_source(&up.paths, &up.r.t.project, up.r.c.named, &up.a, &err);
 	if (r == 0)
 		r = up.o->dry_run ? dry_run(&up) : come_up(&up);
-	host_close(&up.host);
+	resolution_done(&up.r);
 	arena_done(&up.a);
 	return r < 0 ? fail(&err) : 0;
 }

@@ -5,7 +5,6 @@
 #include "lib/fd.h"
 #include "lib/file.h"
 #include "lib/proc.h"
-#include "netns/conf.h"
 #include "netns/place.h"
 
 #include <errno.h>
@@ -40,6 +39,8 @@ static int prepare_network(const struct needed_network *n, struct arena *a, stru
 	struct cni_network found;
 	int r = cni_network_find(place_conf_dir(), n->name, a, &found, err);
 
+	if (r == 0 && !n->external)
+		return up_compare_network(n, &found, a, err);
 	if (r != -ENOENT)
 		return r;
 	if (n->external)
@@ -63,19 +64,21 @@ static int make_directory(const char *path, struct err *err)
 	return 0;
 }
 
-static int write_contents(const struct translation *t, const struct supervise_paths *paths,
+static int write_contents(const struct translation *t, const char *state, const char *path,
 			  struct arena *a, struct err *err)
 {
-	autofd dir = -1, state = -1;
+	autofd dir = -1, parent = -1;
 	int r = 0;
 
 	if (!t->contents.count)
 		return 0;
-	state = file_private_dir(paths->state, true, 0700, "state directory", err);
-	if (state < 0)
-		return state;
-	dir = file_private_dir(arena_printf(a, "%s/files", paths->state), true, 0700,
-			       "directory of contents", err);
+	if (!path) {
+		parent = file_private_dir(state, true, 0700, "state directory", err);
+		if (parent < 0)
+			return parent;
+		path = arena_printf(a, "%s/files", state);
+	}
+	dir = file_private_dir(path, true, 0700, "directory of contents", err);
 	if (dir < 0)
 		return dir;
 	for (size_t i = 0; r == 0 && i < t->contents.count; i++) {
@@ -89,7 +92,7 @@ static int write_contents(const struct translation *t, const struct supervise_pa
 	return r;
 }
 
-int up_prepare(const struct translation *t, const struct supervise_paths *paths,
+int up_prepare(const struct translation *t, const char *state, const char *contents,
 	       const struct surroundings *host, struct err *err)
 {
 	autoarena a = ARENA_INIT;
@@ -104,7 +107,7 @@ int up_prepare(const struct translation *t, const struct supervise_paths *paths,
 		r = prepare_network(&t->networks.items[i], &a, err);
 	for (size_t i = 0; r == 0 && i < t->directories.count; i++)
 		r = make_directory(t->directories.items[i], err);
-	return r == 0 ? write_contents(t, paths, &a, err) : r;
+	return r == 0 ? write_contents(t, state, contents, &a, err) : r;
 }
 
 /* Where systemd was told of the supervisor it is systemd's to start. */

@@ -43,12 +43,12 @@ typedef int step_fn(struct init *in, const struct wire_step *s);
 
 step_fn step_time_namespace, step_enter, step_clone, step_become_root, step_chroot, step_host,
 	step_unshare, step_hostname, step_domainname, step_loopback_up, step_root, step_mount,
-	step_bind, step_remount, step_device, step_symlink, step_sysctl, step_mask, step_readonly,
-	step_terminal, step_hook, step_root_readonly, step_root_propagation, step_pivot,
-	step_setsid, step_keyring, step_rlimit, step_scheduler, step_io_priority, step_personality,
-	step_memory_policy, step_affinity, step_label, step_umask, step_bounding, step_user,
-	step_cwd, step_find_program, step_ready, step_release, step_start, step_no_new_privs,
-	step_seccomp, step_capabilities, step_close, step_init, step_exec;
+	step_bind, step_remount, step_device, step_symlink, step_sysctl, step_work_dir, step_mask,
+	step_readonly, step_terminal, step_hook, step_root_readonly, step_root_propagation,
+	step_pivot, step_setsid, step_keyring, step_rlimit, step_scheduler, step_io_priority,
+	step_personality, step_memory_policy, step_affinity, step_label, step_umask, step_bounding,
+	step_user, step_cwd, step_find_program, step_ready, step_release, step_start,
+	step_no_new_privs, step_seccomp, step_capabilities, step_close, step_init, step_exec;
 
 /* A string of the plan; NULL when there is none. */
 static inline const char *plan_string(const struct init *in, uint32_t offset)

@@ -23,6 +23,7 @@ static step_fn *const steps[STEP_OPS] = {
 	[STEP_DEVICE] = step_device,
 	[STEP_SYMLINK] = step_symlink,
 	[STEP_SYSCTL] = step_sysctl,
+	[STEP_WORK_DIR] = step_work_dir,
 	[STEP_MASK] = step_mask,
 	[STEP_READONLY] = step_readonly,
 	[STEP_TERMINAL] = step_terminal,

@@ -305,6 +305,14 @@ int step_symlink(struct init *in, const struct wire_step *s)
 	return r == -EEXIST && s->flags & STEP_IF_MISSING ? 0 : (int)r;
 }
 
+int step_work_dir(struct init *in, const struct wire_step *s)
+{
+	int dir = target_open(in, plan_string(in, s->path), true, 0);
+
+	sys(__NR_close, dir);
+	return dir < 0 ? dir : 0;
+}
+
 /* A further mount of what *tree mounts. The first is made once; when attached it belongs to us and
  * can be cloned. */
 static int mask_source(int *tree, bool directory)

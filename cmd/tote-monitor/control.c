@@ -118,7 +118,7 @@ static const struct request {
 } requests[] = {
 	{ "start", 0, 0, do_start },   { "stop", 2, 2, do_stop },     { "kill", 1, 1, do_kill },
 	{ "resize", 2, 2, do_resize }, { "freeze", 0, 0, do_freeze }, { "thaw", 0, 0, do_thaw },
-	{ "reopen", 0, 0, do_reopen }, { "attach", 0, 1, do_attach },
+	{ "reopen", 0, 0, do_reopen }, { "attach", 0, 0, do_attach },
 };
 
 static int run_request(struct client *c, char *text, struct err *err)

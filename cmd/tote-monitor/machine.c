@@ -3,6 +3,7 @@
 
 #include "lib/cleanup.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -179,6 +180,9 @@ static int start_later(struct monitor *m)
 
 static int do_start(struct monitor *m)
 {
+	/* Who has connected, or mode thaw, would have it run though it was told to end while it was made. */
+	if (m->asked || m->idle)
+		return err_set(m->now.err, ECANCELED, "start: the container is to end");
 	if (run_start(m, m->now.err) < 0)
 		say_failed(m, ME_NOT_STARTED);
 	return 0;

@@ -68,7 +68,4 @@ void health_exec_ended(struct health *h, int status);
 /* Ends what a supervisor before us left there. */
 void health_exec_leftover(struct health *h);
 
-/* The code of an HTTP status line, "HTTP/1.1 200 OK"; -EAGAIN while it may still become one, -EPROTO. */
-int health_http_status(const char *text, size_t len);
-
 #endif

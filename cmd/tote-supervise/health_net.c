@@ -1,52 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Probes without a process: a connection made inside the container's network namespace, and over it a
- * request of HTTP/1.0, which every server answers without keeping the connection. */
+ * request. */
 #include "cmd/tote-supervise/health.h"
 
 #include "lib/cleanup.h"
 #include "netns/dial.h"
+#include "netns/dial_http.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define PATH_MAX_SENT 1024
 #define READS 16
-
-static int number(const char *text, size_t len, size_t digits)
-{
-	int n = 0;
-
-	for (size_t i = 0; i < digits; i++) {
-		if (i >= len)
-			return -EAGAIN;
-		if (text[i] < '0' || text[i] > '9')
-			return -EPROTO;
-		n = n * 10 + text[i] - '0';
-	}
-	return n;
-}
-
-int health_http_status(const char *text, size_t len)
-{
-	static const char start[] = "HTTP/1.";
-	size_t known = sizeof(start) - 1;
-	int minor;
-
-	if (memcmp(text, start, len < known ? len : known) != 0)
-		return -EPROTO;
-	if (len < known)
-		return -EAGAIN;
-	minor = number(text + known, len - known, 1);
-	if (minor < 0)
-		return minor;
-	if (len < known + 2)
-		return -EAGAIN;
-	if (text[known + 1] != ' ')
-		return -EPROTO;
-	return number(text + known + 2, len - known - 2, 3);
-}
 
 /* What else there is at once: a server whose answer nobody takes would complain of it. */
 static void drain(int fd)
@@ -60,7 +26,7 @@ static void drain(int fd)
 
 static void judge_answer(struct health *h, bool ended)
 {
-	int code = health_http_status(h->line, h->len);
+	int code = dial_http_status(h->line, h->len);
 
 	if (code == -EAGAIN && !ended)
 		return;
@@ -91,20 +57,10 @@ static void answer_ready(struct loop_source *source, uint32_t events)
 
 static void ask(struct health *h)
 {
-	const char *path = h->check->path && h->check->path[0] ? h->check->path : "/";
-	const char *host = h->check->host ? h->check->host : "localhost";
-	bool bare = strchr(host, ':') && host[0] != '[';
-	char text[PATH_MAX_SENT + 512];
-	int len = snprintf(text, sizeof(text),
-			   "GET %s%.*s HTTP/1.0\r\nHost: %s%.255s%s:%u\r\n"
-			   "User-Agent: tote/" TOTE_VERSION "\r\nAccept: */*\r\n"
-			   "Connection: close\r\n\r\n",
-			   path[0] == '/' ? "" : "/", PATH_MAX_SENT, path, bare ? "[" : "", host,
-			   bare ? "]" : "", h->check->port);
+	int r = dial_http_ask(h->fd, h->check->host, h->check->port, h->check->path);
 
-	/* It fits into the empty buffer of a new connection. */
-	if (send(h->fd, text, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) != len) {
-		health_done(h, false, "cannot ask: %s", err_text(errno));
+	if (r < 0) {
+		health_done(h, false, "cannot ask: %s", err_text(r));
 		return;
 	}
 	loop_remove(&h->sup->loop, &h->source);

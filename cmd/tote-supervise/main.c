@@ -193,7 +193,7 @@ static void init(struct supervisor *sup, const struct options *o)
 {
 	unsigned int seed;
 
-	sup->root = o->root ? absolute(o->root) : globals.root;
+	sup->root = absolute(o->root ? o->root : globals.root);
 	sup->store = o->store ? absolute(o->store) : globals.store ? absolute(globals.store) : NULL;
 	sup->metrics_listen = o->metrics;
 	sup->rootless = globals.rootless;
@@ -225,6 +225,18 @@ static void go_to_background(struct supervisor *sup, int ready)
 	close(ready);
 }
 
+/* One that is not needed has nothing yet but what set_up() begins with. */
+static void drop(struct supervisor *sup)
+{
+	cleanup_fd(&sup->state);
+	cleanup_fd(&sup->run);
+	loop_done(&sup->loop);
+	arena_done(&sup->arena);
+	free(sup->root);
+	free(sup->store);
+	free(sup);
+}
+
 static int serve(const struct options *o, int ready)
 {
 	struct supervisor *sup = calloc(1, sizeof(*sup));
@@ -237,12 +249,14 @@ static int serve(const struct options *o, int ready)
 	}
 	init(sup, o);
 	r = set_up(sup, &err);
-	if (r == -EBUSY && ready >= 0)
-		return 0;
-	if (r < 0) {
+	if (r < 0 && (r != -EBUSY || ready < 0))
 		say(LOG_ERR, "%s", err.msg);
-		return 1;
+	if (r == -EBUSY) {
+		drop(sup);
+		return ready < 0;
 	}
+	if (r < 0)
+		return 1;
 	if (ready >= 0)
 		go_to_background(sup, ready);
 	notify_ready(sup);

@@ -63,20 +63,22 @@ static _Noreturn void child(const char *path, char *const argv[], int out_fd, in
 	_exit(127);
 }
 
+/* Not by fork(2): copying our page tables, and then our pages as they change, costs more than all else
+ * here, and a probe may come every second. What the child does until its exec is but system calls. */
 pid_t spawn(const char *path, char *const argv[], int out_fd, int err_fd)
 {
-	pid_t pid = fork();
+	pid_t pid = vfork();
 
-	if (pid == 0)
+	if (pid == 0) {
 		expose();
-	if (pid == 0)
 		child(path, argv, out_fd, err_fd);
+	}
 	return pid < 0 ? -errno : pid;
 }
 
 pid_t spawn_important(const char *path, char *const argv[])
 {
-	pid_t pid = fork();
+	pid_t pid = vfork();
 
 	if (pid == 0)
 		child(path, argv, -1, -1);

@@ -146,7 +146,7 @@ struct supervisor {
 	struct supervise_paths paths;
 	struct arena arena;	    /* as long as the process */
 	int state, run, instances;  /* STATE, RUN, RUN/i */
-	const char *root, *store;   /* --root, --store for children; store may be NULL */
+	char *root, *store;	    /* --root, --store for children; store may be NULL */
 	const char *tote, *monitor; /* paths of the programs */
 	const char *metrics_listen; /* --metrics ADDR:PORT, or NULL */
 	bool rootless;

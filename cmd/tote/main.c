@@ -7,7 +7,7 @@ static const struct verb *const verbs[] = {
 	&verb_create, &verb_run,      &verb_start,  &verb_state,  &verb_kill,
 	&verb_delete, &verb_exec,     &verb_list,   &verb_ps,	  &verb_pause,
 	&verb_resume, &verb_update,   &verb_events, &verb_stats,  &verb_metrics,
-	&verb_spec,   &verb_features, &verb_plan,   &verb_doctor,
+	&verb_spec,   &verb_features, &verb_plan,   &verb_doctor, &verb_probe,
 };
 
 /* tote-image has them: it is linked with libraries that a container's start should not pay for. */
@@ -40,6 +40,7 @@ static const struct verb compose_verbs[] = {
 	{ .name = "status", .help = "show what should run and what does" },
 	{ .name = "logs", .help = "show what services wrote" },
 	{ .name = "attach", .help = "connect the terminal to a service" },
+	{ .name = "config", .help = "print what a Compose file says, with everything resolved" },
 };
 
 static const struct verb supervise_verbs[] = {

@@ -7,6 +7,7 @@
 #include "cmd/tote/run_options.h"
 
 #include "lib/cleanup.h"
+#include "lib/fd.h"
 #include "lib/proc.h"
 #include "lib/relay.h"
 
@@ -53,12 +54,15 @@ static int finish(struct container *c, bool keep, struct err *err)
 	return keep ? container_leave_network(c, err) : container_delete(c, true, err);
 }
 
-static void leave_streams(void)
+/* Nobody is to wait for our end who waits for that of a pipe. */
+static void leave_streams(const struct running *r)
 {
+	const int kept[] = { r->pidfd, r->root, r->c.root_fd, r->c.dir_fd };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = 0; null >= 0 && fd < 3; fd++)
 		dup2(null, fd);
+	fd_close_all_but(kept, ARRAY_SIZE(kept));
 	if (chdir("/") < 0)
 		log_debug("chdir to /: %s", err_text(errno));
 }
@@ -74,10 +78,9 @@ static int remove_at_end(struct running *r, struct err *err)
 	if (pid > 0)
 		return 0;
 	relay_release();
-	/* Whoever reads our stdout is not to wait for the container's end, nor a file system to
-	 * stay busy. */
+	/* Nor is a file system to stay busy. */
 	setsid();
-	leave_streams();
+	leave_streams(r);
 	proc_wait_gone(r->pidfd, -1);
 	_exit(finish(&r->c, false, err) < 0);
 }

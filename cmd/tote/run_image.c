@@ -107,28 +107,6 @@ static unsigned int own_root(const struct imaging *im)
 	return im->convert.uid_mappings.items[0].host_id;
 }
 
-const char *imaging_working_dir(const struct imaging *im)
-{
-	return im->convert.working_dir ? im->convert.working_dir : im->config.process.working_dir;
-}
-
-/* image-spec conversion.md, "config.WorkingDir": made where the image lacks it. */
-static int make_working_dir(struct imaging *im)
-{
-	const char *dir = imaging_working_dir(im);
-	int death_signal = 0, r = 0;
-
-	if (!dir || dir[0] != '/' || globals.rootless || im->rootfs.read_only)
-		return 0;
-	if (im->own_ids)
-		r = rootfs_enter_ids(own_root(im), own_root(im), &death_signal, im->err);
-	if (r == 0 && fd_make_path_in_root(im->lookup, dir, 0755) < 0)
-		r = err_errno(im->err, "make the working directory %s", dir);
-	if (im->own_ids)
-		rootfs_leave_ids(death_signal);
-	return r;
-}
-
 static int make(struct imaging *im, const char *id, bool run, struct running *running)
 {
 	struct make_options m = im->o->make;
@@ -181,8 +159,6 @@ int imaging_make(struct imaging *im, const char *id, char **args, const struct r
 		r = imaging_add_mounts(im);
 	if (r == 0)
 		r = imaging_open_root(im);
-	if (r == 0)
-		r = make_working_dir(im);
 	if (r == 0)
 		imaging_add_names(im);
 	return r < 0 ? r : make(im, id, run, running);

@@ -37,8 +37,6 @@ int imaging_choose_security(struct imaging *im);
 int imaging_choose_network(struct imaging *im, const char *id);
 /* run_image_sweep.c: removes what a container of that ID left in the store before a reboot. */
 void imaging_sweep(struct imaging *im, const char *id);
-/* NULL: none is asked for, by the image neither. */
-const char *imaging_working_dir(const struct imaging *im);
 /* run_image_root.c: the container's directory in the store. */
 int imaging_make_root(struct imaging *im, const char *id);
 /* Ends what was made ahead and not used. */

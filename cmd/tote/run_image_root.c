@@ -34,7 +34,8 @@ static int open_layer_with_users(struct imaging *im)
 /* image-spec conversion.md, "config.WorkingDir": it may have to be made. */
 static bool has_working_dir(const struct imaging *im, int layer)
 {
-	const char *dir = imaging_working_dir(im);
+	const char *dir =
+		im->convert.working_dir ? im->convert.working_dir : im->config.process.working_dir;
 	autofd fd = dir ? fd_open_in_root(layer, dir, O_PATH | O_DIRECTORY) : -1;
 
 	return !dir || fd >= 0;

@@ -9,7 +9,7 @@
 
 extern const struct verb verb_create, verb_run, verb_start, verb_state, verb_kill, verb_delete,
 	verb_exec, verb_list, verb_ps, verb_pause, verb_resume, verb_update, verb_events,
-	verb_stats, verb_metrics, verb_features, verb_spec, verb_plan, verb_doctor;
+	verb_stats, verb_metrics, verb_features, verb_spec, verb_plan, verb_doctor, verb_probe;
 
 /* version.c */
 void print_version(void);

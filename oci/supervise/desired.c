@@ -230,6 +230,8 @@ static int read_previous(struct json_ctx *ctx, const struct json_value *v, void 
 static const struct json_field service_fields[] = {
 	SERVICE("name", json_string, name, JSON_REQUIRED),
 	SERVICE("replicas", json_u32, replicas, 0),
+	SERVICE("global", json_bool, global, 0),
+	SERVICE("address", json_string, address, 0),
 	SERVICE("image", json_string, image, JSON_REQUIRED),
 	SERVICE("digest", json_string, digest, JSON_REQUIRED),
 	SERVICE("options", json_strv, options, 0),

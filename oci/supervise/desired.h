@@ -73,8 +73,10 @@ struct desired_activate {
 struct desired_service {
 	char *name;
 	uint32_t replicas;
-	char *image;  /* as the Compose file has it */
-	char *digest; /* "sha256:..." of its manifest: what runs, whatever the name means later */
+	bool global;   /* one on each box of a cluster; here it is the one replica */
+	char *address; /* the cluster's, "10.0.0.5/24", that goes where the service goes; or NULL */
+	char *image;   /* as the Compose file has it */
+	char *digest;  /* "sha256:..." of its manifest: what runs, whatever the name means later */
 	struct strv options; /* of `tote create --image DIGEST`, in front of the ID */
 	struct strv args;    /* behind the ID; empty: the image's own */
 	bool tty, stdin_open;
@@ -89,8 +91,8 @@ struct desired_service {
 	struct desired_activate *activate; /* NULL: it runs always */
 	bool start_first;   /* an update starts the new one before the old one is stopped */
 	uint32_t update_ms; /* by when it has to be healthy after that, or the old one comes back */
-	char *hash;	    /* of all above but name and replicas: desired_hash() */
-	bool stopped;	    /* by `tote stop`, until up or restart */
+	char *hash;   /* of all above but name, replicas, global and address: desired_hash() */
+	bool stopped; /* by `tote stop`, until up or restart */
 	struct desired_service
 		*previous; /* what ran before the update that is under way, or NULL */
 };

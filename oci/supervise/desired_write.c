@@ -121,6 +121,10 @@ void desired_write_service(const struct desired_service *s, struct json_writer *
 	json_begin_object(w);
 	json_pair_string(w, "name", s->name);
 	json_pair_u64(w, "replicas", s->replicas);
+	if (s->global)
+		json_pair_bool(w, "global", true);
+	if (s->address)
+		json_pair_string(w, "address", s->address);
 	write_made_of(s, w);
 	if (s->hash)
 		json_pair_string(w, "hash", s->hash);

@@ -25,7 +25,7 @@
  *	resize COLUMNS ROWS
  *	freeze, thaw
  *	reopen                    the log files, after somebody renamed them
- *	attach [all]              from then on packets are data: to us, first byte 1 or 2 (stream) or
+ *	attach                    from then on packets are data: to us, first byte 1 or 2 (stream) or
  *	                          'x' (the container has ended); from us, 0 (stdin), 'e' (its end: ^D for
  *	                          a terminal; a FIFO has none), 'r' ("COLUMNS ROWS"). Who does not read
  *	                          misses something and is told how much

@@ -355,6 +355,11 @@ bundle_refused() {
 	bundle_refused "cgroupsPath"
 }
 
+# Somebody has yet to reap it, perhaps.
+has_ended() { # PID
+	[ ! -d "/proc/$1" ] || [ "$(awk '/^State:/ {print $2}' "/proc/$1/status")" = Z ]
+}
+
 @test "a damaged state: an error, and delete --force cleans up" {
 	background
 	pid=$(tote state "$ID" | jq .pid)
@@ -371,4 +376,30 @@ bundle_refused() {
 	run -0 tote delete --force empty
 	[ ! -e "$ROOT/empty" ]
 	kill -0 "$pid"
+	group=$(cgroup2_mount)$(jq -r .cgroupPath "$BATS_TEST_TMPDIR/good")
+	[ -d "$group" ]
+	echo '{"id": 3' >"$ROOT/$ID/state.json"
+	run -0 --separate-stderr tote delete --force "$ID"
+	[[ $stderr == *"$ID\": state.json: "*": only what ran of it is removed"* ]]
+	[ ! -e "$ROOT/$ID" ]
+	[ ! -e "$group" ]
+	has_ended "$pid"
+}
+
+@test "a state that is gone: delete --force ends what runs, with a group anywhere or none" {
+	config '.linux.cgroupsPath = "/tote-deep.'"$$"'/a/b"'
+	background
+	pid=$(tote state "$ID" | jq .pid)
+	tote pause "$ID"
+	rm "$ROOT/$ID/state.json"
+	run -0 tote delete --force "$ID"
+	has_ended "$pid"
+	[ ! -e "$(cgroup2_mount)/tote-deep.$$/a/b" ]
+	rmdir "$(cgroup2_mount)/tote-deep.$$/a" "$(cgroup2_mount)/tote-deep.$$"
+	quietly tote --cgroup-manager disabled run -d "$ID"
+	pid=$(tote state "$ID" | jq .pid)
+	: >"$ROOT/$ID/state.json"
+	run -0 tote delete --force "$ID"
+	[ ! -e "$ROOT/$ID" ]
+	has_ended "$pid"
 }

@@ -197,7 +197,7 @@ process_json() {
 	background
 	SECONDS=0
 	quietly tote exec --detach --pid-file "$PID_FILE" "$ID" sh -c 'echo started; exec sleep 1001'
-	[ "$SECONDS" -lt 5 ]
+	[ "$SECONDS" -lt 60 ]
 	[ ! -s "$ERR" ]
 	pid=$(cat "$PID_FILE")
 	printf %s "$pid" | cmp - "$PID_FILE"

@@ -53,12 +53,14 @@ cgroup2_mount() {
 	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo /sys/fs/cgroup; else echo /sys/fs/cgroup/unified; fi
 }
 
-# Waits (at most 5 s) until a command succeeds.
+# Waits (at most 30 s: the machine may be busy) until a command succeeds.
 eventually() {
-	for _ in $(seq 100); do
+	local end=$((SECONDS + 30))
+	while [ "$SECONDS" -lt "$end" ]; do
 		"$@" && return 0
 		sleep 0.05
 	done
+	echo "waited in vain: $*"
 	return 1
 }
 
@@ -72,9 +74,9 @@ stop_watcher() {
 	[ -z "${WATCHER:-}" ] || kill "$WATCHER" 2>/dev/null || true
 }
 
-# Waits for the watcher, at most 10 s, and sets $code.
+# Waits for the watcher, at most 30 s, and sets $code.
 watcher_ends() {
-	for _ in $(seq 200); do
+	for _ in $(seq 600); do
 		if ! kill -0 "$WATCHER" 2>/dev/null; then
 			code=0
 			wait "$WATCHER" || code=$?

@@ -260,7 +260,7 @@ state_of_hook() {
 		SECONDS=0
 		refuses 1 "hook" create "$ID"
 		[[ ${stderr,,} == *"timed out"* ]]
-		[ "$SECONDS" -le 5 ]
+		[ "$SECONDS" -le 15 ]
 		nothing_left
 		[ "$kind" = createContainer ] || ! kill -0 "$(cat "$LOG/pid")" 2>/dev/null
 	done

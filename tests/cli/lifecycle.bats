@@ -25,10 +25,10 @@ TRAP='trap "exit 3" TERM; echo ready; while :; do sleep 0.02; done'
 	quietly tote create "$ID"
 	[ ! -s "$OUT" ] && [ ! -s "$ERR" ]
 	has_status created
-	quietly tote start "$ID"
-	[ ! -s "$OUT" ] && [ ! -s "$ERR" ]
+	run -0 --separate-stderr tote start "$ID"
+	[ -z "$output$stderr" ]
 	has_status running
-	sleep 0.1
+	eventually grep -q ready "$OUT"
 	run -0 --separate-stderr tote kill "$ID"
 	[ -z "$output$stderr" ]
 	eventually has_status stopped
@@ -237,7 +237,7 @@ TRAP='trap "exit 3" TERM; echo ready; while :; do sleep 0.02; done'
 	command_is sleep 1000
 	SECONDS=0
 	quietly tote run --detach --pid-file "$PID_FILE" "$ID"
-	[ "$SECONDS" -lt 5 ]
+	[ "$SECONDS" -lt 60 ]
 	has_status running
 	[ "$(tote state "$ID" | jq .pid)" = "$(cat "$PID_FILE")" ]
 }
@@ -481,18 +481,19 @@ TRAP='trap "exit 3" TERM; echo ready; while :; do sleep 0.02; done'
 }
 
 @test "state answers while a hook holds create up" {
-	config '.hooks.createRuntime = [{"path": "/bin/sleep", "args": ["sleep", "2"]}]'
+	mkfifo "$BATS_TEST_TMPDIR/go"
+	config '.hooks.createRuntime = [{"path": "/bin/sh", "args": ["sh", "-c", $hook]}]' --arg hook "read x <$BATS_TEST_TMPDIR/go"
 	command_is sleep 1000
 	tote create "$ID" </dev/null >/dev/null 2>&1 3>&- &
 	creator=$!
 	eventually eval 'status_of "$ID" 2>/dev/null | grep -q creating'
-	SECONDS=0
-	run -0 timeout 1 "$TOTE" --root "$ROOT" state "$ID"
+	run -0 timeout 30 "$TOTE" --root "$ROOT" state "$ID"
 	[ "$(jq -r .status <<<"$output")" = creating ]
-	run -0 timeout 1 "$TOTE" --root "$ROOT" list -q
+	run -0 timeout 30 "$TOTE" --root "$ROOT" list -q
 	[ "$output" = "$ID" ]
 	refuses 255 "container not running" exec "$ID" true
 	kill -0 "$creator"
+	echo >"$BATS_TEST_TMPDIR/go"
 	wait "$creator"
 	has_status created
 }

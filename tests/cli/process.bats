@@ -276,8 +276,7 @@ run_status() {
 	command_is sh -c 'ls /proc/self/fd; exec sleep 1000'
 	quietly tote create "$ID"
 	tote start "$ID"
-	eventually test -s "$OUT"
-	sleep 0.1
+	eventually grep -q 3 "$OUT"
 	[ "$(cat "$OUT")" = $'0\n1\n2\n3' ]
 }
 

@@ -205,13 +205,13 @@ on_terminal() {
 	#!/bin/sh
 	stty cols 120 rows 10
 	'$TOTE' --root '$ROOT' stats --interval 1h &
-	sleep 1
+	until grep -q 'ID .*SWAP' '$LINES_FILE'; do sleep 0.05; done
 	stty cols 40
 	kill -WINCH \$!
-	sleep 1
+	until [ \$(grep -c 'ID .*CPU %' '$LINES_FILE') -ge 2 ]; do sleep 0.05; done
 	kill \$!
 	END
-	TERM=xterm timeout 10 script -qec "sh '$BATS_TEST_TMPDIR/command'" /dev/null </dev/null >"$LINES_FILE" 3>&- || true
+	TERM=xterm timeout 60 script -qec "sh '$BATS_TEST_TMPDIR/command'" /dev/null </dev/null >"$LINES_FILE" 3>&- || true
 	[ "$(grep -o $'\033\[H' "$LINES_FILE" | wc -l)" -ge 2 ]
 	[ "$(grep -c 'ID .*SWAP' "$LINES_FILE")" = 1 ]
 	[ "$(grep -c 'ID .*CPU %' "$LINES_FILE")" -ge 2 ]
@@ -220,7 +220,7 @@ on_terminal() {
 @test "Ctrl-C ends it" {
 	background
 	code=0
-	{ sleep 1; printf '\003'; sleep 2; } 3>&- | TERM=xterm timeout 10 script -qec "'$TOTE' --root '$ROOT' stats" /dev/null >"$LINES_FILE" 3>&- || code=$?
+	{ eventually grep -q "^$ID " "$LINES_FILE"; printf '\003'; sleep 2; } 3>&- | TERM=xterm timeout 60 script -qec "'$TOTE' --root '$ROOT' stats" /dev/null >"$LINES_FILE" 3>&- || code=$?
 	[ "$code" = 130 ]
 	grep -q "^$ID " "$LINES_FILE"
 }

@@ -85,6 +85,12 @@ static const struct {
 	{ "    ports: [\"[::1]:80:80\"]\n", "--publish|[::1]:80:80|" },
 	{ "    ports: [\"::1:80:80\"]\n", "--publish|[::1]:80:80|" },
 	{ "    ports: [22:22]\n", "--publish|22:22|" },
+	{ "    ports: [22:22, 22:22/udp]\n  b: {image: x, ports: ['23:22']}\n"
+	  "  c: {image: x, profiles: [no], ports: ['22:22']}\n",
+	  "--publish|22:22|--publish|22:22/udp|" },
+	{ "    ports: ['10.0.0.1:80:80']\n  b: {image: x, ports: ['10.0.0.2:80:80', "
+	  "'[::]:80:80']}\n",
+	  "--publish|10.0.0.1:80:80|" },
 	{ "    ports: [{target: 80, published: \"8080\", host_ip: 10.0.0.1, protocol: udp, mode: "
 	  "host}]\n",
 	  "--publish|10.0.0.1:8080:80/udp|" },
@@ -238,6 +244,19 @@ static const struct {
 	{ "    ports: ['80:80/icmp']\n", "c.yaml:4: services.web.ports[0]: \"icmp\" is none of" },
 	{ "    ports: [{published: 80}]\n", "c.yaml:4: services.web.ports[0]: \"\" is no port" },
 	{ "    ports: [{target: 80, x: 1}]\n", "c.yaml:4: services.web.ports[0].x: unknown key" },
+	{ "    ports: ['80:80', 81:80, '79-80:79-80']\n",
+	  "c.yaml:4: services.web: ports: port 80/tcp of the host is services.web's (c.yaml:4)" },
+	{ "    ports: ['10.0.0.1:80:80']\n  b:\n    image: x\n    ports:\n      - '70-90:70-90'\n",
+	  "c.yaml:8: services.b: ports: port 80/tcp of the host is services.web's (c.yaml:4)" },
+	{ "    ports: ['0.0.0.0:80:80']\n  b: {image: x, ports: ['10.0.0.1:80:80/tcp']}\n",
+	  "c.yaml:5: services.b: ports: port 80/tcp of" },
+	{ "    ports: ['127.0.0.1:80:80/udp']\n  b: {image: x, ports: ['127.0.0.1:80:8/udp']}\n",
+	  "c.yaml:5: services.b: ports: port 80/udp of" },
+	{ "    ports: ['[::1]:80:80']\n  b: {image: x, x-tote: {activate: {listen: '[::1]:80'}}}\n",
+	  "c.yaml:5: services.b: ports: port 80/tcp of" },
+	{ "    x-tote: {activate: {listen: [81, 80]}}\n  b: {image: x, x-tote: {activate: {listen: "
+	  "'127.0.0.1:80'}}}\n",
+	  "c.yaml:5: services.b: ports: port 80/tcp of" },
 	{ "    ports: ['80:80']\n    scale: 2\n",
 	  "c.yaml:4: services.web: 2 replicas cannot have one port" },
 	{ "    ports: ['80:80']\n    network_mode: host\n",
@@ -350,7 +369,20 @@ static const struct {
 	  "c.yaml:4: services.web.x-tote.activate.mode: \"fast\" is not one of start, thaw" },
 	{ "    x-tote: {activate: {listen: 80}}\n    scale: 2\n",
 	  "c.yaml:2: services.web: x-tote.activate: only with one replica" },
-	{ "    deploy: {mode: global}\n", "c.yaml:4: services.web.deploy.mode: \"global\"" },
+	{ "    deploy: {mode: job}\n",
+	  "c.yaml:4: services.web.deploy.mode: \"job\" is not one of" },
+	{ "    deploy: {mode: global, replicas: 1}\n",
+	  "c.yaml:2: services.web: deploy.mode: global is" },
+	{ "    x-tote: {address: 10.0.0.5}\n",
+	  "c.yaml:4: services.web.x-tote.address: expected ADDRESS/LENGTH, found \"10.0.0.5\"" },
+	{ "    x-tote: {address: 10.0.0.5/0}\n",
+	  "c.yaml:4: services.web.x-tote.address: expected" },
+	{ "    x-tote: {address: 10.0.0.5/33}\n",
+	  "c.yaml:4: services.web.x-tote.address: expected" },
+	{ "    x-tote: {address: 10.0.0.5/24}\n    scale: 2\n",
+	  "c.yaml:2: services.web: x-tote.address: only with one replica" },
+	{ "    x-tote: {address: 10.0.0.5/24}\n    deploy: {mode: global}\n",
+	  "c.yaml:2: services.web: x-tote.address: only with one replica" },
 	{ "    deploy: {placement: {}}\n", "c.yaml:4: services.web.deploy.placement: there is no" },
 	{ "    deploy: {replicas: 1001}\n", "c.yaml:2: services.web: more than 1000 replicas" },
 	{ "    deploy: {replicas: 2}\n    scale: 3\n",
@@ -597,6 +629,31 @@ static void services_are_chosen(void **state)
 	}
 }
 
+/* What only a cluster acts on makes no other container. */
+static void what_is_for_a_cluster_is_told(void **state)
+{
+	autoarena a = ARENA_INIT;
+	const struct desired_service *web, *till;
+	struct translation alone, t;
+	struct err err = { 0, "" };
+
+	(void)state;
+	assert_int_equal(test_translate("services:\n  web: {image: x}\n  till: {image: x}\n", "",
+					"", &a, &alone, &err),
+			 0);
+	if (test_translate("services:\n  web: {image: x, x-tote: {address: 'FD00:0::5/64'}}\n"
+			   "  till: {image: x, deploy: {mode: global}}\n",
+			   "", "", &a, &t, &err) < 0)
+		fail_msg("%s", err.msg);
+	web = desired_find(&t.project, "web");
+	till = desired_find(&t.project, "till");
+	assert_string_equal(web->address, "fd00::5/64");
+	assert_true(!web->global && till->global && !till->address);
+	assert_int_equal(till->replicas, 1);
+	assert_string_equal(web->hash, desired_find(&alone.project, "web")->hash);
+	assert_string_equal(till->hash, desired_find(&alone.project, "till")->hash);
+}
+
 static void what_has_to_be_there_is_listed(void **state)
 {
 	static const char text[] =
@@ -754,6 +811,7 @@ int main(void)
 		cmocka_unit_test(times_and_sizes),
 		cmocka_unit_test(probes_are_chosen),
 		cmocka_unit_test(services_are_chosen),
+		cmocka_unit_test(what_is_for_a_cluster_is_told),
 		cmocka_unit_test(what_has_to_be_there_is_listed),
 		cmocka_unit_test(files_are_merged),
 		cmocka_unit_test(lines_of_merged_files_are_their_own),

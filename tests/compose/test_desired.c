@@ -62,6 +62,7 @@ static const char full[] = "{\"name\":\"p\",\"source\":\"/c.yaml\",\"services\":
 	    "\"files\":[{\"content\":\"" SHA "\",\"target\":\"/run/secrets/x\",\"uid\":8,\"gid\":9,"
 	    "\"mode\":256}],"
 	    "\"activate\":{\"listen\":[\"8080\"],\"port\":80,\"idleMs\":10,\"mode\":\"thaw\"},"
+	    "\"global\":true,\"address\":\"10.0.0.5/24\","
 	    "\"startFirst\":true,\"updateMs\":11,\"hash\":\"h\",\"stopped\":true,"
 	    "\"previous\":" S("web", ",\"hash\":\"old\"") "}]}";
 
@@ -99,6 +100,8 @@ static void what_is_written_is_read_again(void **state)
 	assert_int_equal(s->activate->idle_ms, 10);
 	assert_string_equal(s->hash, "h");
 	assert_string_equal(s->previous->hash, "old");
+	assert_true(s->global);
+	assert_string_equal(s->address, "10.0.0.5/24");
 	/* A field that the writer forgets would be missed here. */
 	for (const char *const *word =
 		     (const char *const[]){ "restartMax", "optional", "stdinOpen", "source", NULL };
@@ -248,10 +251,8 @@ static void the_hash_is_of_what_counts(void **state)
 		",\"updateMs\":1",
 	};
 	static const char *const same[] = {
-		",\"replicas\":7",
-		",\"stopped\":true",
-		",\"hash\":\"x\"",
-		",\"previous\":" S("a", ",\"tty\":true"),
+		",\"replicas\":7",   ",\"global\":true", ",\"address\":\"10.0.0.5/24\"",
+		",\"stopped\":true", ",\"hash\":\"x\"",	 ",\"previous\":" S("a", ",\"tty\":true"),
 	};
 	autoarena a = ARENA_INIT;
 	struct desired_project p;

@@ -272,6 +272,64 @@ refused() { # CODE WORDS [ARGUMENT...]
 	up
 }
 
+# What would go on if nothing were wrong is refused as well: by a state directory that is a file.
+cannot_start() {
+	mkdir -p "$TOTE_SUPERVISE_DIR"
+	: >"$TOTE_SUPERVISE_DIR/run"
+}
+
+@test "a network that is there has to be what the file says" {
+	mkdir -p "$NETCONFPATH"
+	"$TOTE" network create n --conf-dir "$NETCONFPATH" --subnet 10.91.7.0/24 --ip-range 10.91.7.128/25 --mtu 1400
+	local cases='driver: macvlan|driver bridge where the file says macvlan
+driver_opts: {mtu: 1300}|MTU 1400 where the file says 1300
+driver_opts: {com.docker.network.bridge.name: br7}|bridge tote-n where the file says br7
+driver_opts: {parent: eth0}, driver: bridge|no parent where the file says eth0
+internal: true|a way out where the file says internal
+ipam: {config: [{subnet: 10.91.8.0/24}]}|subnet 10.91.7.0/24 where the file says 10.91.8.0/24
+ipam: {config: [{subnet: 10.91.7.0/24, gateway: 10.91.7.2}]}|gateway 10.91.7.1 where the file says 10.91.7.2
+ipam: {config: [{subnet: 10.91.7.0/24, ip_range: 10.91.7.0/25}]}|range of addresses 10.91.7.128-10.91.7.255 where
+' words
+	cannot_start
+	while IFS='|' read -r key words; do
+		[ "$key" ] || continue
+		printf 'services: {web: {image: "box:1", networks: [n]}}\nnetworks:\n  n: {name: n, %s}\n' "$key" >compose.yaml
+		run --separate-stderr "$TOTE" --root "$BATS_TEST_TMPDIR/run" up
+		[ "$status" -eq 1 ]
+		[[ $stderr == *"compose.yaml:3: the network \"n\" is there already, and has $words"*"tote network rm n"* ]] ||
+			{ echo "$key: $stderr"; return 1; }
+	done <<<"$cases"
+	for key in "driver_opts: {mtu: 1400}" "driver: bridge" "internal: false" \
+		"ipam: {config: [{subnet: 10.91.7.0/24, gateway: 10.91.7.1, ip_range: 10.91.7.128/25}]}"; do
+		printf 'services: {web: {image: "box:1", networks: [n]}}\nnetworks:\n  n: {name: n, %s}\n' "$key" >compose.yaml
+		run --separate-stderr "$TOTE" --root "$BATS_TEST_TMPDIR/run" up
+		[[ $stderr != *"is there already"* ]] || { echo "$key: $stderr"; return 1; }
+	done
+}
+
+@test "a project is its directory's" {
+	stored
+	mkdir -p "$BATS_TEST_TMPDIR/other/My Shop.1"
+	cp compose.yaml other.yaml
+	up
+	up -f other.yaml
+	cp compose.yaml "$BATS_TEST_TMPDIR/other/My Shop.1"
+	cd "$BATS_TEST_TMPDIR/other/My Shop.1"
+	refused 1 "the project \"myshop1\" is that of $BATS_TEST_TMPDIR/My Shop.1/compose.yaml: name this one"
+	cannot_start
+	run --separate-stderr "$TOTE" --root "$BATS_TEST_TMPDIR/run" up
+	[[ $stderr == *"name this one"* ]]
+	up -f - <compose.yaml
+	run --separate-stderr up -p myshop1
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"warning: project myshop1: $PWD/compose.yaml takes the place of $BATS_TEST_TMPDIR/My Shop.1/compose.yaml"* ]]
+	up -p another
+	rm "$BATS_TEST_TMPDIR/My Shop.1/compose.yaml"
+	run --separate-stderr up
+	[ "$status" -eq 0 ]
+	[[ $stderr == *"takes the place of"* ]]
+}
+
 # In a network namespace of its own, as networks and ports are made.
 real() {
 	timeout 120 unshare -n bash -euc 'ip link set lo up; '"$1"

@@ -164,6 +164,16 @@ is_gone() {
 	[ "$(status_of short)" = running ]
 	eventually is_gone
 	nothing_of short
+	# Who reads what it was given waits for no container.
+	mkfifo held
+	cat held >seen &
+	reader=$!
+	tote run -d --rm --name held pos:1 sleep 1000 7>held 3>&- >/dev/null 2>&1
+	eventually eval '! kill -0 '$reader' 2>/dev/null'
+	[ "$(status_of held)" = running ]
+	tote kill held KILL
+	eventually eval '[ ! -e "$ROOT/held" ]'
+	nothing_of held
 	quietly tote run -d pos:1 sleep 1000
 	id=$(cat "$OUT")
 	[[ $id =~ ^pos-[0-9a-f]{4}$ ]]
@@ -212,6 +222,29 @@ stopped() {
 	is_gone
 }
 
+@test "a working directory below a mount is made in it" {
+	mkdir outside
+	for ids in auto host; do
+		in_image --userns $ids -v "$PWD/outside:/srv" -w "/srv/of-$ids/app" pos:1 sh -c 'pwd; stat -c %u:%a .; touch x'
+		[ "$output" = "/srv/of-$ids/app
+0:755" ]
+		[ "$(stat -c %u:%g:%a "outside/of-$ids" "outside/of-$ids/app")" = "0:0:755
+0:0:755" ]
+		[ "$(stat -c %u "outside/of-$ids/app/x")" = 0 ]
+		in_image --userns $ids --read-only --tmpfs /scratch -v "vol-$ids:/srv" -w /srv/app pos:1 pwd
+		[ "$output" = /srv/app ]
+		in_image --userns $ids --tmpfs /scratch -w /scratch/app full:1
+		[ "$status" = 0 ]
+	done
+	in_image -v "$PWD/outside:/srv:ro" -w /srv/new pos:1 pwd
+	[ "$status" = 125 ]
+	[[ $stderr == *"make the working directory /srv/new: Read-only file system"* ]]
+	in_image -v "$PWD/outside:/srv:ro" -w /srv/of-auto/app pos:1 ls
+	[ "$output" = x ]
+	in_image -v "$PWD/outside:/srv" -w /srv/of-auto/app/x pos:1 pwd
+	[[ $stderr == *"chdir to /srv/of-auto/app/x: Not a directory"* ]]
+}
+
 @test "two first users of a named volume at once" {
 	local pids=()
 	for i in 1 2 3 4; do
@@ -243,6 +276,10 @@ stopped() {
 	[ "$output" = lo ]
 	in_image pos:1 grep CapEff /proc/self/status
 	default=$output
+	in_image --sysctl kernel.domainname=shop --sysctl net.ipv4.ip_forward=1 pos:1 sh -c 'cat /proc/sys/kernel/domainname /proc/self/uid_map'
+	[ "$status" = 0 ]
+	[ "${lines[0]}" = shop ]
+	[[ ${lines[1]} == *" 65536" ]]
 	in_image --cap-drop ALL pos:1 grep CapEff /proc/self/status
 	[[ $output == *0000000000000000 ]]
 	in_image --cap-drop ALL --cap-add NET_RAW pos:1 grep CapEff /proc/self/status

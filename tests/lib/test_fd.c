@@ -310,6 +310,30 @@ static void connecting(void **state)
 	rmdir(dir);
 }
 
+/* In a process of its own: those of cmocka are none of ours. */
+static void all_but_some_are_closed(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	pid = fork();
+	if (pid == 0) {
+		const int keep[] = { 9, -1, 4, 9, 200 };
+
+		for (int fd = 3; fd < 12; fd++)
+			dup2(2, fd);
+		dup2(2, 300);
+		fd_close_all_but(keep, ARRAY_SIZE(keep));
+		for (int fd = 3; fd < 301; fd++)
+			if ((fcntl(fd, F_GETFD) >= 0) != (fd == 4 || fd == 9))
+				_exit(fd);
+		_exit(255);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 255);
+}
+
 static void opening_below_a_root(void **state)
 {
 	char dir[] = "/tmp/test_fd.XXXXXX";
@@ -347,6 +371,7 @@ int main(void)
 		TIMED(surplus_descriptors_are_not_kept),
 		TIMED(waiting),
 		TIMED(connecting),
+		TIMED(all_but_some_are_closed),
 		TIMED(opening_below_a_root),
 	};
 

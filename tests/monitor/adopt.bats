@@ -60,7 +60,9 @@ COUNT='trap "echo asked; exit 3" TERM; i=0; while :; do i=$((i + 1)); echo "line
 }
 
 @test "killed while tote create runs: it is made anew, in the same run" {
-	config '.hooks.createRuntime = [{"path": "/bin/sleep", "args": ["sleep", "1"]}]'
+	# The first time it takes long enough to be looked at.
+	config '.hooks.createRuntime = [{"path": "/bin/sh", "args": ["sh", "-c", $hook]}]' \
+		--arg hook "mkdir $BATS_TEST_TMPDIR/once 2>/dev/null || exit 0; exec sleep 10"
 	command_is sh -c 'echo here; exit 5'
 	monitor
 	patiently test -s "$ROOT/$ID/state.json"

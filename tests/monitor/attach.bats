@@ -100,12 +100,13 @@ with_terminal() {
 	command_is sh -c 'read x; i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); echo "line $i of what nobody looks at"; done; echo done; sleep 1; echo more; exit 3'
 	monitor --stdin
 	patiently state_is running
-	attach --type 'go\n' --stall 5 >"$BATS_TEST_TMPDIR/seen" 3>&- &
+	attach --type 'go\n' --for 50 --after "$BATS_TEST_TMPDIR/read" >"$BATS_TEST_TMPDIR/seen" 3>&- &
 	slow=$!
 	patiently log_has ' done$'
 	[ ! -s "$BATS_TEST_TMPDIR/seen" ]
 	monitor_left
 	exit_has '.code == 3'
+	touch "$BATS_TEST_TMPDIR/read"
 	wait "$slow"
 	[ "$(log_text | grep -c '^line')" = 20000 ]
 	[ "$(wc -c <"$BATS_TEST_TMPDIR/seen")" -lt 600000 ]
@@ -126,9 +127,9 @@ with_terminal() {
 	monitor --stdin
 	patiently state_is running
 	for i in $(seq 20); do
-		attach --for 20 >"$BATS_TEST_TMPDIR/seen.$i" 3>&- &
+		attach --for 50 --told "$BATS_TEST_TMPDIR/told.$i" >"$BATS_TEST_TMPDIR/seen.$i" 3>&- &
 	done
-	sleep 1
+	patiently eval '[ "$(ls "$BATS_TEST_TMPDIR" | grep -c ^told)" = 20 ]'
 	tell kill CONT
 	attach --type 'x\n'
 	monitor_left

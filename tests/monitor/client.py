@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The other end of a monitor's socket: client.py DIR tell WORD... | DIR attach [--type TEXT] [--resize COLUMNS ROWS] [--for SECONDS]
-[--stall SECONDS]. tell prints the answer; attach prints what comes, with --streams as "1 text", until the container has ended."""
+[--after FILE]. tell prints the answer; attach prints what comes, with --streams as "1 text", until the container has ended;
+with --after nothing is read until FILE is there, with --told FILE is made when it is attached."""
 import os
 import select
 import socket
@@ -24,7 +25,7 @@ def tell(sock, words):
 
 
 def attach(sock, args):
-    seconds, stall, types, streams, resize = 20.0, 0.0, [], False, None
+    seconds, after, told, types, streams, resize = 20.0, None, None, [], False, None
     while args:
         word = args.pop(0)
         if word == "--type":
@@ -35,8 +36,10 @@ def attach(sock, args):
             resize = f"{args.pop(0)} {args.pop(0)}"
         elif word == "--for":
             seconds = float(args.pop(0))
-        elif word == "--stall":
-            stall = float(args.pop(0))
+        elif word == "--after":
+            after = args.pop(0)
+        elif word == "--told":
+            told = args.pop(0)
         elif word == "--streams":
             streams = True
     sock.send(b"attach")
@@ -45,8 +48,11 @@ def attach(sock, args):
         sock.send(b"r" + resize.encode())
     for text in types:
         sock.send(b"\0" + text)
-    time.sleep(stall)
+    if told:
+        open(told, "w").close()
     end = time.monotonic() + seconds
+    while after and not os.path.exists(after) and time.monotonic() < end:
+        time.sleep(0.05)
     while time.monotonic() < end:
         if not select.select([sock], [], [], max(0, end - time.monotonic()))[0]:
             break

@@ -75,10 +75,10 @@ TRAP='trap "echo asked; exit 3" TERM; echo ready; while :; do sleep 0.02; done'
 	monitor
 	patiently log_has ready
 	begin=$(date +%s%N)
-	tell stop SIGTERM 1000
+	tell stop SIGTERM 4000
 	state_is stopping
 	monitor_left
-	[ $((($(date +%s%N) - begin) / 1000000)) -ge 1000 ]
+	[ $((($(date +%s%N) - begin) / 1000000)) -ge 4000 ]
 	exit_has '.reason == "asked" and .code == 137'
 	nothing_left
 }
@@ -91,7 +91,7 @@ TRAP='trap "echo asked; exit 3" TERM; echo ready; while :; do sleep 0.02; done'
 	monitor_left
 	exit_has '.reason == "asked" and .ranMs == 0'
 	nothing_left
-	config '.hooks.createRuntime = [{"path": "/bin/sleep", "args": ["sleep", "2"]}]'
+	config '.hooks.createRuntime = [{"path": "/bin/sleep", "args": ["sleep", "5"]}]'
 	RUN=2
 	monitor
 	patiently state_is creating
@@ -151,10 +151,8 @@ TRAP='trap "echo asked; exit 3" TERM; echo ready; while :; do sleep 0.02; done'
 	run -0 tell freeze
 	state_is frozen
 	[ "$(status_of "$ID")" = paused ]
-	sleep 0.3
-	lines=$(wc -l <"$LOG")
-	sleep 0.3
-	[ "$(wc -l <"$LOG")" = "$lines" ]
+	# What it had written before is still on its way.
+	patiently eval 'lines=$(wc -l <"$LOG"); sleep 0.3; [ "$(wc -l <"$LOG")" = "$lines" ]'
 	tell thaw
 	state_is running
 	patiently log_has " $((lines + 10))\$"
@@ -195,7 +193,7 @@ TRAP='trap "echo asked; exit 3" TERM; echo ready; while :; do sleep 0.02; done'
 	command_is sleep 1000
 	monitor
 	patiently state_is running
-	for words in nonsense "stop" "stop TERM" "stop NOSIGNAL 1" "stop TERM many" "kill 0" "kill 65" "resize 1" "start now"; do
+	for words in nonsense "stop" "stop TERM" "stop NOSIGNAL 1" "stop TERM many" "kill 0" "kill 65" "resize 1" "start now" "attach all" "attach it"; do
 		run -1 tell $words
 		[[ $output = error\ * ]]
 	done

@@ -18,6 +18,7 @@ static struct monitor_options options;
 static char did[256];
 static int create_result, freeze_result;
 static uint64_t oom_kills;
+static bool thaws;
 
 static void note(const char *what)
 {
@@ -140,10 +141,12 @@ int monitor_signal(const char *text)
 	return strcmp(text, "SIGQUIT") == 0 ? SIGQUIT : -EINVAL;
 }
 
+/* As in mode thaw. */
 void activate_changed(struct monitor *mon, enum monitor_state from)
 {
-	(void)mon;
 	(void)from;
+	if (mon->state == MS_CREATED && thaws)
+		monitor_tell(mon, ME_START);
 }
 
 static int set_up(void **state)
@@ -162,6 +165,7 @@ static int set_up(void **state)
 	m.dir_fd = fd_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY);
 	create_result = freeze_result = 0;
 	oom_kills = 0;
+	thaws = false;
 	done();
 	return m.dir_fd < 0 ? -1 : loop_init(&m.loop);
 }
@@ -352,6 +356,16 @@ static void test_stop_comes_before_its_time(void **state)
 	assert_string_equal(done(), "kill-all");
 	end_by(SIGKILL);
 	assert_int_equal(read_exit().reason, EXIT_ASKED);
+
+	set_up(NULL);
+	m.activate = (struct activate *)&m;
+	thaws = true;
+	tell(ME_CREATE);
+	assert_int_equal(tell(ME_START), 0);
+	assert_int_equal(ask(ME_STOP, SIGINT, 5000), 0);
+	tell(ME_CREATED);
+	assert_int_equal(m.state, MS_STOPPING);
+	assert_string_equal(done(), "create kill-all");
 
 	set_up(NULL);
 	run_to(MS_STARTING);

@@ -61,7 +61,7 @@ for i in range(2):
     print(size, flush=True)
 ' >"$BATS_TEST_TMPDIR/got" 3>&- &
 	server=$!
-	for i in $(seq 100); do
+	for i in $(seq 600); do
 		[ ! -s "$BATS_TEST_TMPDIR/got" ] || break
 		sleep 0.05
 	done

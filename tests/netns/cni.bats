@@ -34,7 +34,7 @@ teardown() {
 
 wait_for_netns() {
 	local i
-	for i in $(seq 100); do
+	for i in $(seq 600); do
 		[ "$(readlink /proc/$1/ns/net)" = "$(readlink /proc/$$/ns/net)" ] || return 0
 		sleep 0.05
 	done
@@ -472,7 +472,7 @@ need_veth() {
 	plugin slow '[ $CNI_COMMAND != ADD ] || { touch '$PWD'/begun; exec sleep 30; }'
 	conf=$(list "$BRIDGE" slow)
 	host env CNI_COMMAND=ADD "$CNI" <<<"$conf" 3>&- & pid=$!
-	for i in $(seq 200); do [ ! -e begun ] || break; sleep 0.05; done
+	for i in $(seq 600); do [ ! -e begun ] || break; sleep 0.05; done
 	[ -e begun ]
 	tote_cni=$(pgrep -P $pid -x tote-cni || echo $pid)
 	KILL=$(pgrep -P $tote_cni -x sleep)
@@ -491,7 +491,7 @@ need_veth() {
 	plugin slow '[ $CNI_COMMAND != ADD ] || [ -e '$PWD'/begun ] || { touch '$PWD'/begun; exec sleep 30; }'
 	conf=$(list "$BRIDGE" slow)
 	host env CNI_COMMAND=ADD "$CNI" <<<"$conf" 3>&- & pid=$!
-	for i in $(seq 200); do [ ! -e begun ] || break; sleep 0.05; done
+	for i in $(seq 600); do [ ! -e begun ] || break; sleep 0.05; done
 	[ -e begun ]
 	tote_cni=$(pgrep -P $pid -x tote-cni || echo $pid)
 	KILL=$(pgrep -P $tote_cni -x sleep)
@@ -664,7 +664,7 @@ need_veth() {
 	plugin one '[ $CNI_COMMAND != ADD ] || sleep 0.5'
 	conf=$(list one)
 	host env CNI_COMMAND=ADD "$CNI" <<<"$conf" >first 3>&- & pid=$!
-	for i in $(seq 100); do [ ! -e log/00.one.ADD.env ] || break; sleep 0.02; done
+	for i in $(seq 600); do [ ! -e log/00.one.ADD.env ] || break; sleep 0.05; done
 	cni DEL "$conf"
 	silent
 	wait $pid

@@ -15,7 +15,7 @@ are not compared: theirs are iptables', ours nf_tables', and tests/netns/*.bats 
 
   BUILD=DIR  TOTE_CNI=FILE  PLUGINS=/usr/lib/cni
 """
-import concurrent.futures, difflib, json, os, re, subprocess, sys, time
+import concurrent.futures, difflib, json, os, re, socket, subprocess, sys, time
 
 BUILD = os.environ.get("BUILD", "build")
 TOTE_CNI = os.path.abspath(os.environ.get("TOTE_CNI", BUILD + "/tote-cni"))
@@ -330,9 +330,9 @@ class Names:
 
 
 def link_local(mac):
-    b = [int(x, 16) for x in mac.split(":")]
-    groups = [(b[0] ^ 2) << 8 | b[1], b[2] << 8 | 0xff, 0xfe00 | b[3], b[4] << 8 | b[5]]
-    return "fe80::" + ":".join(f"{g:x}" for g in groups)
+    """As the kernel derives it and `ip` prints it: an address that begins with 02:00 gives one more group of zeros."""
+    b = bytes.fromhex(mac.replace(":", ""))
+    return socket.inet_ntop(socket.AF_INET6, bytes([0xfe, 0x80] + [0] * 6 + [b[0] ^ 2]) + b[1:3] + b"\xff\xfe" + b[3:])
 
 
 def flat(value, path=""):

@@ -17,7 +17,7 @@ setup() {
 	unshare --net sleep 600 3>&- & HOST=$!
 	unshare --net sleep 600 3>&- & BOX=$!
 	for pid in $HOST $BOX; do
-		for i in $(seq 100); do
+		for i in $(seq 600); do
 			[ "$(readlink /proc/$pid/ns/net)" = "$(readlink /proc/$$/ns/net)" ] || break
 			sleep 0.05
 		done
@@ -67,7 +67,7 @@ left() { # what there is of the container
 # Interfaces are destroyed by a child that outlives DEL; what is listed still is on its way.
 nothing_left() {
 	local i
-	for i in $(seq 40); do
+	for i in $(seq 600); do
 		[ -n "$(left)" ] || return 0
 		sleep 0.05
 	done

@@ -32,7 +32,7 @@ new_namespace() { # VARIABLE: takes the id of a process that keeps it
 	unshare --net sleep "${NET_SECONDS:-300}" 3>&- &
 	pid=$!
 	NAMESPACES+=($pid)
-	for i in $(seq 100); do
+	for i in $(seq 600); do
 		[ "$(readlink /proc/$pid/ns/net)" = "$(readlink /proc/$$/ns/net)" ] || break
 		sleep 0.02
 	done

@@ -33,7 +33,7 @@ new_netns() { # VARIABLE: the process whose namespace it is
 	local i
 	unshare --net sleep 300 3>&- &
 	printf -v "$1" %s $!
-	for i in $(seq 100); do
+	for i in $(seq 600); do
 		[ "$(readlink "/proc/${!1}/ns/net")" = "$(readlink /proc/$$/ns/net)" ] || return 0
 		sleep 0.05
 	done
@@ -76,7 +76,7 @@ fails() {
 
 eventually() {
 	local i
-	for i in $(seq 100); do
+	for i in $(seq 600); do
 		"$@" && return 0
 		sleep 0.05
 	done

@@ -68,7 +68,7 @@ teardown() {
 		podman rm -f -t 0 web till
 		[ -z "$(ls /run/tote-net/attachments)" ]
 		[ -z "$(find /run/tote-net/leases -type f -name '10.*')" ]
-		for i in $(seq 40); do [ -n "$(ip -o link show type veth)" ] || break; sleep 0.05; done
+		for i in $(seq 600); do [ -n "$(ip -o link show type veth)" ] || break; sleep 0.05; done
 		[ -z "$(ip -o link show type veth)" ]
 	END
 	GROUP=$GROUP run timeout 120 unshare --net --mount bash -x script

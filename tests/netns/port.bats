@@ -101,7 +101,7 @@ s.connect(("192.0.2.2", 7000))
 print("ready", flush=True)
 time.sleep(60)' >"$BATS_TEST_TMPDIR/ready" 3>&- &
 	SERVERS+=($!)
-	for i in $(seq 100); do [ ! -s "$BATS_TEST_TMPDIR/ready" ] || break; sleep 0.05; done
+	for i in $(seq 600); do [ ! -s "$BATS_TEST_TMPDIR/ready" ] || break; sleep 0.05; done
 	cni ADD one "$ONE"
 }
 
@@ -241,7 +241,7 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("192.0.2.2", 6000))
 s.settimeout(0.1)
 answers = []
-for i in range(150):
+for i in range(1500):
     time.sleep(0.05)
     try:
         s.sendto(b"?", ("192.0.2.1", 5140))
@@ -259,7 +259,7 @@ for i in range(150):
 	sleep 0.3
 	cni ADD one "$ONE"
 	serve "$ONE" one udp 514
-	for i in $(seq 50); do grep -q one "$BATS_TEST_TMPDIR/answers" && break; sleep 0.1; done
+	for i in $(seq 300); do grep -q one "$BATS_TEST_TMPDIR/answers" && break; sleep 0.1; done
 	cni DEL one "$ONE"
 	neighbour TWO two "$(jq -c .runtimeConfig.portMappings <<<"$conf")"
 	serve "$TWO" two udp 514

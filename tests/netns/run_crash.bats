@@ -40,7 +40,7 @@ left() {
 # A namespace and what is in it are destroyed by the kernel's own time.
 nothing_left() {
 	local i found
-	for i in $(seq 60); do
+	for i in $(seq 600); do
 		found=$(left)
 		[ -n "$found" ] || return 0
 		sleep 0.05

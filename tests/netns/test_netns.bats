@@ -10,8 +10,8 @@ setup() {
 	[ -x "$NET" ] || { echo "$NET is not built"; return 1; }
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	unshare --net true 2>/dev/null || skip "cannot make network namespaces"
-	unshare --net sleep 60 3>&- & HOST=$!
-	unshare --net sleep 60 3>&- & BOX=$!
+	unshare --net sleep 600 3>&- & HOST=$!
+	unshare --net sleep 600 3>&- & BOX=$!
 	wait_for_netns $HOST
 	wait_for_netns $BOX
 	host ip link add eth7 type veth peer name peer7 2>/dev/null || skip "the kernel has no veth interfaces"
@@ -28,7 +28,7 @@ teardown() {
 
 wait_for_netns() {
 	local i
-	for i in $(seq 100); do
+	for i in $(seq 600); do
 		[ "$(readlink /proc/$1/ns/net)" = "$(readlink /proc/$$/ns/net)" ] || return 0
 		sleep 0.05
 	done
@@ -92,7 +92,7 @@ absent() { # host|box NAME
 	[ -e /proc/sys/net/ipv6 ] || skip "the kernel has no IPv6"
 	host ip link set eth7 up
 	host ip addr add fd00:88::9/64 dev eth7
-	for i in $(seq 100); do
+	for i in $(seq 600); do
 		[ -n "$(host ip -6 addr show dev eth7 tentative)" ] || break
 		sleep 0.05
 	done

@@ -50,7 +50,7 @@ while True:
         s.sendto(answer(peer), peer)
 ' "$2" "$3" "$4" "${5:-::}" >"$BATS_TEST_TMPDIR/ready" 3>&- &
 	SERVERS+=($!)
-	for i in $(seq 100); do
+	for i in $(seq 600); do
 		[ ! -s "$BATS_TEST_TMPDIR/ready" ] || break
 		sleep 0.05
 	done

@@ -111,7 +111,8 @@ no_sockets() {
 
 # What ended while containerd was away is told when it is back.
 ended_meanwhile() {
-	new c1 sh -c 'trap "exit 12" TERM; while :; do sleep 0.1; done'
+	new c1 sh -c 'trap "exit 12" TERM; : >/up; while :; do sleep 0.1; done'
+	soon is_up c1
 	local pid
 	pid=$(pid_of c1)
 	kill_containerd
@@ -119,7 +120,7 @@ ended_meanwhile() {
 	soon gone_pid "$pid"
 	sleep 1
 	boot_containerd
-	status_is c1 STOPPED
+	soon status_is c1 STOPPED
 	ran ctr tasks rm c1
 	[[ $output == *"exit code 12"* ]]
 	nothing_of c1

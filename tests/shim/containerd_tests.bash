@@ -22,6 +22,11 @@ pid_of() {
 	ctr tasks ls | awk -v id="$1" '$1 == id { print $2 }'
 }
 
+# Its program has got as far as to say so: `: >/up`.
+is_up() { # ID
+	in_containerd test -e "$CTR_DIR/state/io.containerd.runtime.v2.task/$CTR_NS/$1/rootfs/up"
+}
+
 by_hand() {
 	"$TOTE" --root "$CTR_DIR/run/$STATE_DIR/$CTR_NS" "$@"
 }
@@ -63,8 +68,9 @@ options() {
 }
 
 detached() {
-	new c1 sh -c 'trap "exit 9" TERM; while :; do sleep 0.1; done'
+	new c1 sh -c 'trap "exit 9" TERM; : >/up; while :; do sleep 0.1; done'
 	status_is c1 RUNNING
+	soon is_up c1
 	[ "$(by_hand state c1 | jq -r .status)" = running ]
 	[ "$(by_hand state c1 | jq -r .pid)" = "$(pid_of c1)" ]
 	ran ctr tasks ps c1
@@ -85,7 +91,7 @@ detached() {
 
 all_killed() {
 	new c1 sh -c 'sleep 1000 & sleep 1000 & wait'
-	[ "$(by_hand ps -f json c1 | jq length)" -ge 2 ]
+	soon eval '[ "$(by_hand ps -f json c1 | jq length)" -ge 2 ]'
 	ctr tasks kill -a -s KILL c1
 	soon status_is c1 STOPPED
 	ran ctr tasks rm c1
@@ -154,8 +160,7 @@ frozen() {
 	[ "$(in_containerd stat -c %s "$rootfs/count")" = "$before" ]
 	ctr tasks resume c1
 	status_is c1 RUNNING
-	sleep 0.2
-	[ "$(in_containerd stat -c %s "$rootfs/count")" -gt "$before" ]
+	soon eval '[ "$(in_containerd stat -c %s "$rootfs/count")" -gt "$before" ]'
 }
 
 metrics() {
@@ -201,7 +206,8 @@ checkpoints() {
 }
 
 restarts() {
-	new c1 sh -c 'trap "exit 12" TERM; while :; do sleep 0.1; done'
+	new c1 sh -c 'trap "exit 12" TERM; : >/up; while :; do sleep 0.1; done'
+	soon is_up c1
 	kill_containerd
 	boot_containerd
 	status_is c1 RUNNING

@@ -86,7 +86,7 @@ scenario() { # NAME
 		(
 			. "$dir/env"
 			code=0
-			in_containerd env IMAGE="$IMAGE" CTR_BIN_ADD="$CTR_BIN_ADD" timeout -k 2 40 \
+			in_containerd env IMAGE="$IMAGE" CTR_BIN_ADD="$CTR_BIN_ADD" timeout -k 2 "${CRI_LIMIT:-40}" \
 				/usr/bin/python3 "$SHIM_TESTS/cri_pod.py" "$1" >"$dir/out" 2>&1 </dev/null || code=$?
 			echo "$code" >"$dir/code"
 		) 3>&- &

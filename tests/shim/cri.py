@@ -43,7 +43,7 @@ READY, NOT_READY = pb.SANDBOX_READY, pb.SANDBOX_NOTREADY
 CREATED, RUNNING, EXITED = pb.CONTAINER_CREATED, pb.CONTAINER_RUNNING, pb.CONTAINER_EXITED
 
 
-def eventually(what, limit=10, pause=0.02):
+def eventually(what, limit=LIMIT, pause=0.02):
     """Waits until what() is true and returns it."""
     end = time.monotonic() + limit
     while True:
@@ -143,7 +143,7 @@ class Container:
     def stats(self):
         return self._call("ContainerStats").stats
 
-    def wait(self, limit=10):
+    def wait(self, limit=LIMIT):
         """Its status after its end."""
         return eventually(lambda: (s := self.status()).state == EXITED and s, limit)
 

@@ -90,13 +90,13 @@ class World:
 
     def check_nothing_left(self):
         try:
-            eventually(lambda: not self.left(), 5)
+            eventually(lambda: not self.left())
         except TimeoutError:
             raise AssertionError("left: " + "; ".join(self.left())) from None
 
     def check_gone(self, container):
         """All its processes."""
-        eventually(lambda: not read(f"/sys/fs/cgroup/{GROUP}/{container.id}/cgroup.procs"), 5)
+        eventually(lambda: not read(f"/sys/fs/cgroup/{GROUP}/{container.id}/cgroup.procs"))
 
 
 def alive(pid):
@@ -196,8 +196,8 @@ def exec_sync_timeout(w):
     start = time.monotonic()
     words = raises(grpc.StatusCode.DEADLINE_EXCEEDED, c.exec_sync, "sleep", "777", timeout=1)
     assert "timeout" in words, words
-    assert 1 <= time.monotonic() - start < 6
-    eventually(lambda: set(w.members()) == before, 5)
+    assert time.monotonic() - start >= 1
+    eventually(lambda: set(w.members()) == before)
     assert c.exec_sync("echo", "on") == (0, b"on\n", b"")
 
 
@@ -219,10 +219,9 @@ def exec_streams(w):
 @scenario
 def exec_terminal(w):
     c = w.pod().run("c", SLEEP)
-    with c.exec("sh", "-c", "tty; echo ready; read a; stty size; echo got $a; exit 6", stdin=True, tty=True) as s:
+    with c.exec("sh", "-c", "tty; echo ready; until stty size | grep '37 101'; do sleep 0.05; done; read a; echo got $a; exit 6", stdin=True, tty=True) as s:
         assert b"/dev/pts/" in s.stdout.until(b"ready\r\n")
         s.resize_to(101, 37)
-        time.sleep(0.3)
         s.stdin.send(b"word\n")
         out = s.stdout.read()
         assert b"37 101\r\n" in out and b"got word\r\n" in out, out
@@ -265,13 +264,11 @@ def attach(w):
 
 @scenario
 def attach_terminal(w):
-    c = w.pod().run("c", ["sh", "-c", "while read x; do echo got $x; stty size; done"], stdin=True, tty=True)
+    c = w.pod().run("c", ["sh", "-c", "while read x; do echo got $x; until stty size | grep '30 90'; do sleep 0.05; done; done"], stdin=True, tty=True)
     with c.attach(stdin=True, tty=True) as s:
         s.resize_to(90, 30)
         s.stdin.send(b"one\n")
         s.stdout.until(b"got one\r\n")
-        time.sleep(0.2)
-        s.stdin.send(b"two\n")
         s.stdout.until(b"30 90\r\n")
         s.stdin.send(b"\x04")
         s.stdout.read()
@@ -287,7 +284,7 @@ def logs(w):
     def run(name, command):
         """What was logged of stdout and of stderr; where it is cut is no end of a line."""
         c = pod.run(name, ["sh", "-c", command])
-        assert c.wait(5).exit_code == 0
+        assert c.wait().exit_code == 0
         parts = {"stdout": b"", "stderr": b""}
         for stream, tag, text in c.log():
             parts[stream] += text + b"\n" * (tag == "F")

@@ -19,7 +19,7 @@
 #
 # Without bats: the same functions, and a function skip() that ends the script.
 #
-#   ctr ARGUMENT...         the client of the same version, in the namespaces of the daemon and with a time limit ($CTR_LIMIT, 20 s)
+#   ctr ARGUMENT...         the client of the same version, in the namespaces of the daemon and with a time limit ($CTR_LIMIT, 60 s)
 #   on_terminal COMMAND...  a command whose stdin and stdout are a terminal; what it shows on stdout (stdin is what is typed)
 #   ran COMMAND...          like bats's run, and prints what came of it
 #   in_containerd COMMAND.. a command in the daemon's mount namespace
@@ -40,15 +40,16 @@
 
 : "${TOTE:=$BATS_TEST_DIRNAME/../../build/tote}"
 TOTE=$(realpath "$TOTE")
-: "${CTR_LIMIT:=20}"
+: "${CTR_LIMIT:=60}"
 : "${CTR_BIN_ADD:=$(dirname "$TOTE")}"
 IMAGE=tote.example/busybox:1
 BY_TOTE=(--runc-binary "$TOTE")
 SHIM_TESTS=$(dirname "${BASH_SOURCE[0]}")
 
-# Waits (at most 10 s) until a command succeeds.
+# Waits (at most 30 s) until a command succeeds.
 soon() {
-	for _ in $(seq 200); do
+	local end=$((SECONDS + 30))
+	while [ "$SECONDS" -lt "$end" ]; do
 		"$@" && return 0
 		sleep 0.05
 	done
@@ -170,7 +171,7 @@ boot_containerd() {
 }
 
 containerd_answers() {
-	[ -S "$CTR_SOCKET" ] && CTR_LIMIT=2 ctr version >/dev/null 2>&1
+	[ -S "$CTR_SOCKET" ] && CTR_LIMIT=10 ctr version >/dev/null 2>&1
 }
 
 # Also from a test, where variables of other tests are not known.

@@ -14,7 +14,7 @@ The native shim without containerd: what containerd does around it is done here.
     main(__name__)
 
 `test_x.py NAME` runs one of them, `test_x.py --list` names them. Each runs as its own processes: a mount namespace with a /run of its
-own and cgroup2 on /sys/fs/cgroup, a pid namespace that takes everything with it at the end, and a time limit (SCENARIO_LIMIT, 50 s).
+own and cgroup2 on /sys/fs/cgroup, a pid namespace that takes everything with it at the end, and a time limit (SCENARIO_LIMIT, 150 s).
 A scenario that returns must have left nothing behind: what is still alive is ended as containerd would, then processes, mounts, groups,
 sockets, states and descriptors are looked for.
 
@@ -39,7 +39,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.abspath(os.environ.get("BUILD") or os.path.join(HERE, "../../build"))
 TOTE = os.environ.get("TOTE") or os.path.join(BUILD, "tote")
 SHIM = os.environ.get("SHIM") or os.path.join(os.path.dirname(TOTE), "containerd-shim-tote-v2")
-LIMIT = int(os.environ.get("SCENARIO_LIMIT", "50"))
+LIMIT = int(os.environ.get("SCENARIO_LIMIT", "150"))
+PATIENCE = 60  # seconds for anything that is about to happen: the machine may be busy
 INSIDE = "TOTE_SHIM_GROUP"  # set to the name of the scenario's cgroup
 NAMESPACE = "tests"
 
@@ -66,7 +67,7 @@ def skip(reason):
     os._exit(77)
 
 
-def eventually(what, limit=5, pause=0.01):
+def eventually(what, limit=PATIENCE, pause=0.01):
     """Waits until what() is true and returns it."""
     end = time.monotonic() + limit
     while True:
@@ -242,13 +243,13 @@ class Reader:
             self._hold = hold
             self._news.notify_all()
 
-    def expect(self, text, limit=5):
+    def expect(self, text, limit=PATIENCE):
         text = text.encode() if isinstance(text, str) else text
         with self._news:
             if not self._news.wait_for(lambda: text in self.data or self._eof, limit) or text not in self.data:
                 raise AssertionError(f"{text!r} is not in {self.data!r}{' which has ended' if self._eof else ''}")
 
-    def all(self, limit=5):
+    def all(self, limit=PATIENCE):
         """What there is at the end of it."""
         with self._news:
             if not self._news.wait_for(lambda: self._eof, limit):
@@ -296,7 +297,7 @@ class Streams:
         return dict(in_path=self.paths.get("i", ""), out_path=self.paths.get("o", ""), err_path=self.paths.get("e", ""),
                     terminal=self.terminal)
 
-    def open_input(self, limit=5):
+    def open_input(self, limit=PATIENCE):
         def attempt():
             try:
                 return os.open(self.paths["i"], os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC) + 1
@@ -342,13 +343,13 @@ class Process:
     def begin_wait(self, timeout_ns=0, client=None):
         return (client or self.client).begin("Wait", pb.WaitRequest(**self._at()), timeout_ns=timeout_ns)
 
-    def wait(self, limit=10):
+    def wait(self, limit=PATIENCE):
         return self.begin_wait().result(limit)
 
     def kill(self, signal=9, all=False, **more):
         return self.client.kill(**self._at(), signal=signal, all=all, **more)
 
-    def delete(self, limit=20, **more):
+    def delete(self, limit=PATIENCE, **more):
         answer = self.client.delete(**self._at(), limit=limit, **more)
         self.gone = True
         return answer
@@ -362,7 +363,7 @@ class Process:
     def has_status(self, status):
         return self.state().status == status
 
-    def until(self, status, limit=5):
+    def until(self, status, limit=PATIENCE):
         return eventually(functools.partial(self.has_status, status), limit)
 
     def stop(self):
@@ -461,7 +462,7 @@ class Container(Process):
     def begin_create(self, **more):
         return self.client.begin("Create", self.create_request(**more))
 
-    def create(self, limit=15, **more):
+    def create(self, limit=PATIENCE, **more):
         # The readers of an attempt that failed have seen their end.
         if self._failed:
             self.io = self.world.streams(self.io.want, self.io.terminal)
@@ -589,7 +590,7 @@ class World:
                 self._log_poll.unregister(log[0])
                 os.close(log[0])
 
-    def run_shim(self, *arguments, cwd=None, stdin=b"", address=None, environment={}, namespace=None, limit=10):
+    def run_shim(self, *arguments, cwd=None, stdin=b"", address=None, environment={}, namespace=None, limit=PATIENCE):
         command = [SHIM, "-namespace", namespace or NAMESPACE, "-address", address or self.address,
                    "-publish-binary", "/usr/bin/containerd", *arguments]
         env = {**os.environ, "TTRPC_ADDRESS": self.address + ".ttrpc", "GOMAXPROCS": "2", **environment}
@@ -638,7 +639,7 @@ class World:
         def rest():
             return [p for p in map(int, filter(str.isdigit, os.listdir("/proc"))) if p not in known and alive(p)]
         with contextlib.suppress(TimeoutError):
-            eventually(lambda: not rest(), 5)
+            eventually(lambda: not rest())
         left = {p: read(f"/proc/{p}/cmdline", "").replace("\0", " ") or read(f"/proc/{p}/comm", "") for p in rest()}
         assert not left, f"processes left: {left}"
 

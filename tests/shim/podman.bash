@@ -8,7 +8,7 @@
 #   teardown()      { clean_podman; }
 #   @test "x"       { run podman run --rm "$IMAGE" echo hello; }
 #
-#   podman ARGUMENT...      with a time limit of $POD_LIMIT (20) seconds; the runtime is $RUNTIME: "tote" of the drop-in, or a path
+#   podman ARGUMENT...      with a time limit of $POD_LIMIT (60) seconds; the runtime is $RUNTIME: "tote" of the drop-in, or a path
 #   ran COMMAND...          like bats's run, and prints what came of it
 #   inside COMMAND...       any command in there
 #   on_terminal COMMAND...  a command (podman for the function) with a terminal; stdin is what is typed
@@ -19,7 +19,7 @@
 
 : "${TOTE:=$BATS_TEST_DIRNAME/../../build/tote}"
 TOTE=$(realpath "$TOTE")
-: "${POD_LIMIT:=20}"
+: "${POD_LIMIT:=60}"
 IMAGE=tote.example/busybox:1
 RUNTIME=tote
 USER_ID=47112
@@ -27,8 +27,9 @@ SUB_FIRST=1300000
 SHIM_TESTS=$(dirname "${BASH_SOURCE[0]}")
 SHARE=$SHIM_TESTS/../../share
 
-soon() { # COMMAND...: waits (at most 10 s) until it succeeds
-	for _ in $(seq 200); do
+soon() { # COMMAND...: waits (at most 30 s) until it succeeds
+	local end=$((SECONDS + 30))
+	while [ "$SECONDS" -lt "$end" ]; do
 		"$@" && return 0
 		sleep 0.05
 	done

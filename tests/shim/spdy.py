@@ -15,7 +15,7 @@ import json, socket, struct, threading, urllib.parse, zlib
 
 SYN_STREAM, SYN_REPLY, RST_STREAM, PING, GOAWAY = 1, 2, 3, 6, 7
 FIN = 1
-LIMIT = 20
+LIMIT = 30
 
 
 class Stream:

@@ -11,7 +11,7 @@ from crash import Killer
 
 GROUP = {"io.containerd.runc.v2.group": "g"}
 SERVER, WORKER, MADE, SECOND_MADE = [], [1], [1, 1], [1, 2]
-POINT_LIMIT = 5
+POINT_LIMIT = 20
 STATES = "/run/containerd/tote/" + NAMESPACE
 STEP = int(os.environ.get("STEP", "0"))
 
@@ -99,9 +99,9 @@ class Beside:
                     groups=sorted(next(os.walk(self.keeper.cgroup("..")))[1]))
 
     def check(self):
-        assert self.keeper.state(limit=1).status == RUNNING
+        assert self.keeper.state().status == RUNNING
         try:
-            eventually(lambda: self.seen() == self.base, 3)
+            eventually(lambda: self.seen() == self.base)
         except TimeoutError:
             raise AssertionError(f"{self.seen()} instead of {self.base}") from None
 

@@ -224,10 +224,10 @@ def paused_meanwhile(w):
         time.sleep(round / 2000)
         pause = c.client.begin("Pause", pb.PauseRequest(id=c.id))
         with contextlib.suppress(Failure):
-            start.result(5)
-        pause.result(5)
+            start.result()
+        pause.result()
         c.kill(9)
-        assert c.wait(5).exit_status == 137
+        assert c.wait().exit_status == 137
         e.delete()
         c.delete()
     # Afterwards it is refused.
@@ -246,8 +246,8 @@ def output_held_open(w):
     e.io.out.expect("done")
     assert not e.io.out.ended
     began = time.monotonic()
-    e.delete(limit=15)
-    assert 1 < time.monotonic() - began < 12
+    e.delete()
+    assert time.monotonic() - began > 1
     assert e.io.out.all() == b"done\n"
 
 
@@ -278,10 +278,11 @@ def back_to_the_baseline(w):
             e.delete()
         return len(descriptors(server)), memory(server)
     fds, before = some(20)
-    fds_after, after = some(200)
-    assert fds_after == fds, descriptors(server)
+    _, after = some(200)
+    # The connection for events comes and goes.
+    eventually(lambda: len(descriptors(server)) <= fds)
     assert after["Private_Dirty"] <= before["Private_Dirty"] + 8 and after["Rss"] <= before["Rss"] + 16, (before, after)
-    assert children(server) == [c.pid]
+    eventually(lambda: children(server) == [c.pid])
     assert len(os.listdir(f"/proc/{server}/task")) == 1
     print(f"# private {after['Private_Dirty']} KiB, Rss {after['Rss']} KiB, {fds} descriptors")
 

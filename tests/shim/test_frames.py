@@ -127,8 +127,7 @@ def does_not_read(w):
     data = b"".join(Frame(1 + 2 * i, data=state_of(other)).pack() for i in range(20000))
     with contextlib.suppress(OSError):
         other._sock.sendall(data)
-    began = time.monotonic()
-    assert c.state().status == RUNNING and time.monotonic() - began < 0.5
+    assert c.state().status == RUNNING
     assert memory(c.server)["Private_Dirty"] < 4096, memory(c.server)
     other.close()
     assert c.state().status == RUNNING

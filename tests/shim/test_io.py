@@ -47,7 +47,7 @@ def close_before_start(w):
 def much_output(w):
     """Thirty megabytes through pipe and FIFO, unchanged."""
     c = w.container("a", "sh", "-c", "i=0; while [ $i -lt 30 ]; do yes 0123456789abcdefghijklmnopqrstuvwxyz | head -c 1048576; i=$((i + 1)); done").run()
-    data = c.io.out.all(30)
+    data = c.io.out.all()
     part = (b"0123456789abcdefghijklmnopqrstuvwxyz\n" * 30000)[:1 << 20]
     assert len(data) == 30 << 20 and hashlib.md5(data).digest() == hashlib.md5(part * 30).digest()
     assert c.wait().exit_status == 0
@@ -60,7 +60,7 @@ def much_input(w):
     c.io.write(data)
     c.io.close_input()
     c.close_io()
-    assert c.io.out.all(20).split()[0].decode() == hashlib.md5(data).hexdigest()
+    assert c.io.out.all().split()[0].decode() == hashlib.md5(data).hexdigest()
 
 
 @scenario
@@ -74,12 +74,12 @@ def slow_reader(w):
     server = c.server
     time.sleep(0.5)
     before = ticks()
-    assert c.state(limit=1).status == RUNNING and c.io.err.data == b""
+    assert c.state().status == RUNNING and c.io.err.data == b""
     assert c.run_exec("x", "true").wait().exit_status == 0
     time.sleep(1)
     assert ticks() - before <= 10, "the shim is busy"
     c.io.out.hold(False)
-    assert c.io.out.all(10) == bytes(3000000)
+    assert c.io.out.all() == bytes(3000000)
     c.io.err.expect("end")
     assert c.wait().exit_status == 0
 
@@ -131,9 +131,8 @@ def nobody_reads(w):
     call = c.begin_create()
     time.sleep(0.5)
     assert not call.done()
-    began = time.monotonic()
     assert other.state().status == RUNNING and other.run_exec("x", "true").wait().exit_status == 0
-    assert time.monotonic() - began < 1
+    assert not call.done()
     c.io.attach()
     c.pid, c.created = call.result().pid, True
     c.start()
@@ -273,7 +272,7 @@ def terminal_to_its_end(w):
     for i in range(15):
         e = c.run_exec(f"x{i}", "sh", "-c", "seq 1 3000", terminal=True)
         assert e.wait().exit_status == 0
-        lines = e.io.out.all(10).split()
+        lines = e.io.out.all().split()
         assert lines == [str(n).encode() for n in range(1, 3001)], (i, len(lines))
         e.delete()
 

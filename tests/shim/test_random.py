@@ -67,7 +67,7 @@ class Schedule:
 
     def answer(self, call):
         try:
-            return call.result(25)
+            return call.result()
         except Failure as e:
             assert e.code in CODES and e.message, e
 
@@ -143,7 +143,7 @@ def schedules(w):
     after = memory(server)
     assert after["Private_Dirty"] <= before["Private_Dirty"] + 60, (before, after)
     assert keep.server == server and keep.state().status == RUNNING
-    assert children(server) == [keep.pid], children(server)
+    eventually(lambda: children(server) == [keep.pid])
     deletes = w.events.topics().count("/tasks/delete")
     print(f"# {count} schedules, {len(w.events.events)} events, {deletes} deleted; private {after['Private_Dirty']} KiB")
 

@@ -4,12 +4,12 @@ What containerd is to the shim, without containerd: a ttrpc client and the recei
 
     from ttrpc import Client, EventServer, Failure, Frame, messages as pb        # pb has the messages of shim.proto
 
-    c = Client("/run/x.sock")                       # or "unix:///run/x.sock"; connects within limit=5 seconds or fails
-    pid = c.call("Create", pb.CreateRequest(id="a", bundle="/b")).pid            # waits for the answer, at most limit=10 seconds
+    c = Client("/run/x.sock")                       # or "unix:///run/x.sock"; connects within limit=30 seconds or fails
+    pid = c.call("Create", pb.CreateRequest(id="a", bundle="/b")).pid            # waits for the answer, at most limit=30 seconds
     wait = c.begin("Wait", pb.WaitRequest(id="a"))  # does not wait; any number at a time
     c.call("Kill", pb.KillRequest(id="a", signal=9))
     wait.done()                                     # True when the answer is there (does not block)
-    wait.result(limit=10).exit_status               # TimeoutError when none comes
+    wait.result(limit=30).exit_status               # TimeoutError when none comes
     c.call("State", pb.StateRequest(id="no"))       # raises Failure: .code (5; pb names in CODES), .message
     c.state(id="a") ...                             # every method by its name in small letters: c.create(), c.close_io(), ...
                                                     # the request's fields are the keywords; also limit= and timeout_ns=
@@ -20,7 +20,7 @@ Bad input and slow readers:
     c.send(Frame(stream=4, type=1, flags=0, data=b"..."))    # as it is; stream=None: the next odd one. Returns the stream
     c.send_bytes(b"\\0\\0")                          # anything, also half a frame
     c.request_data(method, request)                 # the bytes of a Request, for send(Frame(data=...))
-    c.receive(limit=5)                              # the next frame that is no answer to a begin(), as Frame; None: closed
+    c.receive(limit=30)                             # the next frame that is no answer to a begin(), as Frame; None: closed
     c.status(frame)                                 # (code, message) of an answer; (0, "") for success
     c.hold(); c.release()                           # stops and goes on reading, after the frame that it waits for
     c.closed                                        # the shim has closed the connection
@@ -29,8 +29,8 @@ Bad input and slow readers:
 Events:
 
     e = EventServer("/run/events.sock")             # listens at once; the shim's TTRPC_ADDRESS
-    e.take(limit=5)                                 # the next event, in order of arrival: Event(topic, namespace, message, stream)
-    e.expect("/tasks/start", limit=5)               # the next one, which must have this topic: its message, e.g. pb.TaskStart
+    e.take(limit=30)                                # the next event, in order of arrival: Event(topic, namespace, message, stream)
+    e.expect("/tasks/start", limit=30)              # the next one, which must have this topic: its message, e.g. pb.TaskStart
     e.events                                        # all that have come so far and were taken by an answer (a list, not consumed)
     e.topics()                                      # their topics
     e.down(); e.up()                                # as containerd that stops (connections closed, socket removed) and starts again
@@ -141,7 +141,7 @@ class Call:
     def done(self):
         return self._ended.is_set()
 
-    def result(self, limit=10):
+    def result(self, limit=30):
         if not self._ended.wait(limit):
             raise TimeoutError(f"{self.method}: no answer within {limit} s")
         if self._frame is None:
@@ -153,7 +153,7 @@ class Call:
 
 
 class Client:
-    def __init__(self, address, service=V2, limit=5, namespace=None):
+    def __init__(self, address, service=V2, limit=30, namespace=None):
         self.service, self.namespace, self.closed = service, namespace, False
         self._lock, self._calls, self._stream = threading.Lock(), {}, -1
         self._others, self._news = collections.deque(), threading.Condition()
@@ -214,7 +214,7 @@ class Client:
             self._sock.sendall(Frame(call.stream, data=data).pack())
         return call
 
-    def call(self, method, request=None, service=None, answer=None, timeout_ns=0, limit=10):
+    def call(self, method, request=None, service=None, answer=None, timeout_ns=0, limit=30):
         return self.begin(method, request, service, answer, timeout_ns).result(limit)
 
     def __getattr__(self, name):
@@ -222,7 +222,7 @@ class Client:
             raise AttributeError(name)
         method = SMALL[name]
 
-        def call(limit=10, timeout_ns=0, **fields):
+        def call(limit=30, timeout_ns=0, **fields):
             return self.call(method, METHODS[method][0](**fields), limit=limit, timeout_ns=timeout_ns)
         return call
 
@@ -242,7 +242,7 @@ class Client:
         with self._lock:
             self._sock.sendall(data)
 
-    def receive(self, limit=5):
+    def receive(self, limit=30):
         with self._news:
             if not self._news.wait_for(lambda: self._others or self.closed, limit):
                 raise TimeoutError(f"no frame within {limit} s")
@@ -365,14 +365,14 @@ class EventServer:
         message = getattr(pb, kind.rpartition(".")[2]).FromString(envelope.event.value)
         return Event(envelope.topic, envelope.namespace, message, stream)
 
-    def take(self, limit=5):
+    def take(self, limit=30):
         with self._news:
             if not self._news.wait_for(lambda: len(self.events) > self._taken, limit):
                 raise TimeoutError(f"no event within {limit} s; so far {self.topics()}")
             self._taken += 1
             return self.events[self._taken - 1]
 
-    def expect(self, topic, limit=5):
+    def expect(self, topic, limit=30):
         event = self.take(limit)
         assert event.topic == topic, f"{event} instead of {topic}"
         return event.message

@@ -114,23 +114,30 @@ until_why() { # WORDS
 		    network_mode: none
 		    stdin_open: true
 		    command: [sh, -c, 'while read -r line; do echo "got $$line"; [ "$$line" != bye ] || exit 5; done']
+		    stop_grace_period: 0s
 		    restart: "no"
 		  shell:
 		    image: box:1
 		    network_mode: none
 		    stdin_open: true
 		    tty: true
+		    stop_grace_period: 0s
 		    restart: "no"
 	EOF
 	tote up --wait
-	run -5 --separate-stderr in_box sh -c '(echo one; sleep 1; echo bye; sleep 20) | timeout 60 "$0" --root "$1" attach reader' "$TOTE" "$ROOT"
+	# Its stdin stays open.
+	mkfifo typed
+	exec 8<>typed
+	(echo one; sleep 1; echo bye) >&8 3>&- &
+	run -5 --separate-stderr in_box timeout 60 "$TOTE" --root "$ROOT" attach reader <typed
+	exec 8>&-
 	[ "$output" = "$(printf 'got one\ngot bye')" ]
 	cat >script.py <<-'EOF'
-		import os, pty, select, sys, time
+		import os, pty, select, sys, termios, time
 		pid, fd = pty.fork()
 		if not pid:
 		    os.execv(sys.argv[1], sys.argv[1:])
-		import fcntl, struct, termios
+		import fcntl, struct
 		fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 31, 77, 0, 0))
 		os.kill(pid, 28)
 		seen, end = b"", time.time() + 40
@@ -141,7 +148,8 @@ until_why() { # WORDS
 		            try: seen += os.read(fd, 4096)
 		            except OSError: break
 		    if words not in seen: sys.exit("no %r in %r" % (words, seen))
-		time.sleep(1)
+		while termios.tcgetattr(fd)[3] & termios.ICANON and time.time() < end:
+		    time.sleep(0.05)
 		os.write(fd, b"echo a$((1+1))b; stty size\r")
 		until(b"a2b"); until(b"31 77")
 		os.write(fd, b"\x10"); time.sleep(0.2); os.write(fd, b"\x11")
@@ -161,6 +169,7 @@ until_why() { # WORDS
 		    image: box:1
 		    network_mode: none
 		    command: [sh, -c, 'n=0; while :; do n=$$((n+1)); echo tick $$n; sleep 0.2; done']
+		    stop_grace_period: 0s
 		    restart: always
 	EOF
 	tote up --wait
@@ -185,6 +194,7 @@ until_why() { # WORDS
 		    network_mode: none
 		    command: [sh, -c, 'n=0; while [ $$n -lt 600 ]; do n=$$((n+1)); echo "line $$n of a good length, so that files are full soon"; usleep 10000; done; exec sleep 1000']
 		    logging: {driver: json-file, options: {max-size: 4k, max-file: 6}}
+		    stop_grace_period: 0s
 		    restart: always
 	EOF
 	tote up
@@ -200,11 +210,35 @@ until_why() { # WORDS
 @test "down removes the project's network and leaves others" {
 	mkdir shop && cd shop
 	cat >compose.yaml <<-'EOF'
-		services: {web: {image: box:1, command: [sleep, "1000"]}}
+		services: {web: {image: box:1, command: [sleep, "1000"], stop_grace_period: 0s}}
 	EOF
 	tote network create other --subnet 10.91.0.0/24
 	tote up --wait
 	tote network ls -q | grep -qx shop_default
 	tote down
 	[ "$(tote network ls -q | grep -v '^bridge$' | xargs)" = other ]
+}
+
+@test "down --force hurries what an earlier down has forgotten; then there is no such project" {
+	mkdir shop && cd shop
+	cat >compose.yaml <<-'EOF'
+		services:
+		  stubborn:
+		    image: box:1
+		    network_mode: none
+		    command: [sh, -c, 'trap "" TERM; while :; do sleep 1; done']
+		    stop_grace_period: 100s
+	EOF
+	tote up --wait
+	tote down >down.log 2>&1 &
+	eventually grep -q stopping "$RUN/i/shop-stubborn-1/status.json"
+	[ ! -e "$STATE/shop.json" ]
+	run -4 tote down nonsense
+	[[ $output == *"no such service: nonsense"* ]]
+	run -4 tote down --project other --force
+	LIMIT=50 tote down --force
+	[ -z "$(tote list -q)" ]
+	wait $!
+	run -4 tote down --force
+	[[ $output == *"no such project: shop"* ]]
 }

@@ -88,7 +88,7 @@ name: h
 services:
   warm:
     image: "box:1"
-    command: [sh, -c, 'sleep 2; touch /tmp/ok; sleep 1000']
+    command: [sleep, "1000"]
     tmpfs: /tmp
     healthcheck: {test: "test -e /tmp/ok", interval: 60s, start_period: 60s, start_interval: 200ms, retries: 1}
   cold:
@@ -100,6 +100,9 @@ END
 	tote up
 	begun=$SECONDS
 	patiently health_is warm starting
+	sleep 1
+	health_is warm starting
+	tote exec h-warm-1 touch /tmp/ok
 	# Had failures counted, or the long interval applied, it would not be.
 	patiently health_is warm healthy
 	[ $((SECONDS - begun)) -lt 50 ]

@@ -36,7 +36,7 @@ shop() {
 	      broker: {condition: service_started}
 	    x-tote:
 	      health: {http: "80/", interval: 1s, timeout: 2s, start_period: 20s, start_interval: 200ms, retries: 3}
-	      update_timeout: 6s
+	      update_timeout: ${PATIENCE:-30s}
 	  cache:
 	    image: redis:1
 	    restart: always
@@ -96,11 +96,11 @@ page_is() { [[ $(page) = *"$1"* ]]; }
 	[ "$(started_at cache)" -lt "$(started_at web)" ]
 	[ "$(started_at broker)" -le "$(started_at web)" ]
 	# The dependency's name is its address.
-	run tote exec shop-web-1 sh -c '(echo PING; sleep 1) | nc -w 2 cache 6379'
+	run tote exec shop-web-1 sh -c '(echo PING; sleep 3) | nc -w 10 cache 6379'
 	echo "$output"
 	[[ $output = *PONG* ]]
 	# The broker passes a message's connection: CONNECT is answered by CONNACK.
-	[ "$(tote exec shop-app-1 sh -c "printf '\\020\\014\\000\\004MQTT\\004\\002\\000\\074\\000\\000' | nc -w 2 broker 1883 | od -An -tx1" |
+	[ "$(tote exec shop-app-1 sh -c "printf '\\020\\014\\000\\004MQTT\\004\\002\\000\\074\\000\\000' | nc -w 5 broker 1883 | od -An -tx1" |
 		tr -d ' ')" = 20020000 ]
 	run tote exec shop-app-1 sh -c 'id -u; hostname; cat /run/secrets/key; grep pos.example /etc/hosts; echo x >/scratch/x; echo x >/bin/x'
 	echo "$output"
@@ -207,7 +207,7 @@ crashed_often() { [ "$(service crash '.instances[0].degraded')" = true ]; }
 	tote exec "$(service web '.instances[0].name')" env | grep -q RELEASE=2
 	page_is Lisbon
 	for bad in ends hangs; do
-		WEB=$bad run tote up --wait
+		WEB=$bad PATIENCE=6s run tote up --wait
 		echo "$output"
 		[ "$status" != 0 ]
 		patiently service_is web .health healthy

@@ -266,7 +266,7 @@ os.execv(sys.argv[2], sys.argv[2:])' "$RUN/control" "$SUPERVISE" --root "$ROOT" 
 	apply "$(service a 'sleep 1001')"
 	wait_up
 	old=$(init_of p-a-1)
-	apply "$(service a 'sleep 1002' '{"startFirst": true, "updateMs": 3000}')"
+	apply "$(service a 'sleep 1002' '{"startFirst": true, "updateMs": 8000}')"
 	patiently is_running p-a-1.b
 	[ "$(init_of p-a-1)" = "$old" ]
 	kill -0 "$old"
@@ -379,8 +379,9 @@ for n in range(200):
     except BlockingIOError: break
     all.append(s)
 else: sys.exit(1)
-time.sleep(30)' "$RUN/i/p-a-1/control" &
-	sleep 1
+print("full", flush=True)
+time.sleep(60)' "$RUN/i/p-a-1/control" >"$WORK/connected" 2>&1 &
+	patiently grep -q full "$WORK/connected"
 	ask '{"do":"stop","project":"p","services":["a"]}' 90 >"$WORK/stop" &
 	stop=$!
 	ask '{"do":"ping"}' 5
@@ -400,14 +401,19 @@ time.sleep(30)' "$RUN/i/p-a-1/control" &
 	SUPERVISOR=$!
 	patiently ping_supervisor
 	head -c 60000 /dev/zero | tr '\0' x >&7
-	for n in $(seq 100); do
+	# Each writes a line or two.
+	another() {
+		n=$((n + 1))
 		ask "$(service "a$n" 'sleep 1000' | jq -c '{do: "apply", project: {name: "p", services: [. + {replicas: 0}]}}')" 20 >/dev/null
-	done
-	timeout 2 cat <&7 >/dev/null || true
-	apply
-	timeout 2 cat <&7 >"$WORK/heard" || true
+	}
+	n=0
+	while [ "$n" -lt 100 ]; do another; done
+	timeout 100 cat <&7 >"$WORK/heard" 3>&- 7>&- &
+	reader=$!
+	is_heard() { another && grep -aq 'lines before this one are lost' "$WORK/heard"; }
+	patiently is_heard
+	kill "$reader"
 	exec 7>&-
-	grep -q 'lines before this one are lost' "$WORK/heard"
 }
 
 @test "the log of a detached one is started anew at 1 MiB" {

@@ -4,6 +4,7 @@
 #include "cmd/tote-supervise/metrics.h"
 #include "lib/cleanup.h"
 #include "netns/dial.h"
+#include "netns/dial_http.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -148,7 +149,7 @@ static void status_lines(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		int code = health_http_status(cases[i].text, strlen(cases[i].text));
+		int code = dial_http_status(cases[i].text, strlen(cases[i].text));
 
 		if (code != cases[i].code)
 			fail_msg("\"%s\": %d", cases[i].text, code);

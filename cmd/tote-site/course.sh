@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2015,SC2034
+# The course of an update: which box changes when, and what follows when something happens on the way. What is about to be done stands
+# in state.json before it is done, so that whoever comes after a crash, on this box or on another one, reads where it was and goes on.
+# Needs turn.sh, peer.sh, gate.sh and an engine.
+
+# Phase and event: the next phase. What has no line leaves things as they are, and the answer says that they are between.
+declare -grA COURSE_NEXT=(
+	[settled begin]=switching [switching begin]=switching [reverting begin]=switching
+	[settled back]=reverting [switching back]=reverting [reverting back]=reverting
+	[switching good]=settled [reverting good]=settled
+	# Of these only "bad" is the release's own fault, and remembered.
+	[switching bad]=reverting [switching missing]=reverting [switching full]=reverting [switching absent]=reverting
+	[switching refused]=reverting [switching busy]=reverting
+	# A box is missing, and all the others are back: it will find that out when it comes.
+	[reverting missing]=settled
+)
+# What the exit code of a box's turn or of the gate means for the course, and with which class the whole ends when that was what made it
+# go back.
+declare -grA COURSE_EVENT=([0]=good [3]=bad [4]=refused [7]=busy [8]=absent [9]=full [255]=missing)
+declare -grA COURSE_CLASS=([bad]=rolled-back [missing]=between [full]=full [absent]=absent [refused]=refused [busy]=busy [back]=good)
+
+COURSE_TARGET='' COURSE_BASE=''
+# Why it goes back, and the words for it.
+COURSE_CAUSE='' COURSE_WHY=''
+# Boxes that this round has changed or may have changed.
+declare -gA TOUCHED=()
+
+# From where this box's state is, with an event, until it is settled or cannot go on. Sets WHY. Returns the class's code.
+course_run() { # EVENT
+	local event=$1 next code
+	while :; do
+		next=${COURSE_NEXT["$S_PHASE $event"]:-}
+		code=0
+		case $next in
+		switching) course_switch || code=$? ;;
+		reverting) course_revert "$event" || code=$? ;;
+		settled) course_settle "$event"; return ;;
+		*) course_stuck "$event"; return ;;
+		esac
+		event=${COURSE_EVENT[$code]:-bad}
+		# One that failed before the state was written has changed nothing.
+		[ "$S_PHASE" = "$next" ] || return "$code"
+	done
+}
+
+# The release that boxes go back to.
+course_base() {
+	COURSE_BASE=$(jq -r "$TURN_BASE // \"\"" <<<"$STATE")
+}
+
+# ---- there ----
+
+course_switch() {
+	local box
+	do_begin "$COURSE_TARGET" || return
+	engine_begin "$COURSE_TARGET" || return
+	for box in "${BOXES[@]}"; do
+		course_box "$box" switch "$COURSE_TARGET" || return
+	done
+	engine_finish "$COURSE_TARGET" || return
+	LOOK_AT=()
+	gate_wait "$COURSE_TARGET" 0 "" "$CONF_GATE_TIMEOUT"
+}
+
+# One box: out of the way, changed, looked at, back, looked at.
+course_box() { # BOX switch|revert RELEASE [FAILED]
+	local since
+	if [ -z "${TOUCHED[$1]:-}" ] && [ "$2" = switch ] && [ "$OPT_RETRY" = 0 ] && course_has "$1" "$3"; then
+		return 0
+	fi
+	TOUCHED[$1]=1
+	engine_standby "$1" || return
+	say "$1: $2 to release ${3:0:12}"
+	box_do_patiently "$1" "$2" "$3" || return
+	box_uptime
+	since=$REPLY
+	LOOK_AT=("$1")
+	if [ "$ENGINE_STANDBY" = yes ]; then
+		gate_wait "$3" 0 0 "$CONF_GATE_TIMEOUT" || return
+		engine_unstandby "$1" || return
+		box_uptime
+		since=$REPLY
+	fi
+	gate_wait "$3" "$since" "" "$CONF_GATE_TIMEOUT"
+}
+
+# Whether a box had the release when it was asked last, by an apply that was cut off.
+course_has() { # BOX RELEASE
+	jq -e --arg to "$2" '.release == $to and (.target == null or .target == $to) and (.health | all(.key != "standby"))' <<<"${STATUS[$1]}" >/dev/null
+}
+
+# ---- and back ----
+
+course_revert() { # EVENT
+	local box code=0 worst=0 failed=''
+	course_base
+	if [ "$1" != back ]; then
+		COURSE_CAUSE=$1 COURSE_WHY=$WHY
+		[ "$1" != bad ] || failed=$COURSE_TARGET
+	fi
+	[ -n "$COURSE_BASE" ] && [ "$COURSE_BASE" != "$COURSE_TARGET" ] ||
+		fail between "$WHY; there is no release before to go back to" || return
+	say "back to release ${COURSE_BASE:0:12}: $COURSE_WHY"
+	turn_note reverting "$COURSE_BASE" || S_PHASE=reverting
+	[ -z "$failed" ] || store_update '.failed = (.failed - [$r] + [$r] | .[-32:])' --arg r "$failed" || true
+	engine_begin "$COURSE_BASE" || true
+	boxes_ask || true
+	for box in "${BOXES[@]}"; do
+		course_needs_revert "$box" || continue
+		code=0
+		course_box "$box" revert "$COURSE_BASE" || code=$?
+		# The others go back all the same.
+		[ "$code" = 0 ] || worst=$code
+	done
+	engine_finish "$COURSE_BASE" || worst=$?
+	[ "$worst" = 0 ] || return "$worst"
+	LOOK_AT=()
+	gate_wait "$COURSE_BASE" 0
+}
+
+# One that says that it is settled with the base was never touched, or is back already.
+course_needs_revert() { # BOX
+	[ "$1" = "$CONF_BOX" ] && [ -z "${TOUCHED[$1]:-}" ] && [ "$COURSE_CAUSE" != back ] && [ "$S_RELEASE" = "$COURSE_BASE" ] && return 1
+	! jq -e --arg to "$COURSE_BASE" '.online and .release == $to and .phase == "settled"' <<<"${STATUS[$1]}" >/dev/null
+}
+
+# ---- arrived ----
+
+# This box is the last one: as long as it is not settled it will go on with the others.
+course_settle() { # EVENT
+	local box release=$COURSE_TARGET failed='' code=0
+	if [ "$S_PHASE" = reverting ]; then
+		release=$COURSE_BASE
+		failed=$(jq -r '.failed[-1] // ""' <<<"$STATE")
+	fi
+	for box in "${BOXES[@]}"; do
+		[ "$box" != "$CONF_BOX" ] || [ "$code" = 0 ] || [ "$1" = missing ] || break
+		box_do "$box" settle "$release" ${failed:+"$failed"} || { code=$?; COURSE_STUCK="$WHY"; }
+	done
+	if [ "$S_PHASE" != settled ] && [ "$1" != missing ]; then
+		WHY=${COURSE_STUCK:-$WHY}
+		return "${CODE[between]}"
+	fi
+	WHY=$COURSE_WHY
+	[ "$1" != missing ] || return "${CODE[between]}"
+	[ -z "$COURSE_CAUSE" ] || return "${CODE[${COURSE_CLASS[$COURSE_CAUSE]}]}"
+}
+COURSE_STUCK=
+
+course_stuck() { # EVENT
+	local what="is switching to ${S_TARGET:0:12}"
+	[ "$S_PHASE" != reverting ] || what="is going back to ${S_TARGET:0:12}"
+	fail between "$CONF_BOX $what and cannot go on ($1): $WHY"
+}
+
+# ---- before it ----
+
+# Every box gets what it lacks of a release, while the old one runs.
+course_prepare() { # RELEASE
+	local box code
+	for box in "${BOXES[@]}"; do
+		code=0
+		box_do "$box" prepare "$1" || code=$?
+		if [ "$code" = "${CODE[absent]}" ] && [ "$box" != "$CONF_BOX" ]; then
+			peer_send "$box" "$1" "$REPLY" && code=0 || code=$?
+			[ "$code" != 0 ] || box_do "$box" prepare "$1" || code=$?
+		fi
+		[ "$code" = 0 ] || return "$code"
+	done
+}

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2015,SC2034
+# The engine of boxes without a cluster: each box runs the whole release by `tote up`, and the supervisor keeps it running. Needs
+# store.sh, box.sh, peer.sh and lock.sh.
+
+ENGINE_STANDBY=no
+
+# ---- the lock: one on each box, in the order of names ----
+
+ENGINE_LOCKED=()
+
+engine_lock() {
+	local box words
+	read -ra words <<<"$LOCK_TOKEN"
+	while IFS= read -r box; do
+		if ! box_do "$box" lock "${words[@]}"; then
+			engine_unlock
+			return "${CODE[busy]}"
+		fi
+		ENGINE_LOCKED+=("$box")
+	done < <(printf '%s\n' "${ENGINE_LOCK_BOXES[@]:-${BOXES[@]}}" | sort)
+}
+
+engine_unlock() {
+	local box words
+	read -ra words <<<"$LOCK_TOKEN"
+	for box in "${ENGINE_LOCKED[@]}"; do
+		box_do "$box" unlock "${words[@]}" || true
+	done
+	ENGINE_LOCKED=()
+}
+
+# On this box, whose own lock we hold: nobody else reads or writes the file meanwhile.
+engine_lock_here() { # BOX BOOT WORD
+	local file=$SITE_RUN/store-lock words
+	if [ -s "$file" ]; then
+		read -ra words <"$file"
+		if [ "${words[*]}" != "$*" ] && ! lock_is_stale "${words[@]}"; then
+			fail busy "${words[0]} is at work on the store (since $(date -ur "$file" +%FT%TZ))" || return
+		fi
+	fi
+	replace_file "$file" 600 <<<"$*"
+}
+
+engine_unlock_here() { # BOX BOOT WORD
+	[ "$(cat "$SITE_RUN/store-lock" 2>/dev/null)" != "$*" ] || rm -f "$SITE_RUN/store-lock"
+}
+
+# Nobody knows it but by asking.
+engine_is_offline() { # BOX
+	local code=0
+	box_do "$1" boot || code=$?
+	[ "$code" = 255 ]
+}
+
+# ---- in and out of the way: nothing to do ----
+
+engine_standby() { :; }
+engine_unstandby() { :; }
+engine_begin() { :; }
+engine_finish() { :; }
+engine_boot() { :; }
+
+# ---- the change ----
+
+# Sets REPLY to Compose's file as the supervisor would get it, with the digests that its images have on this box.
+engine_desired() { # RELEASE
+	local dir=$SITE_DIR/releases/$1 words errors=$SITE_RUN/up.err
+	words=$(box_compose 120 "$TOTE" up -f "$dir/compose.yaml" -p "$RELEASE_PROJECT" --dry-run --format json 2>"$errors") ||
+		fail refused "release $RELEASE_NAME: $(tail -n 1 "$errors")" || return
+	REPLY=$(jq -c --arg release "$1" '{release: $release, project: .name, services: [.services[] | {name, image, digest, replicas, hash}]}' <<<"$words") ||
+		fail error "tote up --dry-run: not understood"
+}
+
+# Sets IMAGE_DIGESTS to the digests of manifests, in this box's image store, of what the release names.
+engine_digests() {
+	local ids
+	ids=$(printf 'sha256:%s\n' "${RELEASE_IMAGES[@]}")
+	IMAGE_DIGESTS=$(site_tote images -f json 9>&- | jq -c --arg ids "$ids" '($ids | split("\n")) as $ids | [.[] | select([.id, .digest] | any(IN($ids[]))) | .digest]') ||
+		fail error "tote cannot list its images"
+}
+
+# `tote up` takes names; they lead to this release's images, or it is refused before anything changes.
+engine_switch() { # RELEASE
+	local desired stranger code=0 words dir=$SITE_DIR/releases/$1
+	store_read "$1" && engine_digests && engine_desired "$1" || return
+	desired=$REPLY
+	stranger=$(jq -r --argjson good "$IMAGE_DIGESTS" 'first(.services[] | select(.digest | IN($good[]) | not) | .image) // ""' <<<"$desired")
+	[ -z "$stranger" ] || fail refused "release $RELEASE_NAME: the image $stranger is not one of its manifest" || return
+	replace_file "$SITE_DIR/desired.json" 600 <<<"$desired" || return
+	words=$(box_compose $((CONF_GATE_TIMEOUT + 60)) "$TOTE" up -f "$dir/compose.yaml" -p "$RELEASE_PROJECT" \
+		--wait --wait-timeout "$CONF_GATE_TIMEOUT" 2>&1 >/dev/null) || code=$?
+	[ "$code" = 0 ] || fail_by "release $RELEASE_NAME on $CONF_BOX" "${words:-no answer in time}"
+}
+
+# ---- health ----
+
+# What `tote status` says of a service, against desired.json and what the supervisor was told. $hash: of what it was told.
+readonly ENGINE_HEALTH='
+def seconds: ((.uptimeMs // 0) / 1000 | floor | if . < 0 then 0 else . end | tostring);
+def instance($s): (.why // .healthWhy // "") as $why |
+	if $s.wanted == "stopped" then "bad it was stopped by hand"
+	elif .degraded then "bad it does not stay up: \($why)"
+	elif .state == "failed" then "bad \($why)"
+	elif $why != "" and .state != "running" then "wait \(.state): \($why)"
+	elif .state == "completed" then "ok completed"
+	elif (.health // "none") | IN("none", "healthy") | not then "wait \(.health) \($why)"
+	elif $s.wanted == "on demand" and (.state | IN("created", "frozen")) then "ok on demand"
+	elif .state == "running" then "\(seconds) running"
+	else "wait \(.state)" end;
+($status[0] // {}) as $status | ($stored[0] // {}) as $stored | ($desired[0] // {}) as $desired |
+(if $status.supervisor == null then "supervisor wait no supervisor runs"
+ elif ($status.supervisor.trouble // "") != "" then "supervisor wait \($status.supervisor.trouble)" else empty end),
+([$status.projects[]? | select(.name == $desired.project)][0]) as $project |
+if $project == null then "project bad \($desired.project) does not run here"
+else
+	(if ($project.trouble // "") != "" then "project wait \($project.trouble)" else empty end),
+	($desired.services[] | . as $d | ([$project.services[] | select(.name == $d.name)][0]) as $s |
+		([$stored.services[]? | select(.name == $d.name)][0]) as $told |
+		if $s == null then "\($d.name) bad it is not there"
+		elif $s.digest != $d.digest then "\($d.name) bad it has the image \($s.digest[7:19]) instead of \($d.digest[7:19]) \($s.note // "")"
+		elif $d.hash != null and $told != null and $told.hash != $d.hash then "\($d.name) bad it is not as the release says \($s.note // "")"
+		elif $s.updating then "\($d.name) wait it is being replaced"
+		elif ($s.instances | length) < $d.replicas and $s.wanted != "stopped" then "\($d.name) wait \($s.instances | length) of \($d.replicas) are there \($s.why // "")"
+		else ($s.instances[] | "\(.id) \(instance($s))") end),
+	($project.services[] | select(.name as $n | $desired.services | all(.name != $n)) | "\(.name) wait it is not of this release")
+end'
+
+# Sets HEALTH.
+engine_health() {
+	local status code=0 desired=$SITE_DIR/desired.json stored=${TOTE_SUPERVISE_DIR:+$TOTE_SUPERVISE_DIR/state} release='' project=''
+	read -r release project < <(jq -r '"\(.release) \(.project)"' "$desired" 2>/dev/null) || true
+	if [ "$release" != "$S_RELEASE" ]; then
+		HEALTH=("release wait it was never brought up here whole")
+		return
+	fi
+	status=$(box_compose 15 "$TOTE" status -p "$project" --format json 2>/dev/null) || code=$?
+	# 2: something is not up. 3: there is no supervisor. 4: no such project.
+	case $code in
+	[023]) ;;
+	4) status='{"supervisor":{},"projects":[]}' ;;
+	*) HEALTH=("supervisor wait tote status gives no answer") && return ;;
+	esac
+	stored=${stored:-/var/lib/tote-supervise}/$project.json
+	[ -f "$stored" ] || stored=/dev/null
+	mapfile -t HEALTH < <(jq -nr --slurpfile desired "$desired" --slurpfile stored "$stored" --slurpfile status <(printf '%s' "$status") "$ENGINE_HEALTH" || echo "engine wait jq")
+}

@@ -1,0 +1,198 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# The gate of tote-site on three boxes, and the ways in which an update does not end well: what was before comes back.
+
+bats_require_minimum_version 1.5.0
+load three
+
+setup_file() { make_three; }
+teardown_file() { drop_three; }
+setup() { open_three; }
+teardown() { close_three; }
+
+# The store runs release 1, $R1.
+begin() {
+	next_release "$POS1"
+	R1=$REPLY
+	ends box1 good apply "$DEPOT"
+	all_run 1 "$R1"
+}
+
+@test "three boxes get a release from one of them, and a second apply changes nothing" {
+	begin
+	answer_is '[.boxes[] | .online and .good] == [true, true, true]'
+	[ "$(changes box2)" = 1 ]
+	ends box2 good apply "$R1"
+	ends box3 good gate
+	[ "$(changes box1)$(changes box2)$(changes box3)" = 111 ]
+	[ "$(state box2 .previous)" = null ]
+	next_release "$POS2"
+	ends box3 good apply "$DEPOT"
+	all_run 2 "$REPLY"
+	[ "$(state box1 .previous)" = "$R1" ]
+	[ "$(jq -r .release "$DEPOT/status/store0001.json")" = "$REPLY" ]
+}
+
+@test "a store with the right release that is sick is not good" {
+	begin
+	touch "$FAKE_STORE/box2/sick"
+	ends box1 gate apply "$R1"
+	answer_is '.good == false and .boxes.box2.good == false and .boxes.box1.good and (.why | contains("box2"))'
+	# Not by the second try either, and not from another box.
+	ends box1 gate apply "$R1"
+	ends box3 gate gate
+	rm "$FAKE_STORE/box2/sick"
+	ends box1 good apply "$R1"
+}
+
+@test "a gate that fails on box 1, 2 or 3 brings all back, and the release is remembered" {
+	local bad
+	begin
+	for bad in box1 box2 box3; do
+		next_release "$POS2" "# sick on $bad"
+		ends box3 rolled-back apply "$DEPOT"
+		answer_is ".release == \"$R1\" and .good and .wanted == \"$REPLY\""
+		all_run 1 "$R1"
+		[ "$(state box1 ".failed[-1]")$(state box3 ".failed[-1]")" = "$REPLY$REPLY" ]
+	done
+	# None of its boxes changes again, whichever is asked.
+	before=$(changes box1)
+	ends box1 rolled-back apply "$REPLY"
+	said "failed here before"
+	ends box3 rolled-back tend
+	[ "$(changes box1)" = "$before" ]
+}
+
+@test "a service that does not come up is the same as a gate that fails" {
+	begin
+	next_release "$POS2" "# fails on box2"
+	ends box3 rolled-back apply "$DEPOT"
+	answer_is '.why | contains("exit code 7")'
+	all_run 1 "$R1"
+}
+
+@test "--retry tries again what has failed, and it is forgotten when it succeeds" {
+	begin
+	next_release "$POS2" "# sick on box2"
+	R2=$REPLY
+	ends box3 rolled-back apply "$DEPOT"
+	ends box3 rolled-back apply --retry "$R2"
+	all_run 1 "$R1"
+	# The release is the same, the box is not.
+	touch "$FAKE_STORE/box2/cured"
+	ends box3 rolled-back apply "$R2"
+	ends box3 good apply --retry "$R2"
+	all_run 2 "$R2"
+	[ "$(state box1 '.failed | length')" = 0 ]
+}
+
+@test "by hand the store goes back, and forward only with --retry" {
+	begin
+	next_release "$POS2"
+	R2=$REPLY
+	ends box3 good apply "$DEPOT"
+	ends box1 good rollback
+	all_run 1 "$R1"
+	[ "$(state box2 '.failed[-1]')" = "$R2" ]
+	ends box2 rolled-back apply "$R2"
+	ends box1 absent rollback
+	ends box2 good apply --retry "$R2"
+	all_run 2 "$R2"
+	[ "$(state box3 '.failed | length')" = 0 ]
+}
+
+@test "--dry-run changes nothing and says what it would" {
+	begin
+	next_release "$POS2"
+	ends box3 good fetch "$DEPOT"
+	ends box3 good apply --dry-run
+	said "box1: ${R1:0:12} -> ${REPLY:0:12}"
+	all_run 1 "$R1"
+	ends box3 good apply
+	ends box3 good rollback --dry-run
+	all_run 2 "$REPLY"
+}
+
+@test "a peer that cannot be reached: nothing is changed, and the answer says who has what" {
+	begin
+	next_release "$POS2"
+	touch "$FAKE_STORE/box2/down"
+	ends box3 between apply "$DEPOT"
+	answer_is '.boxes.box2.online == false and .boxes.box1.online and (.why | contains("box2"))'
+	[ "$(runs box1)$(runs box2)$(runs box3)" = 111 ]
+	ends box3 between gate
+	rm "$FAKE_STORE/box2/down"
+	ends box3 good apply
+	all_run 2 "$REPLY"
+}
+
+@test "no room on a box: 9, and the old version runs on everywhere" {
+	local full
+	begin
+	for full in box1 box3; do
+		next_release "$POS2"
+		ends box3 good fetch "$DEPOT"
+		touch "$FAKE_STORE/$full/full"
+		ends box3 full apply
+		rm "$FAKE_STORE/$full/full"
+		[ "$(runs box1)$(runs box2)$(runs box3)" = 111 ]
+		ends box3 good tend --continue
+		all_run 1 "$R1"
+		[ "$(state box3 '.failed | length')" = 0 ]
+	done
+	ends box3 good apply
+	all_run 3 "$REPLY"
+}
+
+@test "expired, also in between: refused, and nobody is left between" {
+	begin
+	EXPIRES=$(date -u -d '+5 seconds' +%FT%TZ) next_release "$POS2"
+	ends box3 good fetch "$DEPOT"
+	touch "$FAKE_STORE/box2/hang"
+	begin_on box3 apply
+	patiently grep -q -- '--wait ' "$FAKE_STORE/box2/calls"
+	patiently eval '[ "$(state box2 .phase)" = switching ]'
+	kill -KILL "$PID"
+	sleep 5
+	rm "$FAKE_STORE/box2/hang"
+	ends box3 refused apply
+	said "has expired"
+	all_run 1 "$R1"
+}
+
+@test "images that vanished are no reason to begin: 8 names the box" {
+	begin
+	next_release "$POS2"
+	ends box3 good fetch "$DEPOT"
+	sed -i "/$POS2/d" "$FAKE_STORE/box3/images"
+	ends box3 absent apply
+	[ "$(runs box1)$(runs box2)$(runs box3)" = 111 ]
+	# A peer that lacks them gets them.
+	ends box3 good apply "$DEPOT"
+	all_run 2 "$REPLY"
+}
+
+@test "a release with an image that its manifest does not name is refused" {
+	begin
+	echo "$POS2" >>"$FAKE_STORE/box3/images"
+	cp "$FAKE_STORE/box3/tags/"* "$FAKE_STORE/" 2>/dev/null || true
+	echo "sha256:$POS2" >"$FAKE_STORE/box1/tags/other:1"
+	next_release "$POS2" "image: other:1"
+	ends box3 refused apply "$DEPOT"
+	said "is not one of its manifest"
+	all_run 1 "$R1"
+}
+
+@test "a box that was replaced gets what the others run" {
+	begin
+	rm -rf "$FAKE_STORE"/box2/{site,run,images,tags,runs*,calls}
+	ends box3 good apply
+	all_run 1 "$R1"
+}
+
+@test "a first release that fails leaves nothing to go back to, and says so until it is well" {
+	next_release "$POS1" "# sick on box2"
+	ends box3 between apply "$DEPOT"
+	said "no release before"
+	ends box3 between apply
+}
