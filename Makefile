@@ -136,13 +136,17 @@ install: all man
 
 # tote-site and tote-fleet, and the parts that they find in ../libexec/tote.
 install-scripts:
-	install -m 755 cmd/tote-site/tote-site cmd/tote-fleet/tote-fleet $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/bin
+	for p in tote-site tote-fleet; do \
+		sed 's|@VERSION@|$(VERSION)|' cmd/$$p/$$p | install -m 755 /dev/stdin $(DESTDIR)$(PREFIX)/bin/$$p || exit; \
+	done
 	for d in tote-site tote-fleet script; do \
 		to=$(DESTDIR)$(PREFIX)/libexec/tote/$${d#tote-}; \
 		install -d $$to; \
-		install -m 644 cmd/$$d/*.sh $$to || exit; \
+		for f in cmd/$$d/*; do \
+			[ $$f = cmd/$$d/$$d ] || install -m $$(stat -c %a $$f) $$f $$to || exit; \
+		done; \
 	done
-	install -m 755 cmd/tote-fleet/store-job $(DESTDIR)$(PREFIX)/libexec/tote/fleet
 
 # What other programs are told about tote. @PREFIX@ stands for where it is.
 install-share:

@@ -183,6 +183,11 @@ sweep: all fault-tool
 	STEP=1 tests/fault/sweep.sh
 	STEP=1 TIMEOUT=7200 tests/run tests/netns/crash.bats tests/netns/loop.bats tests/netns/run_crash.bats tests/shim/bootstrap.bats tests/shim/crash.bats
 
+# What `make check` does a few hundred times, for an hour.
+soak: all unit fault-tool
+	EXECS=1000 HOSTILE_COUNT=5000 ALL=1 ROUNDS=200 LIFECYCLES=10000 RACES=300 UNSTEADY=0 TIMEOUT=7200 tests/run \
+		tests/security/exec_attack.bats tests/image/hostile.bats tests/supervise/kill.bats $(BATS_ALONE)
+
 fuzz: setup-check fuzz-tools
 	FUZZ_SECONDS=$(if $(filter 5,$(FUZZ_SECONDS)),600,$(FUZZ_SECONDS)) sh tests/fuzz/fuzz.sh
 
@@ -225,4 +230,4 @@ lint: $(SHIM_GEN).c
 	@cppcheck -j 2 --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr --suppressions-list=tests/cppcheck.txt \
 		-I. -D_GNU_SOURCE -D__x86_64__ -DTOTE_VERSION='""' -DTOTE_COMMIT='""' $(filter-out cmd/tote-init/start.c,$(LINTED))
 
-.PHONY: demo check check-fast check-vm check-cross unit fault-tool fuzz-tools sweep fuzz bench layout lint setup-build setup-check
+.PHONY: demo check check-fast check-vm check-cross unit fault-tool fuzz-tools sweep soak fuzz bench layout lint setup-build setup-check

@@ -18,10 +18,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* A containerd that was killed between `start` and Create sends nobody to end us. Nor is there more to
- * come once the last container was deleted. */
+/* Nobody may come at all, if containerd was killed in `start`. Who comes sends Create at once, and who
+ * has deleted the last container needs us no more. That there is a connection is no reason to stay:
+ * containerd 1.6, which was killed before Create, makes one when it is back, asks for nothing and
+ * keeps the bundle until we end. */
 #define IDLE_MS (5 * 60 * 1000)
-#define EMPTY_MS (30 * 1000)
+#define EMPTY_MS (10 * 1000)
 #define FLUSH_MS 2000
 
 static void tell_oom(struct oom_watch *watch)
@@ -43,24 +45,28 @@ static void idle(struct loop_timer *timer)
 {
 	struct server *server = container_of(timer, struct server, idle);
 
-	/* It is not cleared by whoever has just come. */
-	if (list_empty(&server->tasks) && list_empty(&server->ttrpc.connections))
+	if (list_empty(&server->tasks))
 		server_stop(server);
 }
 
 void server_settle(struct server *server)
 {
 	server->used |= !list_empty(&server->tasks);
-	if (!list_empty(&server->tasks) || !list_empty(&server->ttrpc.connections))
+	if (!list_empty(&server->tasks))
 		loop_timer_clear(&server->idle);
 	else if (!server->idle.link.next)
 		loop_timer_set(&server->loop, &server->idle, server->used ? EMPTY_MS : IDLE_MS,
 			       idle);
 }
 
-static void connection_closed(struct ttrpc_server *ttrpc)
+/* Who has just come has time of its own. */
+static void connections_changed(struct ttrpc_server *ttrpc)
 {
-	server_settle(container_of(ttrpc, struct server, ttrpc));
+	struct server *server = container_of(ttrpc, struct server, ttrpc);
+
+	server->used = true;
+	loop_timer_clear(&server->idle);
+	server_settle(server);
 }
 
 /* SIGUSR1: what we know, for whoever looks for a fault. */
@@ -146,7 +152,7 @@ int server_main(const struct shim_args *args, int listener)
 	list_init(&server.tasks);
 	list_init(&server.loggers);
 	server.ttrpc.handle = service_handle;
-	server.ttrpc.closed = connection_closed;
+	server.ttrpc.changed = connections_changed;
 	/* Memory that a large request took is given back. */
 	mallopt(M_TRIM_THRESHOLD, 64 << 10);
 	mallopt(M_MMAP_THRESHOLD, 64 << 10);

@@ -25,9 +25,9 @@ struct server {
 	struct list tasks;
 	struct list loggers; /* that were told to end, struct logger */
 	struct loop_source signals;
-	bool used; /* there was a container */
+	bool used; /* there was a container or a connection */
 	bool reaping, reap_again;
-	struct loop_timer idle; /* runs while there is no container and no connection */
+	struct loop_timer idle; /* runs while there is no container */
 	struct cg_tree tree;	/* fd -1: not looked for yet, or there is none */
 };
 

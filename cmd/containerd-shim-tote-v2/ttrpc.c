@@ -59,8 +59,8 @@ static void connection_close(struct ttrpc_connection *c)
 	buf_done(&c->in);
 	buf_done(&c->out);
 	free(c);
-	if (server->closed)
-		server->closed(server);
+	if (server->changed)
+		server->changed(server);
 }
 
 static void handle(struct ttrpc_connection *c, uint32_t stream, const uint8_t *data, size_t len)
@@ -256,6 +256,8 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 		if (ttrpc_connection_add(server, fd) < 0)
 			shim_log("warning", "connection refused: there are %u",
 				 server->connection_count);
+		else if (server->changed)
+			server->changed(server);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 		/* It stays readable: without a pause we would do nothing else. */
 		loop_change(server->loop, source, 0);

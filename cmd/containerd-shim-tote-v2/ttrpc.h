@@ -68,8 +68,8 @@ struct ttrpc_server {
 	 */
 	void (*handle)(struct ttrpc_server *server, struct ttrpc_call *call, const char *service,
 		       const char *method, const uint8_t *payload, size_t len);
-	/* A connection was closed; connections tells which are left. May be NULL. */
-	void (*closed)(struct ttrpc_server *server);
+	/* A connection came or was closed; connections tells which there are. May be NULL. */
+	void (*changed)(struct ttrpc_server *server);
 	struct loop_source listener;
 	unsigned int connection_count;
 	struct loop_timer pause; /* of taking connections, when there are no descriptors */

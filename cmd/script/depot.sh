@@ -12,7 +12,7 @@ readonly DEPOT_IMAGE_MAX=$((64 * 1024 * 1024 * 1024))
 readonly DEPOT_STORE='[A-Za-z0-9][A-Za-z0-9._-]{0,62}'
 
 # What curl's exit codes mean here; any other is "error".
-declare -grA DEPOT_CURL=([22]=absent [37]=absent [63]=refused)
+declare -grA DEPOT_CURL=([63]=refused)
 
 # "file://" is a directory as well.
 depot_is_url() { # DEPOT
@@ -55,22 +55,22 @@ depot_copy() { # DIR PATH FILE MAX-BYTES
 }
 
 depot_curl() { # URL PATH FILE MAX-BYTES CURL-OPTION...
-	local url=${1%/}/$2 file=$3 max=$4 words code=0
+	local depot=$1 path=$2 url=${1%/}/$2 file=$3 max=$4 words code=0
 	need curl || return
 	shift 4
 	# Where a server does not say how much comes, the limit of the process holds (in KiB, rounded up).
-	words=$(ulimit -f $((max / 1024 + 1)) && trap '' XFSZ && curl --silent --show-error --fail --location --max-redirs 5 --proto =http,https \
+	words=$(ulimit -f $((max / 1024 + 1)) && trap '' XFSZ && curl -q --silent --show-error --fail --location --max-redirs 5 --proto =http,https \
 		--proto-redir =http,https --connect-timeout 10 --max-filesize "$max" --output "$file" "$@" -- "$url" 2>&1) || code=$?
 	case $code in
 	0) ;;
-	# The server cannot resume, or has nothing beyond what is there: the sums will tell.
-	33 | 36) rm -f "$file"; fail error "$url: $words" || return ;;
+	# The server cannot resume. Without the file that is not asked for again.
+	33 | 36) rm "$file" && depot_curl "$depot" "$path" "$file" "$max" "$@" || return ;;
 	22) depot_http_error "$url" "$file" "$words" || return ;;
 	23) disk_full "$(dirname -- "$file")" 65536 && words="No space left on the device"; fail_by "$url" "$words" || return ;;
 	*) fail "${DEPOT_CURL[$code]:-error}" "$url: $words" || return ;;
 	esac
 	[ -e "$file" ] || : >"$file"
-	[ "$(stat -c %s -- "$file")" -le "$max" ] || fail refused "$2: has more than $max bytes"
+	[ "$(stat -c %s -- "$file")" -le "$max" ] || fail refused "$path: has more than $max bytes"
 }
 
 # 404 and 410 say that it is not there; 416 that there is nothing behind what we have; all others may pass.
@@ -93,6 +93,7 @@ depot_wanted() { # DEPOT STORE
 
 depot_wanted_to() { # DEPOT STORE FILE
 	local name code=0
+	[[ $2 =~ ^$DEPOT_STORE$ ]] || fail error "$2: no name of a store" || return
 	for name in "$2" default; do
 		code=0
 		# More than it may be, as curl measures the page of a 404 as well.
@@ -135,7 +136,6 @@ depot_pack() { # SCRATCH RELEASE-DIR HAVE-FILE|"" [SECRETS-DIR STORE]
 			[ ! -f "$name" ] || cp -- "$name" "$scratch/depot/secrets/$5" || fail full "$scratch: cannot be written" || return
 		done
 	fi
-	# sort: releases before images only by chance of the alphabet, and nobody relies on it.
 	tar -C "$scratch/depot" --owner=0 --group=0 --numeric-owner -cf - . || fail error "the stream was cut off"
 }
 

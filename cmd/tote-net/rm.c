@@ -2,6 +2,7 @@
 #include "cmd/tote-net/net.h"
 
 #include "lib/cleanup.h"
+#include "lib/deadline.h"
 #include "lib/fd.h"
 #include "netns/ipam_lease.h"
 #include "netns/link_delete.h"
@@ -10,6 +11,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#define PATIENCE_MS 5000
 
 struct rm_options {
 	struct place_options place;
@@ -67,22 +71,39 @@ static const char *own_bridge(const struct cni_network *network)
 	return conf_true(network->whole, OWN_BRIDGE) ? conf_text(plugin, "bridge") : "";
 }
 
+/* `tote delete` answers before the host's ends of veths are gone, which a child takes away (leave_answer()):
+ * these are waited for. */
+static bool has_ports(struct rtnl *r, const struct link *bridge, struct arena *a)
+{
+	static const struct timespec a_moment = { .tv_nsec = 10000000 };
+	int64_t end = deadline_now_ms() + PATIENCE_MS;
+	struct err unused;
+
+	for (;;) {
+		struct link_list ports = { NULL, 0 }, veths = { NULL, 0 };
+
+		link_list(r, bridge->index, NULL, a, &ports, &unused);
+		link_list(r, bridge->index, "veth", a, &veths, &unused);
+		if (!ports.count || veths.count < ports.count || deadline_now_ms() >= end)
+			return ports.count;
+		nanosleep(&a_moment, NULL);
+	}
+}
+
 /* Others may have put interfaces into it, or their networks on it. */
 static bool is_shared(struct rtnl *r, const struct link *bridge, const char *network,
 		      const char *conf_dir, struct arena *a)
 {
 	struct cni_networks networks = { NULL, 0, { NULL, 0 } };
-	struct link_list ports = { NULL, 0 };
 	struct err unused;
 
-	link_list(r, bridge->index, NULL, a, &ports, &unused);
 	cni_networks_load(conf_dir, a, &networks, &unused);
 	for_each (other, &networks)
 		if (strcmp(other->name, network) != 0)
 			for (const struct json_value *p = other->plugins->first; p; p = p->next)
 				if (strcmp(conf_text(p, "bridge"), bridge->name) == 0)
 					return true;
-	return ports.count;
+	return has_ports(r, bridge, a);
 }
 
 static int remove_bridge(const struct place *p, const struct cni_network *network, struct arena *a,

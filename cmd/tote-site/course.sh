@@ -12,8 +12,8 @@ declare -grA COURSE_NEXT=(
 	# Of these only "bad" is the release's own fault, and remembered.
 	[switching bad]=reverting [switching missing]=reverting [switching full]=reverting [switching absent]=reverting
 	[switching refused]=reverting [switching busy]=reverting
-	# A box is missing, and all the others are back: it will find that out when it comes.
-	[reverting missing]=settled
+	# A box is missing, and all the others are back: it will find that out when it comes. Or all are back, and not well with that either.
+	[reverting missing]=settled [reverting bad]=settled
 )
 # What the exit code of a box's turn or of the gate means for the course, and with which class the whole ends when that was what made it
 # go back.
@@ -23,6 +23,8 @@ declare -grA COURSE_CLASS=([bad]=rolled-back [missing]=between [full]=full [abse
 COURSE_TARGET='' COURSE_BASE=''
 # Why it goes back, and the words for it.
 COURSE_CAUSE='' COURSE_WHY=''
+# This process has begun it: what it did not touch is as it was.
+COURSE_FRESH=''
 # Boxes that this round has changed or may have changed.
 declare -gA TOUCHED=()
 
@@ -53,6 +55,7 @@ course_base() {
 
 course_switch() {
 	local box
+	[ "$S_PHASE" != settled ] || COURSE_FRESH=yes
 	do_begin "$COURSE_TARGET" || return
 	engine_begin "$COURSE_TARGET" || return
 	for box in "${BOXES[@]}"; do
@@ -99,8 +102,10 @@ course_revert() { # EVENT
 		COURSE_CAUSE=$1 COURSE_WHY=$WHY
 		[ "$1" != bad ] || failed=$COURSE_TARGET
 	fi
-	[ -n "$COURSE_BASE" ] && [ "$COURSE_BASE" != "$COURSE_TARGET" ] ||
-		fail between "$WHY; there is no release before to go back to" || return
+	if [ -z "$COURSE_BASE" ] || [ "$COURSE_BASE" = "$COURSE_TARGET" ]; then
+		WHY+="; there is no release before to go back to"
+		course_stuck "$1" || return
+	fi
 	say "back to release ${COURSE_BASE:0:12}: $COURSE_WHY"
 	turn_note reverting "$COURSE_BASE" || S_PHASE=reverting
 	[ -z "$failed" ] || store_update '.failed = (.failed - [$r] + [$r] | .[-32:])' --arg r "$failed" || true
@@ -109,7 +114,11 @@ course_revert() { # EVENT
 	for box in "${BOXES[@]}"; do
 		course_needs_revert "$box" || continue
 		code=0
-		course_box "$box" revert "$COURSE_BASE" || code=$?
+		if jq -e .online <<<"${STATUS[$box]}" >/dev/null; then
+			course_box "$box" revert "$COURSE_BASE" || code=$?
+		else
+			WHY="$box cannot be reached" code=255
+		fi
 		# The others go back all the same.
 		[ "$code" = 0 ] || worst=$code
 	done
@@ -121,7 +130,7 @@ course_revert() { # EVENT
 
 # One that says that it is settled with the base was never touched, or is back already.
 course_needs_revert() { # BOX
-	[ "$1" = "$CONF_BOX" ] && [ -z "${TOUCHED[$1]:-}" ] && [ "$COURSE_CAUSE" != back ] && [ "$S_RELEASE" = "$COURSE_BASE" ] && return 1
+	[ -n "$COURSE_FRESH" ] && [ "$1" = "$CONF_BOX" ] && [ -z "${TOUCHED[$1]:-}" ] && return 1
 	! jq -e --arg to "$COURSE_BASE" '.online and .release == $to and .phase == "settled"' <<<"${STATUS[$1]}" >/dev/null
 }
 
@@ -142,16 +151,21 @@ course_settle() { # EVENT
 		WHY=${COURSE_STUCK:-$WHY}
 		return "${CODE[between]}"
 	fi
-	WHY=$COURSE_WHY
+	[ "$1" != bad ] && WHY=$COURSE_WHY || WHY="$COURSE_WHY; the release before is not well either: $WHY"
 	[ "$1" != missing ] || return "${CODE[between]}"
 	[ -z "$COURSE_CAUSE" ] || return "${CODE[${COURSE_CLASS[$COURSE_CAUSE]}]}"
 }
 COURSE_STUCK=
 
 course_stuck() { # EVENT
-	local what="is switching to ${S_TARGET:0:12}"
+	local box why=$WHY what="is switching to ${S_TARGET:0:12}"
+	# Nobody waits outside for ever.
+	for box in "${!TOUCHED[@]}"; do
+		engine_unstandby "$box" || true
+	done
 	[ "$S_PHASE" != reverting ] || what="is going back to ${S_TARGET:0:12}"
-	fail between "$CONF_BOX $what and cannot go on ($1): $WHY"
+	[ "$1" = full ] || set -- between
+	fail "$1" "$CONF_BOX $what and cannot go on: $why"
 }
 
 # ---- before it ----

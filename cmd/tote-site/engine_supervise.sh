@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2015,SC2034
 # The engine of boxes without a cluster: each box runs the whole release by `tote up`, and the supervisor keeps it running. Needs
-# store.sh, box.sh, peer.sh and lock.sh.
+# store.sh, services.sh, box.sh, peer.sh and lock.sh.
 
 ENGINE_STANDBY=no
 
@@ -13,12 +13,14 @@ engine_lock() {
 	local box words
 	read -ra words <<<"$LOCK_TOKEN"
 	while IFS= read -r box; do
+		# One that is off cannot begin anything either: that needs all boxes.
+		jq -e '.online != false' <<<"${STATUS[$box]:-{\}}" >/dev/null || continue
 		if ! box_do "$box" lock "${words[@]}"; then
 			engine_unlock
 			return "${CODE[busy]}"
 		fi
 		ENGINE_LOCKED+=("$box")
-	done < <(printf '%s\n' "${ENGINE_LOCK_BOXES[@]:-${BOXES[@]}}" | sort)
+	done < <(printf '%s\n' "${BOXES[@]}" | sort)
 }
 
 engine_unlock() {
@@ -60,36 +62,23 @@ engine_unstandby() { :; }
 engine_begin() { :; }
 engine_finish() { :; }
 engine_boot() { :; }
+engine_mend() { :; }
 
 # ---- the change ----
 
-# Sets REPLY to Compose's file as the supervisor would get it, with the digests that its images have on this box.
-engine_desired() { # RELEASE
-	local dir=$SITE_DIR/releases/$1 words errors=$SITE_RUN/up.err
-	words=$(box_compose 120 "$TOTE" up -f "$dir/compose.yaml" -p "$RELEASE_PROJECT" --dry-run --format json 2>"$errors") ||
-		fail refused "release $RELEASE_NAME: $(tail -n 1 "$errors")" || return
-	REPLY=$(jq -c --arg release "$1" '{release: $release, project: .name, services: [.services[] | {name, image, digest, replicas, hash}]}' <<<"$words") ||
-		fail error "tote up --dry-run: not understood"
+# Whether this box can make a release's project: what engine_switch would do, without doing it.
+engine_check() { # RELEASE
+	services_load "$SITE_DIR/releases/$1"
 }
 
-# Sets IMAGE_DIGESTS to the digests of manifests, in this box's image store, of what the release names.
-engine_digests() {
-	local ids
-	ids=$(printf 'sha256:%s\n' "${RELEASE_IMAGES[@]}")
-	IMAGE_DIGESTS=$(site_tote images -f json 9>&- | jq -c --arg ids "$ids" '($ids | split("\n")) as $ids | [.[] | select([.id, .digest] | any(IN($ids[]))) | .digest]') ||
-		fail error "tote cannot list its images"
-}
-
-# `tote up` takes names; they lead to this release's images, or it is refused before anything changes.
+# The images are pinned to those of the manifest: what their names mean in the store has no say.
 engine_switch() { # RELEASE
-	local desired stranger code=0 words dir=$SITE_DIR/releases/$1
-	store_read "$1" && engine_digests && engine_desired "$1" || return
-	desired=$REPLY
-	stranger=$(jq -r --argjson good "$IMAGE_DIGESTS" 'first(.services[] | select(.digest | IN($good[]) | not) | .image) // ""' <<<"$desired")
-	[ -z "$stranger" ] || fail refused "release $RELEASE_NAME: the image $stranger is not one of its manifest" || return
+	local desired code=0 words
+	engine_check "$1" || return
+	desired=$(jq -c --arg release "$1" '{release: $release, project: .name, services: [.services[] | {name, image, digest, replicas, hash}]}' <<<"$SERVICES_PROJECT") ||
+		fail error "release ${1:0:12}: tote config is not understood" || return
 	replace_file "$SITE_DIR/desired.json" 600 <<<"$desired" || return
-	words=$(box_compose $((CONF_GATE_TIMEOUT + 60)) "$TOTE" up -f "$dir/compose.yaml" -p "$RELEASE_PROJECT" \
-		--wait --wait-timeout "$CONF_GATE_TIMEOUT" 2>&1 >/dev/null) || code=$?
+	words=$(exec 9>&- && box_compose $((CONF_GATE_TIMEOUT + 60)) "${TOTE:-tote}" up "${SERVICES_WORDS[@]}" --wait --wait-timeout "$CONF_GATE_TIMEOUT" 2>&1 >/dev/null) || code=$?
 	[ "$code" = 0 ] || fail_by "release $RELEASE_NAME on $CONF_BOX" "${words:-no answer in time}"
 }
 
@@ -134,7 +123,7 @@ engine_health() {
 		HEALTH=("release wait it was never brought up here whole")
 		return
 	fi
-	status=$(box_compose 15 "$TOTE" status -p "$project" --format json 2>/dev/null) || code=$?
+	status=$(box_compose 15 "${TOTE:-tote}" status -p "$project" --format json 2>/dev/null) || code=$?
 	# 2: something is not up. 3: there is no supervisor. 4: no such project.
 	case $code in
 	[023]) ;;

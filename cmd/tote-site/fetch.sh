@@ -11,14 +11,17 @@
 FETCH_LOCK=''
 
 verb_fetch() { # [DEPOT]
-	local depot code=${CODE[error]}
+	local depot code worst=${CODE[error]}
 	[ $# -gt 0 ] || set -- "${CONF_DEPOTS[@]}"
 	[ $# -gt 0 ] || fail usage "fetch: no depot is given, and site.conf has none" || return
 	for depot; do
 		code=0
 		fetch_from "$depot" || code=$?
-		[ "$code" = "${CODE[error]}" ] || break
+		[ "$code" != "${CODE[absent]}" ] || worst=$code
+		# One that cannot be reached, or lacks something, is not the only one.
+		[ "$code" = "${CODE[error]}" ] || [ "$code" = "${CODE[absent]}" ] || { worst=$code; break; }
 	done
+	code=$worst
 	[ "$code" = 0 ] || return "$code"
 	fetch_report
 }
@@ -83,7 +86,7 @@ fetch_dry() { # RELEASE
 		echo "would take in release $RELEASE_NAME, serial $RELEASE_SERIAL: $1"
 	else
 		store_missing "$1" || code=$?
-		printf 'would load image sha256:%s\n' "${MISSING[@]}"
+		[ ${#MISSING[@]} = 0 ] || printf 'would load image sha256:%s\n' "${MISSING[@]}"
 	fi
 	[ "$code" != "${CODE[absent]}" ] || code=0
 	return "$code"

@@ -76,7 +76,7 @@ gate_wait() { # RELEASE FROM [SECONDS [MISSING-SECONDS]]
 		[ "$verdict" = "$before" ] && same=$((same + 1)) || same=1
 		gate_is_over "$verdict" "$same" "$since" "$end" "${4:-$GATE_MISSING}" && break
 		[ "$verdict" = "$before" ] || { box_uptime; since=$REPLY before=$verdict; }
-		sleep "$pause"
+		sleep "$pause" 9>&-
 		[ "$pause" = 1 ] && pause=2 || pause=1
 	done
 	say "$WHY"

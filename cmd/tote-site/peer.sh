@@ -48,7 +48,7 @@ box_do() { # BOX WORD [ARGUMENT...]
 	fi
 	peer_seconds "$2"
 	errors=$SITE_RUN/peer.$BASHPID.err
-	words=$(bounded "$REPLY" "${CONF_SSH[@]}" "${CONF_PEERS[$box]}" tote-site peer "${@:2}" </dev/null 2>"$errors" 9>&-) || code=$?
+	words=$(exec 9>&- && bounded "$REPLY" "${CONF_SSH[@]}" "${CONF_PEERS[$box]}" tote-site peer "${@:2}" </dev/null 2>"$errors") || code=$?
 	WHY=$(tail -n 1 "$errors" 2>/dev/null) || true
 	rm -f "$errors"
 	REPLY=$words
@@ -73,7 +73,7 @@ box_do_patiently() { # BOX WORD [ARGUMENT...]
 		[ "$code" = 255 ] || return "$code"
 		box_uptime
 		[ "$REPLY" -lt "$end" ] || return 255
-		sleep 2
+		sleep 2 9>&-
 	done
 }
 
@@ -84,7 +84,7 @@ boxes_ask() { # [BOX...]
 	[ $# -gt 0 ] || set -- "${BOXES[@]}"
 	dir=$(mktemp -d "$SITE_RUN/ask.XXXXXX") || fail error "$SITE_RUN: cannot be written" || return
 	for box; do
-		{ box_do "$box" status && printf '%s\n' "$REPLY" >"$dir/$box"; } >"$dir/.$box" 2>&1 &
+		{ exec 9>&- && box_do "$box" status && printf '%s\n' "$REPLY" >"$dir/$box"; } >"$dir/.$box" 2>&1 &
 		pids+=($!)
 	done
 	wait "${pids[@]}" || true

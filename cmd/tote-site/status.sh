@@ -31,7 +31,7 @@ status_answer() { # CODE
 			wanted: (if $wanted == "" then null else $wanted end),
 			good: (.verdict == "good" and ($code == 0 or $code == 5)),
 			why: (if $code != 0 and $why != "" then $why else .why end),
-			boxes}' <<<"$GATE")
+			boxes: (.boxes | map_values({release, online, good, why}))}' <<<"$GATE")
 }
 
 verb_status() {

@@ -34,7 +34,7 @@ store_load() {
 	STATE=$STORE_EMPTY
 	if [ -e "$file" ]; then
 		STATE=$(jq -ce --argjson empty "$STORE_EMPTY" 'if type == "object" then $empty + . else error end' "$file" 2>/dev/null) ||
-			fail error "$file: is damaged; tote-site(8) says what to do" || return
+			{ STATE=$STORE_EMPTY; fail error "$file: is damaged; tote-site(8) says what to do"; } || return
 	fi
 	# "-" stands for null, as read would drop empty fields.
 	fields=$(jq -r '[.release, .serial, .previous, .highest, .taken, .phase, .target, .since] | map(. // "-") | join(" ")' <<<"$STATE")
@@ -229,8 +229,8 @@ store_answer() { # CODE [JSON]
 	# The list may be longer than a word of a command can be: by descriptor.
 	REPLY=$(jq -c --argjson code "$1" --arg store "$CONF_STORE" --arg box "$CONF_BOX" --arg name "$name" --arg why "$([ "$1" = 0 ] || echo "$WHY")" \
 		--arg time "$(date -u +%FT%TZ)" --argjson missing "$missing" --slurpfile have <(printf '%s' "$have") --argjson extra "$extra" '
-		{"tote-site": 1, store: $store, box: $box, release, serial, name: (if $name == "" then null else $name end), phase, highest, failed,
-			good: ($code == 0), why: $why, code: $code, time: $time}
+		{"tote-site": 1, store: $store, box: $box, release, serial, name: (if $name == "" then null else $name end), phase, wanted: .taken,
+			highest, failed, good: ($code == 0), why: $why, code: $code, boxes: {}, time: $time}
 		+ (if $code == 8 then {missing: $missing, have: $have[0]} else {} end) + $extra' <<<"$STATE") ||
 		fail error "the answer cannot be written"
 }

@@ -16,7 +16,7 @@ verb_tend() {
 			[ "$code" != 0 ] || break
 		done
 	fi
-	store_load || return
+	store_load && engine_mend || return
 	code=0
 	tend_apply || code=$?
 	for depot in "${CONF_DEPOTS[@]}"; do
@@ -46,7 +46,10 @@ tend_continue() {
 tend_revert() {
 	local code=0
 	lock_box 0 && store_load || return
-	COURSE_CAUSE=bad COURSE_WHY="goes on"
+	COURSE_CAUSE=back COURSE_WHY="what was interrupted goes on"
+	if [ -n "$S_TAKEN" ] && [ -n "${S_FAILED[$S_TAKEN]:-}" ]; then
+		COURSE_CAUSE=bad COURSE_WHY="release ${S_TAKEN:0:12} has failed here"
+	fi
 	boxes_list
 	boxes_ask && lock_store && course_run back || code=$?
 	apply_answer "$code"

@@ -18,13 +18,21 @@ do_prepare() { # RELEASE
 	local code=0
 	REPLY=
 	turn_is_release "$1" || return
-	{ store_verify "$1" && store_missing "$1"; } || code=$?
+	{ store_verify "$1" && store_missing "$1" && turn_check "$1"; } || code=$?
 	if [ "$code" = "${CODE[absent]}" ]; then
 		store_have 2>/dev/null || HAVE=()
 		REPLY=$(printf '%s\n' "${HAVE[@]}")
 	fi
 	[ "$code" = 0 ] || return "$code"
 	! disk_full "$SITE_DIR" "$TURN_ROOM" || fail full "$SITE_DIR: No space left on $CONF_BOX"
+}
+
+# What is wrong with a project that was signed is found before anything changes.
+turn_check() { # RELEASE
+	local code=0
+	engine_check "$1" || code=$?
+	[ "$code" != "${CODE[error]}" ] || fail refused "release ${1:0:12}: $WHY" || return
+	return "$code"
 }
 
 # On disk before anything else happens: from here on this box is between.

@@ -77,11 +77,13 @@ _tote_services() {
 _tote_arguments() {
 	case $1:$2 in
 	:*) _tote_words "$("${words[0]}" --help 2>/dev/null | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')" ;;
-	create:* | list:* | spec:* | features:* | doctor:* | metrics:* | images:* | gc:* | df:* | supervise:* | up:*) ;; # a new ID, or nothing
+	create:* | list:* | spec:* | features:* | doctor:* | metrics:* | images:* | gc:* | df:* | supervise:* | up:* | config:*) ;; # a new ID, or nothing
 	down:* | stop:* | restart:* | status:* | logs:* | attach:0) _tote_services ;;
 	plan:0 | bundle:1) _tote_directories ;;
 	load:0 | import:0) _tote_files ;;
 	run:0 | bundle:0 | inspect:* | tag:* | rmi:* | verify:* | save:*) _tote_images ;;
+	probe:1) _tote_words "tcp http" ;;
+	probe:2) ;;
 	kill:1) _tote_words "HUP INT QUIT KILL USR1 USR2 TERM CONT STOP" ;;
 	*:0 | stats:*) _tote_words "$("${words[0]}" "${globals[@]}" list -q 2>/dev/null)" ;;
 	esac

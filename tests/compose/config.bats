@@ -69,7 +69,7 @@ nothing_is_made() {
 	export TOTE_STORE=$BATS_TEST_TMPDIR/none
 	[ "$(config --services --profile all | tr '\n' ,)" = db,web,more, ]
 	[ "$(config --images --profile all | tr '\n' ,)" = box:1,other:7, ]
-	fails 3 "services.db.image: no image \"box:1\""
+	fails 3 "services.web.image: no image \"box:1\""
 	fails 3 "no image" -q
 	export TOTE_STORE=$BATS_FILE_TMPDIR/store
 	fails 3 'services.more.image: no image "other:7"' --profile all
@@ -111,7 +111,7 @@ nothing_is_made() {
 	done
 	[ "$(config --pin "box:1@$image" | jq -r '.services[0].image')" = box:1 ]
 	none=sha256:$(printf %064d 0)
-	fails 3 "services.db.image" --pin "box:1@$none"
+	fails 3 "services.web.image: no image" --pin "box:1@$none"
 	fails 1 'no --pin says which "box:1" it is' --pin "box:2@$image"
 	fails 1 'no --pin says which "box:1" it is' --pin "box@$image"
 	fails 1 'no --pin says which "box:1" it is' --pin "box:11@$image"

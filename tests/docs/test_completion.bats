@@ -31,7 +31,7 @@ offers() { # "WORDS" WORD...
 }
 
 @test "commands" {
-	offers "pause plan ps" p
+	offers "pause plan probe ps" p
 	offers "delete df doctor down" --root state d
 	offers "create" --log-format=json cr
 	offers "run resume restart rmi" --debug r

@@ -53,7 +53,7 @@ hostile() {
 @test "random layers, confined, and a fifth by the extractor alone" {
 	seed=${HOSTILE_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 	echo "HOSTILE_SEED=$seed"
-	python3 "$BATS_TEST_DIRNAME/hostile.py" random "$DIR/random" "$DIR/work" "$seed" "${HOSTILE_COUNT:-2000}"
+	python3 "$BATS_TEST_DIRNAME/hostile.py" random "$DIR/random" "$DIR/work" "$seed" "${HOSTILE_COUNT:-1000}"
 	hostile bare "$DIR"/random/*[05].tar
 	[ "$status" -eq 0 ]
 	rm -rf "$DIR/work"

@@ -369,6 +369,32 @@ static void test_json(void **state)
 }
 
 /* Whatever room there is: all of the text, in its order, and never more than the room. */
+/* Wherever it stands among eight that are looked at together, and beside another one. */
+static void test_json_escapes_everywhere(void **state)
+{
+	(void)state;
+	for (size_t at = 0; at < 20; at++)
+		for (int c = 0; c < 0x100; c++) {
+			char bytes[20], wanted[200], form[8];
+
+			memset(bytes, 0x7f, sizeof(bytes));
+			bytes[at] = (char)c;
+			if (at)
+				bytes[at - 1] = '"';
+			if (c >= 0x80)
+				strcpy(form, "\xef\xbf\xbd");
+			else if (c == '"' || c == '\\')
+				snprintf(form, sizeof(form), "\\%c", c);
+			else
+				snprintf(form, sizeof(form), c < 0x20 ? "\\u%04x" : "%c", c);
+			snprintf(wanted, sizeof(wanted), "{\"log\":\"%.*s%s%s%.*s\",",
+				 (int)(at ? at - 1 : 0), bytes, at ? "\\\"" : "", form,
+				 (int)(sizeof(bytes) - at - 1), bytes + at + 1);
+			assert_memory_equal(json(bytes, sizeof(bytes), false), wanted,
+					    strlen(wanted));
+		}
+}
+
 static void test_split(void **state)
 {
 	static const char data[] = "some \"text\" with gr\xc3\xbcn \xf0\x9f\x98\x80 and \001 in it";
@@ -556,6 +582,7 @@ int main(void)
 		TEST(test_no_file),
 		TEST(test_reopen),
 		TEST(test_json),
+		TEST(test_json_escapes_everywhere),
 		TEST(test_split),
 		TEST(test_json_characters_stay_whole),
 		TEST(test_whole_chars),

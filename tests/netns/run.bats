@@ -336,3 +336,17 @@ $path" ]
 	tote create "$ID" 3>&-
 	[ ! -e "$TOTE_NET_DIR/attachments/$ID" ]
 }
+
+@test "a network is removed right behind its last container, and its bridge with it" {
+	command -v strace >/dev/null || skip "strace is missing"
+	host "${TOTE%/*}/tote-net" create shop --subnet 10.90.0.0/24 --bridge shop
+	command_is sleep 1000
+	quietly tote run -d --network shop "$ID"
+	# What takes its interfaces away when delete has ended already is held up, and the namespace does not go by itself.
+	exec 8<"/proc/$(tote state "$ID" | jq .pid)/ns/net"
+	host strace -D -f -o trace -e inject=clock_nanosleep:delay_enter=700000 "$TOTE" --root "$ROOT" delete --force "$ID"
+	host "${TOTE%/*}/tote-net" rm shop
+	exec 8<&-
+	run ! host ip link show shop
+	nothing_left
+}

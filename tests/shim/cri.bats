@@ -79,7 +79,7 @@ setup_file() {
 }
 teardown_file() { stop_containerds; }
 
-# A scenario under each version at the same time. cri_pod.py ends 77 with the reason when something is missing.
+# A scenario under each version at the same time, in at most CRI_LIMIT seconds. cri_pod.py ends 77 with the reason when something is missing.
 scenario() { # NAME
 	local dir code skipped=
 	for dir in $CTR_DIRS; do
@@ -120,6 +120,7 @@ scenario() { # NAME
 @test "logs" { scenario logs; }
 @test "stop: SIGTERM is ignored" { scenario stop_timeout; }
 @test "statistics" { scenario stats; }
+@test "statistics are those of the controllers" { scenario stats_numbers; }
 @test "one pid namespace" { scenario shared_pids; }
 @test "OOMKilled" { scenario oom; }
 @test "port-forward on the host's network" { scenario forward_host; }

@@ -330,6 +330,35 @@ def stats(w):
     assert busy.status().exit_code == 137
 
 
+def ctr_metrics(c):
+    """All numbers that the shim tells, by containerd's other client."""
+    done = subprocess.run([os.environ["CTR_BIN"] + "/ctr", "-a", SOCKET, "-n", SPACE, "tasks", "metrics", c.id], stdout=subprocess.PIPE,
+                          text=True, timeout=60, check=True)
+    return {words[0]: int(words[1]) for words in map(str.split, done.stdout.splitlines()) if len(words) == 2 and words[1].isdigit()}
+
+
+@scenario
+def stats_numbers(w):
+    """They are those of the controllers."""
+    if not {"cpu", "memory", "pids"} <= set(read("/sys/fs/cgroup/cgroup.controllers").split()):
+        raise Skipped("no controllers in this host's cgroup2 tree")
+    held, limit = 24 << 20, 64 << 20
+    c = w.pod().run("c", ["sh", "-c", f"head -c {held} /dev/zero >/dev/shm/x; sleep 1000 & sleep 1000 & echo up; while :; do :; done"], memory=limit)
+    count = lambda file: int(read(f"/sys/fs/cgroup/{GROUP}/{c.id}/{file}").split()[0])
+    used = lambda: int(re.search(r"^usage_usec (\d+)", read(f"/sys/fs/cgroup/{GROUP}/{c.id}/cpu.stat"), re.M)[1]) * 1000
+    eventually(lambda: c.log() == [("stdout", "F", b"up")])
+    before, stats, after = used(), c.stats(), used()
+    assert 0 < before <= stats.cpu.usage_core_nano_seconds.value <= after, (before, stats, after)
+    usage, working = stats.memory.usage_bytes.value, stats.memory.working_set_bytes.value
+    assert held <= working <= usage <= limit and abs(usage - count("memory.current")) < 4 << 20, (stats, count("memory.current"))
+    numbers = ctr_metrics(c)
+    assert numbers["pids.current"] == count("pids.current") == 3, numbers
+    assert numbers["memory.usage_limit"] == count("memory.max") == limit, numbers
+    assert held <= numbers["memory.usage"] <= limit, numbers
+    assert before // 1000 <= numbers["cpu.usage_usec"] <= used() // 1000, numbers
+    c.stop()
+
+
 @scenario
 def shared_pids(w):
     """One pid namespace: the pause program is process 1 and takes the others along."""

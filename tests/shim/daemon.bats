@@ -8,7 +8,7 @@ load ctr
 BY_TOTE=(--runtime io.containerd.tote.v2)
 GROUP=(--annotation io.containerd.tote.v2.group=pod)
 
-# In the shim's place containerd finds a program that has it traced when DIR/nth is there.
+# In the shim's place containerd finds a program that has it traced when DIR/trace is there.
 wrap_shim() {
 	cat >"$BATS_FILE_TMPDIR/containerd-shim-tote-v2" <<-END
 		#!/bin/bash
@@ -17,7 +17,7 @@ wrap_shim() {
 			[ "\${!i}" != -address ] || { i=\$((i + 1)); dir=\$(dirname "\${!i}"); }
 		done
 		case " \$* " in
-		*" start "*) [ ! -e "\$dir/nth" ] || exec /usr/bin/python3 "$SHIM_TESTS/daemon_killer.py" start "\$dir" "$CTR_BIN_ADD/containerd-shim-tote-v2" "\$@" ;;
+		*" start "*) [ ! -e "\$dir/trace" ] || exec /usr/bin/python3 "$SHIM_TESTS/daemon_killer.py" start "\$dir" "$CTR_BIN_ADD/containerd-shim-tote-v2" "\$@" ;;
 		esac
 		exec "$CTR_BIN_ADD/containerd-shim-tote-v2" "\$@"
 	END
@@ -71,13 +71,13 @@ status_of_c1() {
 	ctr tasks ls | awk '$1 == "c1" { print $3 }'
 }
 
-# A task that is there can be used; afterwards none is.
+# A task that is there can be used; afterwards none is. One that was made and not started has nobody who starts it: ctr would make it.
 use() {
 	local status
 	status=$(status_of_c1)
-	[ "$status" != CREATED ] || ctr tasks start -d c1 >/dev/null 3>&- || return
 	case $status in
-	CREATED | RUNNING) [ "$(ctr tasks exec --exec-id e1 c1 echo here)" = here ] || return ;;
+	CREATED) ctr tasks ps c1 >/dev/null || return ;;
+	RUNNING) [ "$(ctr tasks exec --exec-id e1 c1 echo here)" = here ] || return ;;
 	*) echo "status: $status"; return 1 ;;
 	esac
 	ctr tasks rm --force c1
@@ -89,10 +89,14 @@ kill_at() { # N [SERVER]
 	[ -z "$server" ] || keep=1
 	outcome=gone
 	echo "$1" >"$CTR_DIR/nth"
-	rm -f "$CTR_DIR/hit" "$CTR_DIR/traced"
-	[ -z "$server" ] || /usr/bin/python3 "$SHIM_TESTS/daemon_killer.py" serve "$CTR_DIR" "$server" || return
+	rm -f "$CTR_DIR"/{hit,call,trace}
+	if [ -n "$server" ]; then
+		/usr/bin/python3 "$SHIM_TESTS/daemon_killer.py" serve "$CTR_DIR" "$server" || return
+	else
+		: >"$CTR_DIR/trace"
+	fi
 	ctr run -d "${BY_TOTE[@]}" ${server:+"${GROUP[@]}"} "$IMAGE" c1 sleep 1000 >"$CTR_DIR/out" 2>&1 </dev/null 3>&- || code=$?
-	rm -f "$CTR_DIR/nth"
+	rm -f "$CTR_DIR"/{nth,trace}
 	[ "$code" != 124 ] || { echo "ctr run hangs"; return 1; }
 	if [ ! -e "$CTR_DIR/hit" ]; then
 		[ "$code" = 0 ] || { cat "$CTR_DIR/out"; return 1; }
@@ -104,7 +108,6 @@ kill_at() { # N [SERVER]
 	fi
 	if known tasks; then
 		[ "$outcome" = past ] || outcome=$(status_of_c1)
-		echo "task: $(status_of_c1)"
 		use || return
 	fi
 	! known containers || ctr containers rm c1 || return
@@ -114,7 +117,7 @@ kill_at() { # N [SERVER]
 }
 
 tell() { # N
-	echo "containerd $CTR_VERSION killed at call $1 ($(cat "$CTR_DIR/hit" 2>/dev/null))"
+	echo "containerd $CTR_VERSION killed at call $1 ($(cat "$CTR_DIR/call" 2>/dev/null))"
 	ls -la "$CTR_DIR/state/io.containerd.runtime.v2.task/$CTR_NS/c1" 2>/dev/null || true
 	head -c 200 "$CTR_DIR"/state/io.containerd.runtime.v2.task/"$CTR_NS"/c1/{address,init.pid,bootstrap.json} 2>/dev/null || true
 	shims | xargs -r ps -o pid,ppid,wchan,args -p
@@ -123,15 +126,15 @@ tell() { # N
 }
 
 # Both for every point: that of the day, then each STEP-th, under each version in turn, until one has not come so far.
-sweep() { # STEP LEAST [SERVER-OF...]
-	local step=${STEP:-$1} least=$2 n turn=0 dirs past=0 counts=
-	shift 2
-	read -ra dirs <<<"$CTR_DIRS"
+sweep() { # STEP LEAST FUNCTION DIR...: the function is done first for each point
+	local step=${STEP:-$1} least=$2 before=$3 n turn=0 past=0 counts= dirs
+	dirs=("${@:4}")
 	n=${FIRST:-$((10#$(date +%j) % step + 1))}
 	[ "$step" = 1 ] || turn=$((10#$(date +%j)))
 	while [ "$past" = 0 ]; do
 		. "${dirs[$((turn++ % ${#dirs[@]}))]}/env"
-		kill_at "$n" "$@" || { tell "$n"; return 1; }
+		$before
+		kill_at "$n" ${keeper:+"$keeper"} || { tell "$n"; return 1; }
 		counts+=" $outcome"
 		[ "$outcome" != past ] || past=1
 		n=$((n + step))
@@ -142,5 +145,26 @@ sweep() { # STEP LEAST [SERVER-OF...]
 }
 
 @test "killed at every point of a create with a shim of its own" {
-	sweep 97 200
+	keeper=
+	sweep 131 300 true $CTR_DIRS
+}
+
+# The server of a container that goes on; it is of use whatever happened to the other one.
+with_keeper() {
+	if [ -z "$(ctr tasks ls -q)" ]; then
+		ctr run -d "${BY_TOTE[@]}" "${GROUP[@]}" "$IMAGE" keeper sleep 1000 >/dev/null 3>&- </dev/null
+	fi
+	[ "$(ctr tasks exec --exec-id "e$RANDOM" keeper echo here)" = here ]
+	keeper=$(shims)
+}
+
+# Not under 1.6: of a create that it was killed in it keeps the bundle as long as there is a shim, whoever made it.
+@test "killed at every point of a create in the shim of another container" {
+	local dir newer=
+	for dir in $CTR_DIRS; do
+		. "$dir/env"
+		[[ $CTR_VERSION == 1.[0-6].* ]] || newer+=" $dir"
+	done
+	[ -n "$newer" ] || skip "only containerd $CTR_VERSION"
+	sweep 151 200 with_keeper $newer
 }

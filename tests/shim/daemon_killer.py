@@ -5,9 +5,10 @@ Kills a containerd when the native shim comes to its N-th system call, whichever
 workers, and what these make. They go on, untraced.
 
     daemon_killer.py start DIR SHIM ARGUMENT...    becomes that shim, for a wrapper that containerd finds in the shim's place
-    daemon_killer.py serve DIR PID                 for a server that runs already; DIR/traced is there when it may begin
+    daemon_killer.py serve DIR PID                 for a server that runs already, which returns when it is traced
 
-DIR/nth holds N, DIR/pid the daemon's pid. DIR/hit is written before the daemon is killed: N and the number of the call.
+DIR/nth holds N, DIR/pid the daemon's pid. DIR/nth becomes DIR/hit before the daemon is killed; who takes it away is too late or has
+called it off. DIR/call tells N and the number of the call.
 """
 import ctypes, os, signal, struct, sys
 
@@ -27,7 +28,11 @@ def write(path, text):
 
 
 def kill_daemon(directory, nth, info):
-    write(directory + "/hit", f"{nth} {struct.unpack_from('<Q', info, 24)[0]}\n")
+    write(directory + "/call", f"{nth} {struct.unpack_from('<Q', info, 24)[0]}\n")
+    try:
+        os.rename(directory + "/nth", directory + "/hit")
+    except FileNotFoundError:
+        return
     os.kill(int(read(directory + "/pid")), signal.SIGKILL)
 
 
@@ -90,7 +95,6 @@ def main(how, directory, *rest):
     os.close(traced)
     if how == "start":
         os.execv(rest[0], rest)
-    write(directory + "/traced", "")
 
 
 main(*sys.argv[1:])

@@ -27,7 +27,7 @@ static struct loop loop;
 static struct ttrpc_server server;
 static struct list waiting;
 static struct ttrpc_call *working[8];
-static size_t working_count, handled, closings;
+static size_t working_count, handled, openings, closings, connected;
 static int listener;
 static char path[64];
 
@@ -62,10 +62,12 @@ static void handle(struct ttrpc_server *s, struct ttrpc_call *call, const char *
 	}
 }
 
-static void closed(struct ttrpc_server *s)
+static void changed(struct ttrpc_server *s)
 {
 	assert_ptr_equal(s, &server);
-	closings++;
+	closings += s->connection_count < connected;
+	openings += s->connection_count > connected;
+	connected = s->connection_count;
 }
 
 static int set_up(void **state)
@@ -81,8 +83,8 @@ static int set_up(void **state)
 	    chmod(path, 0666) < 0 || listen(listener, 128) < 0)
 		return -1;
 	list_init(&waiting);
-	working_count = handled = closings = 0;
-	server = (struct ttrpc_server){ .handle = handle, .closed = closed };
+	working_count = handled = openings = closings = connected = 0;
+	server = (struct ttrpc_server){ .handle = handle, .changed = changed };
 	if (loop_init(&loop) < 0)
 		return -1;
 	return ttrpc_server_init(&server, &loop, listener);
@@ -643,6 +645,7 @@ static void hundred_connections(void **state)
 		close(fds[i]);
 	for (int i = 0; i < 10; i++)
 		pump();
+	assert_int_equal(openings, 100);
 	assert_int_equal(closings, 100);
 	assert_true(list_empty(&waiting));
 }

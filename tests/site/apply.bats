@@ -34,3 +34,51 @@ teardown() { close_box; }
 	answer_is ".failed == []"
 	[ "$(version_runs)" = 2 ]
 }
+
+@test "a release that does not stay up: the one before comes back, and it is not tried again" {
+	next_release "$POS1"
+	R1=$REPLY
+	site_ends good apply "$DEPOT"
+	next_release "$POS2" "command: [sh, -c, 'exit 7']"
+	site_ends rolled-back apply "$DEPOT"
+	answer_is ".release == \"$R1\" and .good and .failed == [\"$REPLY\"] and .phase == \"settled\""
+	[ "$(version_runs)" = 1 ]
+	site_ends rolled-back tend
+	said "failed here before"
+}
+
+@test "a release that is the same but for its configuration is found out as well when it does not come up" {
+	next_release "$POS1"
+	R1=$REPLY
+	site_ends good apply "$DEPOT"
+	next_release "$POS1" "environment: {MODE: new}" "x-tote: {update_timeout: 3s, health: {tcp: 9, retries: 1, interval: 1s}}"
+	site_ends rolled-back apply "$DEPOT"
+	answer_is ".release == \"$R1\" and .good"
+}
+
+@test "a service that is stopped or sick fails the gate of the right release" {
+	next_release "$POS1"
+	site_ends good apply "$DEPOT"
+	in_box "$TOTE" stop -p pos
+	site_ends gate apply
+	answer_is '.good == false and (.why | contains("stopped by hand"))'
+	site_ends good apply --retry
+}
+
+@test "kill -9 of tote-site in the middle, then tend" {
+	next_release "$POS1"
+	site_ends good apply "$DEPOT"
+	next_release "$POS2" "stop_signal: SIGUSR1"
+	site_ends good fetch
+	in_box "$SITE_SOURCE/tote-site" apply </dev/null >"$WORK/killed" 2>&1 3>&- &
+	pid=$!
+	patiently phase_is switching
+	pkill -KILL -P "$pid" || true
+	kill -KILL "$pid" || true
+	wait "$pid" || true
+	site_ends good tend
+	answer_is ".release == \"$REPLY\" and .phase == \"settled\""
+	[ "$(version_runs)" = 2 ]
+}
+
+phase_is() { [ "$(jq -r .phase "$SITE/state.json")" = "$1" ]; }

@@ -15,17 +15,49 @@ teardown() {
 
 has_image() { "$TOTE" images -q | grep -qx "sha256:$1"; }
 
+@test "the program itself: help, version, wrong words, a bad site.conf" {
+	local verb words
+	run -0 site --help
+	for verb in fetch take apply gate rollback status tend init-store configure peer; do
+		grep -q "^  $verb " <<<"$output"
+	done
+	[[ $output == *"fetch [DIR|URL] "*"take in the release"* ]]
+	run -0 site fetch --help
+	run -2 site
+	site_fails usage "no verb" bogus
+	site_fails usage "text or json" fetch --format=xml
+	site_fails error "site.conf: \"box\" is missing" fetch </dev/null || true
+	while IFS=: read -r verb words; do
+		printf 'store s\nengine supervise\nbox b\n%s\n' "$words" >"$BOX/site.conf"
+		site_fails error "$verb" fetch
+	done <<-'END'
+		site.conf:4: there is no key "colour":colour red
+		site.conf:4: "box" is there twice:box c
+		site.conf:4: "keep" cannot be '0':keep 0
+		site.conf:4: is not "key value":keep
+		site.conf:4: "depot" cannot be 'ftp://x':depot ftp://x
+		site.conf:4: "peer" cannot be 'b':peer b
+		its own peer:peer b 10.0.0.1
+		site.conf:4: "ssh" cannot be:ssh
+	END
+}
+
 @test "a release comes with its image, and its serial is remembered" {
 	site fetch "$DEPOT"
 	release_verify "$SITE/releases/$R1" "$TOTE_SITE_SIGNERS"
-	[ "$(state .taken)" = "$R1" ] && [ "$(state .highest)" = 1 ] && [ "$(state .release)" = null ] && [ "$(state .phase)" = settled ]
+	[ "$(state .taken)" = "$R1" ]
+	[ "$(state .highest)" = 1 ]
+	[ "$(state .release)" = null ]
+	[ "$(state .phase)" = settled ]
 	has_image "$POS1"
 	[ "$("$TOTE" images -f json | jq -r '.[].names[]')" = "tote-site/$R1:$POS1" ]
 	nothing_in_incoming
 	# Once more: nothing is copied, all is well.
-	rm -r "$DEPOT/images" && mkdir "$DEPOT/images"
+	rm -r "$DEPOT/images"
+	mkdir "$DEPOT/images"
 	run --separate-stderr site fetch "$DEPOT" --format json
-	[ "$status" -eq 0 ] && [ "$(jq -r '"\(.code) \(.good) \(.highest) \(.store) \(.box) \(has("have"))"' <<<"$output")" = "0 true 1 store0001 box1 false" ]
+	[ "$status" -eq 0 ]
+	[ "$(jq -r '"\(.code) \(.good) \(.highest) \(.store) \(.box) \(has("have"))"' <<<"$output")" = "0 true 1 store0001 box1 false" ]
 	# `tote gc` leaves alone what a release needs.
 	"$TOTE" gc
 	has_image "$POS1"
@@ -37,12 +69,15 @@ has_image() { "$TOTE" images -q | grep -qx "sha256:$1"; }
 	site_fails usage "no option" fetch --retry
 	printf 'depot /nonexistent\ndepot http://127.0.0.1:1/\ndepot %s\n' "$DEPOT" >>"$BOX/site.conf"
 	run --separate-stderr site fetch
-	[ "$status" -eq 0 ] && [ "$(state .taken)" = "$R1" ]
-	[[ $stderr == */nonexistent* ]] && [[ $stderr == *127.0.0.1:1* ]]
+	[ "$status" -eq 0 ]
+	[ "$(state .taken)" = "$R1" ]
+	[[ $stderr == */nonexistent* ]]
+	[[ $stderr == *127.0.0.1:1* ]]
 }
 
 @test "a wish of the store's own; no wish; a wish that is none" {
-	release 2 "$POS1" && local r2=$REPLY
+	release 2 "$POS1"
+	local r2=$REPLY
 	echo "$R1" >"$DEPOT/wanted/default"
 	echo "$r2" >"$DEPOT/wanted/store0001"
 	site fetch "$DEPOT"
@@ -57,8 +92,10 @@ has_image() { "$TOTE" images -q | grep -qx "sha256:$1"; }
 
 @test "--dry-run changes nothing" {
 	run --separate-stderr site fetch --dry-run "$DEPOT"
-	[ "$status" -eq 0 ] && [[ $output == *"would take in release pos-1"* ]]
-	[ -z "$(ls "$SITE/releases")" ] && [ ! -e "$SITE/state.json" ]
+	[ "$status" -eq 0 ]
+	[[ $output == *"would take in release pos-1"* ]]
+	[ -z "$(ls "$SITE/releases")" ]
+	[ ! -e "$SITE/state.json" ]
 	nothing_in_incoming
 }
 
@@ -91,7 +128,8 @@ tampered() { # WORDS COMMAND...
 	tampered "compose.yaml" sed -i 's/pos:1/pos:2/' compose.yaml
 	tampered "nobody" sh -c "rm manifest.sig && ssh-keygen -q -Y sign -f '$HQ/stranger' -n tote-release manifest"
 	# What is on the stick beside the release is not even asked for.
-	rm -rf "$DEPOT/releases" && cp -a "$BOX/good" "$DEPOT/releases"
+	rm -rf "$DEPOT/releases"
+	cp -a "$BOX/good" "$DEPOT/releases"
 	touch "$DEPOT/releases/$R1/evil.sh"
 	site fetch "$DEPOT"
 	[ ! -e "$SITE/releases/$R1/evil.sh" ]
@@ -106,7 +144,8 @@ tampered() { # WORDS COMMAND...
 }
 
 @test "expired; a lower serial; the same serial with other content" {
-	release 5 "$POS1" && local r5=$REPLY
+	release 5 "$POS1"
+	local r5=$REPLY
 	site fetch "$DEPOT"
 	release 4 "$POS1"
 	site_fails refused "serial 4, and 5 was taken" fetch "$DEPOT"
@@ -114,7 +153,9 @@ tampered() { # WORDS COMMAND...
 	site_fails refused "serial 5, and 5 was taken" fetch "$DEPOT"
 	release 6 "$POS1" expires=2020-01-01T00:00:00Z
 	site_fails refused "has expired" fetch "$DEPOT"
-	[ "$(ls "$SITE/releases")" = "$r5" ] && [ "$(state .highest)" = 5 ] && [ "$(state .taken)" = "$r5" ]
+	[ "$(ls "$SITE/releases")" = "$r5" ]
+	[ "$(state .highest)" = 5 ]
+	[ "$(state .taken)" = "$r5" ]
 	# Old content under a new serial is the way back.
 	release 7 "$POS1"
 	site fetch "$DEPOT"
@@ -144,7 +185,8 @@ tampered() { # WORDS COMMAND...
 
 @test "an image that the depot lacks: 8, and the answer says what is missing and what is here" {
 	site fetch "$DEPOT"
-	release 2 "$POS2" && local r2=$REPLY
+	release 2 "$POS2"
+	local r2=$REPLY
 	rm "$DEPOT/images/$POS2.tar"
 	run --separate-stderr site fetch "$DEPOT" --format json
 	echo "$output"
@@ -152,32 +194,39 @@ tampered() { # WORDS COMMAND...
 	[ "$(jq -r '.missing[]' <<<"$output")" = "sha256:$POS2" ]
 	[ "$(jq -c '.have | sort' <<<"$output")" = "$("$TOTE" images --layers | jq -nRc '[inputs] | sort')" ]
 	# It is here, and yet it is not what apply would take by itself.
-	[ -d "$SITE/releases/$r2" ] && [ "$(state .taken)" = "$R1" ] && [ "$(state .highest)" = 1 ]
+	[ -d "$SITE/releases/$r2" ]
+	[ "$(state .taken)" = "$R1" ]
+	[ "$(state .highest)" = 1 ]
 	# With the answer's list, the image comes as its new layers only.
 	jq -r '.have[]' <<<"$output" >"$BOX/has"
 	TOTE_STORE=$HQ/store "$TOTE" save --missing-from "$BOX/has" --compress zstd -o "$DEPOT/images/$POS2.tar" "sha256:$POS2"
 	site fetch "$DEPOT"
-	[ "$(state .taken)" = "$r2" ] && has_image "$POS2"
+	[ "$(state .taken)" = "$r2" ]
+	has_image "$POS2"
 }
 
 @test "images: damaged, cut, another one, no archive at all, a link" {
 	local image=$DEPOT/images/$POS1.tar
 	mv "$image" "$BOX/good.tar"
 	# A byte in the middle of the layer.
-	cp "$BOX/good.tar" "$image" && printf '\377\376' | dd of="$image" bs=1 seek=1000000 conv=notrunc status=none
+	cp "$BOX/good.tar" "$image"
+	printf '\377\376' | dd of="$image" bs=1 seek=1000000 conv=notrunc status=none
 	site_fails refused "image ${POS1:0:12}" fetch "$DEPOT"
 	head -c 1000000 "$BOX/good.tar" >"$image"
 	site_fails refused "image ${POS1:0:12}" fetch "$DEPOT"
-	cp "$HQ/images/$POS2.tar" "$image.2" && mv "$image.2" "$image"
+	cp "$HQ/images/$POS2.tar" "$image.2"
+	mv "$image.2" "$image"
 	site_fails refused "another image was in its archive" fetch "$DEPOT"
 	head -c 100000 /dev/urandom >"$image"
 	run site fetch "$DEPOT"
 	[ "$status" -eq 1 ]
-	rm "$image" && ln -s "$BOX/good.tar" "$image"
+	rm "$image"
+	ln -s "$BOX/good.tar" "$image"
 	site_fails refused "no plain file" fetch "$DEPOT"
 	[ "$("$TOTE" images -f json | jq '[.[].names[]] | length')" = 0 ]
 	[ ! -e "$SITE/state.json" ] || [ "$(state .taken)" = null ]
-	rm "$image" && mv "$BOX/good.tar" "$image"
+	rm "$image"
+	mv "$BOX/good.tar" "$image"
 	site fetch "$DEPOT"
 	has_image "$POS1"
 }
@@ -199,7 +248,8 @@ tampered() { # WORDS COMMAND...
 	[ "$(ls "$SITE/releases" | sort)" = "$(printf '%s\n' "${names[1]}" "${names[4]}" | sort)" ]
 	[ "$("$TOTE" images -f json | jq -r '.[].names[]' | sort)" = "$(printf '%s\n' "tote-site/${names[1]}:$POS1" "tote-site/${names[4]}:$POS2" | sort)" ]
 	# The one that runs no more, and its image, go with the next.
-	jq -c --arg r "${names[4]}" '.release = $r' "$SITE/state.json" >"$BOX/s" && cp "$BOX/s" "$SITE/state.json"
+	jq -c --arg r "${names[4]}" '.release = $r' "$SITE/state.json" >"$BOX/s"
+	cp "$BOX/s" "$SITE/state.json"
 	release 5 "$POS2"
 	site fetch "$DEPOT"
 	[ ! -e "$SITE/releases/${names[1]}" ]
@@ -221,20 +271,26 @@ open_secrets() {
 
 @test "secrets: encrypted on the disk, open on a tmpfs only, replaced as a set, never an older one" {
 	command -v age >/dev/null || skip "needs age"
-	ssh-keygen -q -t ed25519 -N '' -f "$BOX/host" && export TOTE_SITE_HOST_KEY=$BOX/host
+	ssh-keygen -q -t ed25519 -N '' -f "$BOX/host"
+	export TOTE_SITE_HOST_KEY=$BOX/host
 	secret 1 db swordfish
 	secret 1 web hello
 	cp -a "$DEPOT/secrets" "$BOX/old"
 	site fetch "$DEPOT"
-	[ -f "$SITE/secrets/db.age" ] && run ! grep -rq swordfish "$SITE"
+	[ -f "$SITE/secrets/db.age" ]
+	run ! grep -rq swordfish "$SITE"
 	open_secrets
-	[ "$(cat "$BOX/run/secrets/db")" = swordfish ] && [ "$(stat -c %a "$BOX/run/secrets/db")" = 400 ]
+	[ "$(cat "$BOX/run/secrets/db")" = swordfish ]
+	[ "$(stat -c %a "$BOX/run/secrets/db")" = 400 ]
 	rm "$DEPOT/secrets/store0001/web.age"
 	secret 2 db salmon
 	site fetch "$DEPOT"
 	open_secrets
-	[ "$(cat "$BOX/run/secrets/db")" = salmon ] && [ ! -e "$BOX/run/secrets/web" ] && [ ! -e "$SITE/secrets/web.age" ]
-	rm -r "$DEPOT/secrets" && cp -a "$BOX/old" "$DEPOT/secrets"
+	[ "$(cat "$BOX/run/secrets/db")" = salmon ]
+	[ ! -e "$BOX/run/secrets/web" ]
+	[ ! -e "$SITE/secrets/web.age" ]
+	rm -r "$DEPOT/secrets"
+	cp -a "$BOX/old" "$DEPOT/secrets"
 	site_fails refused "serial 1, and 2 is here" fetch "$DEPOT"
 	# Whoever has the stick can encrypt to the box, but not sign.
 	secret 3 db evil
@@ -243,11 +299,14 @@ open_secrets() {
 	secret 3 db evil
 	printf evil2 | age -R "$BOX/host.pub" -o "$DEPOT/secrets/store0001/db.age"
 	site_fails refused "not what the index says" fetch "$DEPOT"
-	open_secrets && [ "$(cat "$BOX/run/secrets/db")" = salmon ]
+	open_secrets
+	[ "$(cat "$BOX/run/secrets/db")" = salmon ]
 	# For another box's key: an error, and what was open stays.
-	ssh-keygen -q -t ed25519 -N '' -f "$BOX/other" && export TOTE_SITE_HOST_KEY=$BOX/other
+	ssh-keygen -q -t ed25519 -N '' -f "$BOX/other"
+	export TOTE_SITE_HOST_KEY=$BOX/other
 	run open_secrets
-	[ "$status" -eq 1 ] && [ "$(cat "$BOX/run/secrets/db")" = salmon ]
+	[ "$status" -eq 1 ]
+	[ "$(cat "$BOX/run/secrets/db")" = salmon ]
 }
 
 # ---- faults ----
@@ -256,7 +315,8 @@ open_secrets() {
 	local code=0
 	# In a mount namespace of its own: a store's directory with 64 KiB.
 	truncate -s 200K "$BOX/till.json"
-	release 2 "$POS1" "file=till.json=$BOX/till.json" && local r2=$REPLY
+	release 2 "$POS1" "file=till.json=$BOX/till.json"
+	local r2=$REPLY
 	mkdir "$SITE"
 	unshare -m --propagation private bash -c 'mount -t tmpfs -o size=96k none "$0" && "$1" fetch "$2"; echo "code $?"; find "$0"/releases "$0"/incoming -type f; mount -o remount,size=1m "$0" &&
 		"$1" fetch "$2"; echo "code $?"; ls "$0/releases"' "$SITE" "$SITE_SOURCE/tote-site" "$DEPOT" >"$BOX/out" 2>"$BOX/err" || code=$?
@@ -264,7 +324,8 @@ open_secrets() {
 	[ "$code" = 0 ]
 	[ "$(sed -n 1p "$BOX/out")" = "code 9" ]
 	[ "$(sed -n '$p' "$BOX/out")" = "$r2" ]
-	[ "$(grep -c . "$BOX/out")" = 4 ] && grep -q "code 0" "$BOX/out"
+	[ "$(grep -c . "$BOX/out")" = 4 ]
+	grep -q "code 0" "$BOX/out"
 }
 
 @test "the image store's disk is full: 9, and the release stays for the next try" {
@@ -303,9 +364,12 @@ open_secrets() {
 		pids+=($!)
 	done
 	for i in "${pids[@]}"; do wait "$i"; done
-	box_is_sound && nothing_in_incoming
+	box_is_sound
+	nothing_in_incoming
 	[ "$(state .taken)" = "$R1" ]
-	mkdir -p "$BOX/run" && exec 7>"$BOX/run/fetch.lock" && flock 7
+	mkdir -p "$BOX/run"
+	exec 7>"$BOX/run/fetch.lock"
+	flock 7
 	TOTE_SITE_FETCH_WAIT=1 site_fails busy "another" fetch "$DEPOT"
 	exec 7>&-
 }
@@ -352,7 +416,8 @@ serve() { # [SCRIPT]: python's server in the depot, or a server of our own; sets
 @test "http: release, image and what is missing" {
 	serve
 	site fetch "$URL/"
-	[ "$(state .taken)" = "$R1" ] && has_image "$POS1"
+	[ "$(state .taken)" = "$R1" ]
+	has_image "$POS1"
 	nothing_in_incoming
 	release 2 "$POS2"
 	mv "$DEPOT/images/$POS2.tar" "$BOX/later"
@@ -383,11 +448,22 @@ serve() { # [SCRIPT]: python's server in the depot, or a server of our own; sets
 
 @test "http: what is here of an image is not what it was: once more from the start" {
 	serve range
-	mkdir -p "$SITE/incoming/images" && chmod 700 "$SITE"
+	mkdir -p "$SITE/incoming/images"
+	chmod 700 "$SITE"
 	head -c 500000 /dev/urandom >"$SITE/incoming/images/$POS1.tar"
 	site fetch "$URL"
 	has_image "$POS1"
 	grep "GET /images/$POS1.tar bytes=500000-" "$BOX/http.log"
+}
+
+@test "http: a server that cannot resume is asked for all of it" {
+	serve
+	mkdir -p "$SITE/incoming/images"
+	chmod 700 "$SITE"
+	head -c 500000 "$DEPOT/images/$POS1.tar" >"$SITE/incoming/images/$POS1.tar"
+	site fetch "$URL"
+	has_image "$POS1"
+	nothing_in_incoming
 }
 
 @test "http: a server that hangs, one that never ends, one that sends rubbish" {
@@ -403,5 +479,6 @@ serve() { # [SCRIPT]: python's server in the depot, or a server of our own; sets
 	serve rubbish
 	run --separate-stderr site fetch "$URL"
 	[ "$status" -eq 4 ]
-	box_is_sound && nothing_in_incoming
+	box_is_sound
+	nothing_in_incoming
 }

@@ -87,7 +87,8 @@ refused() { # WORDS COMMAND...
 	local file
 	make
 	for file in manifest manifest.sig compose.yaml configs/till.json; do
-		rm -rf s && cp -a r s
+		rm -rf s
+		cp -a r s
 		# The last byte but one, so that lines stay lines.
 		printf '\x21' | dd of="s/$file" bs=1 seek=$(($(stat -c %s "s/$file") - 2)) conv=notrunc status=none
 		refused "" release_verify s "$HQ/signers"
@@ -97,10 +98,14 @@ refused() { # WORDS COMMAND...
 @test "signatures of strangers, for other purposes, and of a key that has expired" {
 	KEY=$HQ/stranger make
 	refused "nobody in" release_verify r "$HQ/signers"
-	rm -rf r && make
-	cp r/manifest m && ssh-keygen -q -Y sign -f "$HQ/key" -n file m && cp m.sig r/manifest.sig
+	rm -rf r
+	make
+	cp r/manifest m
+	ssh-keygen -q -Y sign -f "$HQ/key" -n file m
+	cp m.sig r/manifest.sig
 	refused "not good" release_verify r "$HQ/signers"
-	rm -rf r && make
+	rm -rf r
+	make
 	echo "hq valid-before=\"20200101\" $(cat "$HQ/key.pub")" >old
 	refused "" release_verify r old
 	: >empty
@@ -112,12 +117,18 @@ refused() { # WORDS COMMAND...
 	local file
 	make
 	for file in manifest manifest.sig compose.yaml configs/till.json configs; do
-		rm -rf s && cp -a r s && rm -rf "s/$file"
+		rm -rf s
+		cp -a r s
+		rm -rf "s/$file"
 		refused "missing" release_verify s "$HQ/signers"
 		[ -d "r/$file" ] && continue
-		rm -rf s && cp -a r s && truncate -s 10 "s/$file"
+		rm -rf s
+		cp -a r s
+		truncate -s 10 "s/$file"
 		refused "" release_verify s "$HQ/signers"
-		rm -rf s && cp -a r s && truncate -s 0 "s/$file"
+		rm -rf s
+		cp -a r s
+		truncate -s 0 "s/$file"
 		refused "" release_verify s "$HQ/signers"
 	done
 }
@@ -125,16 +136,40 @@ refused() { # WORDS COMMAND...
 @test "what does not belong to it: files, directories, links, pipes" {
 	make
 	release_verify r "$HQ/signers"
-	touch r/more && refused "'more': does not belong" release_verify r "$HQ/signers" && rm r/more
-	touch "r/@" && refused "does not belong" release_verify r "$HQ/signers" && rm "r/@"
-	touch r/$'\n' && refused "does not belong" release_verify r "$HQ/signers" && rm r/$'\n'
-	touch r/configs/.x && refused "does not belong" release_verify r "$HQ/signers" && rm r/configs/.x
-	mkdir r/empty && refused "does not belong" release_verify r "$HQ/signers" && rmdir r/empty
-	mkfifo r/pipe && refused "does not belong" release_verify r "$HQ/signers" && rm r/pipe
-	mv r/compose.yaml y && ln -s ../y r/compose.yaml && refused "does not belong" release_verify r "$HQ/signers" && mv -f y r/compose.yaml
-	mv r/configs c && ln -s ../c r/configs && refused "does not belong" release_verify r "$HQ/signers" && rm r/configs && mv c r/configs
-	rm r/compose.yaml && mkfifo r/compose.yaml && refused "does not belong" release_verify r "$HQ/signers" && rm r/compose.yaml
-	mv r/manifest m && mkfifo r/manifest && refused "no file" release_verify r "$HQ/signers"
+	touch r/more
+	refused "'more': does not belong" release_verify r "$HQ/signers"
+	rm r/more
+	touch "r/@"
+	refused "does not belong" release_verify r "$HQ/signers"
+	rm "r/@"
+	touch r/$'\n'
+	refused "does not belong" release_verify r "$HQ/signers"
+	rm r/$'\n'
+	touch r/configs/.x
+	refused "does not belong" release_verify r "$HQ/signers"
+	rm r/configs/.x
+	mkdir r/empty
+	refused "does not belong" release_verify r "$HQ/signers"
+	rmdir r/empty
+	mkfifo r/pipe
+	refused "does not belong" release_verify r "$HQ/signers"
+	rm r/pipe
+	mv r/compose.yaml y
+	ln -s ../y r/compose.yaml
+	refused "does not belong" release_verify r "$HQ/signers"
+	mv -f y r/compose.yaml
+	mv r/configs c
+	ln -s ../c r/configs
+	refused "does not belong" release_verify r "$HQ/signers"
+	rm r/configs
+	mv c r/configs
+	rm r/compose.yaml
+	mkfifo r/compose.yaml
+	refused "does not belong" release_verify r "$HQ/signers"
+	rm r/compose.yaml
+	mv r/manifest m
+	mkfifo r/manifest
+	refused "no file" release_verify r "$HQ/signers"
 }
 
 # A manifest that an authorised signer has signed by mistake is refused as well. stdin: a sed program for it.
@@ -176,7 +211,8 @@ signed_otherwise() { # WORDS SED...
 	signed_otherwise "is there twice" '8{p}'
 	signed_otherwise "no image" 8d
 	signed_otherwise "manifest:" '4a\\'
-	[ ! -e pwned ] && [ ! -e s/pwned ]
+	[ ! -e pwned ]
+	[ ! -e s/pwned ]
 }
 
 @test "bytes: CR, tab, NUL, UTF-8, no end of the last line, no end at all" {
@@ -185,51 +221,67 @@ signed_otherwise() { # WORDS SED...
 	signed_otherwise "not printable" '3s/ /\t/'
 	signed_otherwise "not printable" '3s/pos/p\x00s/'
 	signed_otherwise "not printable" '3s/pos/p\xc3\xb6s/'
-	rm -rf s && cp -a r s && rm s/manifest.sig && truncate -s -1 s/manifest
+	rm -rf s
+	cp -a r s
+	rm s/manifest.sig
+	truncate -s -1 s/manifest
 	ssh-keygen -q -Y sign -f "$HQ/key" -n tote-release s/manifest
 	refused "no end" release_verify s "$HQ/signers"
-	rm -rf s && cp -a r s
+	rm -rf s
+	cp -a r s
 	yes "$(tail -n 1 r/manifest)" | head -n 20000 >>s/manifest || true
 	refused "more than 1048576 bytes" release_verify s "$HQ/signers"
 	truncate -s 100G s/manifest
-	refused "more than 1048576 bytes" timeout 20 bash -c '. "$0/say.sh"; . "$0/replace.sh"; . "$0/signed.sh"; . "$0/release.sh"; release_verify s "$1"' \
-		"$BATS_TEST_DIRNAME/../../cmd/script" "$HQ/signers"
+	refused "more than 1048576 bytes" apart release_verify s "$HQ/signers"
 }
 
 @test "expiry: release_fresh" {
 	make expires=2020-01-01T00:00:00Z
 	release_verify r "$HQ/signers"
 	refused "has expired, at 2020-01-01" release_verify r "$HQ/signers" release_fresh
-	rm -rf r && make
+	rm -rf r
+	make
 	release_verify r "$HQ/signers" release_fresh
 }
 
+# In a shell of its own, as bats looks at every command of this one.
+apart() { # COMMAND...
+	timeout 60 bash -c 'SAY_NAME=apart; for part in say replace signed release; do . "$0/$part.sh"; done; "$@"; code=$?; echo "${#RELEASE_IMAGE_NAMES[@]}"; exit $code' \
+		"$BATS_TEST_DIRNAME/../../cmd/script" "$@"
+}
+
 @test "a manifest with as many lines as there may be is read in bounded time, one more is refused" {
-	local i
 	make
 	sed -i '$d' r/manifest
-	for ((i = $(wc -l <r/manifest); i < 2000; i++)); do echo "image p$i:1@sha256:$HEX"; done >>r/manifest
+	seq -f "image p%g:1@sha256:$HEX" $((2000 - $(wc -l <r/manifest))) >>r/manifest
 	rm r/manifest.sig
 	ssh-keygen -q -Y sign -f "$HQ/key" -n tote-release r/manifest
-	SECONDS=0
-	release_verify r "$HQ/signers"
-	[ "$SECONDS" -lt 60 ]
-	[ "${#RELEASE_IMAGE_NAMES[@]}" = 1993 ]
-	signed_otherwise "more lines" '$a image last:1@sha256:'"$HEX"
+	run --separate-stderr apart release_verify r "$HQ/signers"
+	[ "$status" -eq 0 ]
+	[ "$output" = 1993 ]
+	echo "image last:1@sha256:$HEX" >>r/manifest
+	rm r/manifest.sig
+	ssh-keygen -q -Y sign -f "$HQ/key" -n tote-release r/manifest
+	refused "more lines" apart release_verify r "$HQ/signers"
 }
 
 @test "secrets: the index is signed, for one store" {
-	mkdir s && echo a >s/db.age && echo b >s/web.age
+	mkdir s
+	echo a >s/db.age
+	echo b >s/web.age
 	secrets_make s "$HQ/key" store0001 7
 	secrets_verify s "$HQ/signers" store0001
-	[ "$SECRETS_SERIAL" = 7 ] && [ "${#SECRETS[@]}" = 2 ]
+	[ "$SECRETS_SERIAL" = 7 ]
+	[ "${#SECRETS[@]}" = 2 ]
 	refused "not for the store" secrets_verify s "$HQ/signers" store0002
 	echo c >s/db.age
 	refused "not what the index says" secrets_verify s "$HQ/signers" store0001
 	rm s/db.age
 	refused "is missing" secrets_verify s "$HQ/signers" store0001
 	# A signature for a release is none for secrets.
-	echo a >s/db.age && secrets_make s "$HQ/key" store0001 8
-	rm s/index.sig && ssh-keygen -q -Y sign -f "$HQ/key" -n tote-release s/index
+	echo a >s/db.age
+	secrets_make s "$HQ/key" store0001 8
+	rm s/index.sig
+	ssh-keygen -q -Y sign -f "$HQ/key" -n tote-release s/index
 	refused "not good" secrets_verify s "$HQ/signers" store0001
 }

@@ -294,8 +294,8 @@ NASTY=$'it\'s "x" $(touch /dev/shm/never) `touch /dev/shm/never` $HOME ${X} <a h
 
 nasty_release() {
 	jq -n --arg nasty "$NASTY" '{services: {a: {image: "box:1", restart: "always", network_mode: "none", read_only: true,
-		environment: {NASTY: ($nasty | gsub("\\$"; "$$")), EMPTY: "", "name": "--name=x"}, tmpfs: ["/tmp"],
-		entrypoint: ["sh", "-c", "trap \"exit 0\" TERM\nprintf \"%s\" \"$$1\" >/tmp/arg\nprintf \"%s\" \"$$NASTY\" >/tmp/env\nwhile :; do sleep 0.1; done"],
+		environment: {NASTY: ($nasty | gsub("\\$"; "$$")), PLAIN: "it'"'"'s \"one\" $$(line) \\", EMPTY: "", "name": "--name=x"}, tmpfs: ["/tmp"],
+		entrypoint: ["sh", "-c", "trap \"exit 0\" TERM\nprintf \"%s\" \"$$1\" >/tmp/arg\nprintf \"%s\" \"$$PLAIN\" >/tmp/plain\nprintf \"%s\" \"$$NASTY\" >/tmp/env\nwhile :; do sleep 0.1; done"],
 		command: ["sh", ($nasty | gsub("\\$"; "$$"))],
 		healthcheck: {test: ["CMD-SHELL", "test -e /tmp/env &&\ntest -e /tmp/arg"], interval: "1s", timeout: "2s", retries: 2}}}}' | release_of
 }
@@ -312,6 +312,7 @@ nasty_release() {
 	run -0 agent monitor a OCF_CHECK_LEVEL=10
 	[ "$(tote exec shop-a cat /tmp/env; echo .)" = "$NASTY." ]
 	[ "$(tote exec shop-a cat /tmp/arg; echo .)" = "$NASTY." ]
+	[ "$(tote exec shop-a cat /tmp/plain; echo .)" = "it's \"one\" \$(line) \\." ]
 	[ ! -e /dev/shm/never ]
 	run -0 agent stop a
 	run -7 agent monitor a

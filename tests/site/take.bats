@@ -55,11 +55,13 @@ t.close()' "$1" "$R1"
 	pack >"$BOX/stream"
 	run --separate-stderr take --format json <"$BOX/stream"
 	echo "$output $stderr"
-	[ "$status" -eq 0 ] && [ "$(jq .highest <<<"$output")" = 1 ]
+	[ "$status" -eq 0 ]
+	[ "$(jq .highest <<<"$output")" = 1 ]
 	[ "$(state .taken)" = "$R1" ]
 	take <"$BOX/stream"
 	# Without what is here, the next is a few kilobytes.
-	release 2 "$POS2" && R1=$REPLY
+	release 2 "$POS2"
+	R1=$REPLY
 	TOTE_STORE=$BOX/store "$TOTE" images --layers >"$BOX/has"
 	pack "$BOX/has" >"$BOX/stream2"
 	[ "$(tar -tf "$BOX/stream2" | grep -c 'images/.*\.tar')" = 1 ]
@@ -70,7 +72,8 @@ t.close()' "$1" "$R1"
 }
 
 @test "two images that share layers: the second one comes without them" {
-	release 2 "$POS1" "image=pos:2@sha256:$POS2" && R1=$REPLY
+	release 2 "$POS1" "image=pos:2@sha256:$POS2"
+	R1=$REPLY
 	pack >"$BOX/stream"
 	[ "$(tar -tf "$BOX/stream" | grep -c 'images/.*\.tar')" = 2 ]
 	take <"$BOX/stream"
@@ -88,13 +91,15 @@ t.close()' "$1" "$R1"
 	export TOTE_SITE_DIR=$BOX/site2 TOTE_SITE_RUN=$BOX/run2 TOTE_STORE=$BOX/store2
 	SITE=$TOTE_SITE_DIR
 	take <"$BOX/stream"
-	[ "$(state .taken)" = "$R1" ] && [ -f "$SITE/secrets/db.age" ]
+	[ "$(state .taken)" = "$R1" ]
+	[ -f "$SITE/secrets/db.age" ]
 }
 
 @test "images that lack: 8 with a list; a stream with the rest completes it" {
 	changed rm -r images >"$BOX/stream"
 	run --separate-stderr take --format json <"$BOX/stream"
-	[ "$status" -eq 8 ] && [ "$(jq -c '[.missing, .have]' <<<"$output")" = "[[\"sha256:$POS1\"],[]]" ]
+	[ "$status" -eq 8 ]
+	[ "$(jq -c '[.missing, .have]' <<<"$output")" = "[[\"sha256:$POS1\"],[]]" ]
 	pack >"$BOX/stream"
 	take <"$BOX/stream"
 	[ "$(state .taken)" = "$R1" ]
@@ -111,7 +116,8 @@ t.close()' "$1" "$R1"
 	head -c 300000 /dev/urandom | take_fails refused ""
 	changed true | gzip | take_fails refused ""
 	# What was cut off by a power cut goes before anything is written: it may be what fills the disk.
-	mkdir "$SITE/incoming/take.old" && touch "$SITE/incoming/take.old/x"
+	mkdir "$SITE/incoming/take.old"
+	touch "$SITE/incoming/take.old/x"
 	take_fails refused "" </dev/null
 	site fetch "$DEPOT"
 }
@@ -140,7 +146,11 @@ t.close()' "$1" "$R1"
 	odd_tar 'info(r + "/a\nb", b"x")' | take_fails refused ""
 	odd_tar 'info(r + "/manifest", b"x"); info(r + "/manifest", b"y")' | take_fails refused "twice"
 	odd_tar 'info(r + "/a", b"x"); info(r + "/a/b", b"y")' | take_fails full ""
-	[ ! -e evil ] && [ ! -e pwned ] && [ ! -e "$BOX/evil" ] && [ ! -e "$SITE/evil" ] && [ ! -e /tmp/tote-site-evil ]
+	[ ! -e evil ]
+	[ ! -e pwned ]
+	[ ! -e "$BOX/evil" ]
+	[ ! -e "$SITE/evil" ]
+	[ ! -e /tmp/tote-site-evil ]
 }
 
 @test "links, devices, pipes, modes and owners of the stream never become ours" {

@@ -36,7 +36,7 @@ open_three() {
 	for box in box1 box2 box3; do
 		mkdir "$FAKE_STORE/$box"
 		{
-			printf '%s\n' 'store store0001' "box $box" 'engine supervise' 'gate-seconds 0' "gate-timeout ${GATE_TIMEOUT:-5}" "ssh $BATS_TEST_DIRNAME/fake/ssh"
+			printf '%s\n' 'store store0001' "box $box" 'engine supervise' 'gate-seconds 0' "gate-timeout ${GATE_TIMEOUT:-10}" "ssh $BATS_TEST_DIRNAME/fake/ssh"
 			for other in box1 box2 box3; do
 				[ "$box" = "$other" ] || echo "peer $other $other"
 			done
@@ -74,7 +74,7 @@ next_release() { # IMAGE-ID [LINE...]
 on() { # BOX VERB...
 	local dir=$FAKE_STORE/$1
 	TOTE_SITE_CONF=$dir/site.conf TOTE_SITE_DIR=$dir/site TOTE_SITE_RUN=$dir/run \
-		timeout -k 5 "${LIMIT:-120}" "$FAKE_SITE" "${@:2}" 3>&- </dev/null
+		timeout -k 5 "${LIMIT:-600}" "$FAKE_SITE" "${@:2}" 3>&- </dev/null
 }
 
 # The same in the background, in a process group of its own: sets PID.
@@ -118,7 +118,7 @@ all_run() { # SERIAL RELEASE
 changes() { grep -c '^up .*--wait ' "$FAKE_STORE/$1/calls"; }
 
 patiently() {
-	local end=$((SECONDS + 30))
+	local end=$((SECONDS + 60))
 	while [ $SECONDS -lt $end ]; do
 		"$@" >/dev/null 2>&1 && return 0
 		sleep 0.05

@@ -400,14 +400,14 @@ time.sleep(60)' "$RUN/i/p-a-1/control" >"$WORK/connected" 2>&1 &
 		"$SUPERVISE" --root "$ROOT") </dev/null 2>"$WORK/said" >/dev/null 3>&- 7>&- &
 	SUPERVISOR=$!
 	patiently ping_supervisor
-	head -c 60000 /dev/zero | tr '\0' x >&7
+	head -c 64500 /dev/zero | tr '\0' x >&7
 	# Each writes a line or two.
 	another() {
 		n=$((n + 1))
 		ask "$(service "a$n" 'sleep 1000' | jq -c '{do: "apply", project: {name: "p", services: [. + {replicas: 0}]}}')" 20 >/dev/null
 	}
 	n=0
-	while [ "$n" -lt 100 ]; do another; done
+	while [ "$n" -lt 40 ]; do another; done
 	timeout 100 cat <&7 >"$WORK/heard" 3>&- 7>&- &
 	reader=$!
 	is_heard() { another && grep -aq 'lines before this one are lost' "$WORK/heard"; }

@@ -94,6 +94,7 @@ init_store() { # NUMBER WORDS...
 		# What tote-site-boot.service does, as there is no systemd.
 		printf '#!/bin/sh\n[ ! -s /var/lib/tote-site/state.json ] || exec tote-site tend --boot\n' >"$out/s${s}b$b/etc/rig-boot"
 		chmod 755 "$out/s${s}b$b/etc/rig-boot"
+		printf 'gate-seconds 3\ngate-timeout 60\n' >>"$out/s${s}b$b/etc/tote/site.conf"
 		mv "$out/s${s}b$b" "$RIG_DIR/files/"
 	done
 	cat "$out/headquarters/stores.tsv" >>"$RIG_DIR/hq/stores.tsv"
@@ -188,4 +189,53 @@ whole() {
 	wait_for 120 settled_all && wait_for 60 beats_now && return
 	on "$(rig boxes 1 | tail -n 1)" crm_mon -1 >&2
 	return 1
+}
+
+# ---- releases ----
+
+hq_tools() {
+	local part
+	# shellcheck disable=SC2034
+	SAY_NAME=hq
+	for part in say replace signed release secret_index depot; do
+		# shellcheck source=/dev/null
+		. "$RIG_SOURCE/cmd/script/$part.sh"
+	done
+	DEPOT=$RIG_LOG/depot
+	mkdir -p "$DEPOT"/{wanted,releases,images,status}
+	chmod 777 "$RIG_LOG/depot/status"
+}
+
+# hq_release SERIAL [HEALTH-COMMAND]: a witness, and a till on every box, in the depot and wanted. Sets RELEASE. The image differs by
+# its serial.
+hq_release() {
+	local id tote=$BUILD/tote
+	export TOTE_STORE=$RIG_DIR/hq/store
+	echo "$1" >"$RIG_DIR/hq/witness/serial"
+	tar -C "$RIG_DIR/hq/witness" -cf "$RIG_DIR/hq/pos.tar" .
+	"$tote" import -q --cmd '["/witness"]' "$RIG_DIR/hq/pos.tar" "pos:$1" >/dev/null || return
+	id=$("$tote" inspect "pos:$1" | jq -r '.[0].id')
+	id=${id#sha256:}
+	[ -e "$DEPOT/images/$id.tar" ] || "$tote" save -o "$DEPOT/images/$id.tar" "pos:$1" || return
+	unset TOTE_STORE
+	cat >"$RIG_DIR/hq/compose.yaml" <<-END
+		services:
+		  witness:
+		    image: pos:1
+		    restart: always
+		    volumes: ["/shared:/log", "/etc/hostname:/etc/box:ro"]
+		    healthcheck: {test: ["CMD-SHELL", "${2:-true}"], interval: 2s, timeout: 5s, retries: 2}
+		    x-tote: {update_timeout: 15s}
+		  till:
+		    image: pos:1
+		    command: [sleep, "100000"]
+		    init: true
+		    restart: always
+		    deploy: {mode: global}
+	END
+	rm -rf "$RIG_DIR/hq/new"
+	release_make "$RIG_DIR/hq/new" "$RIG_DIR/hq/key" "serial=$1" "name=shop-$1" project=shop expires=2099-01-01T00:00:00Z \
+		"compose=$RIG_DIR/hq/compose.yaml" "image=pos:1@sha256:$id" || return
+	[ -e "$DEPOT/releases/$RELEASE" ] || mv "$RIG_DIR/hq/new" "$DEPOT/releases/$RELEASE"
+	echo "$RELEASE" >"$DEPOT/wanted/default"
 }

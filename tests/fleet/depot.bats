@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+# Headquarters without stores at the end of a line: signing, going back, sticks, stores that come for their release, secrets.
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup() {
+	command -v parallel >/dev/null || skip "needs GNU parallel"
+	make_fleet 8
+	ssh-keygen -q -t ed25519 -N '' -C hq -f "$BATS_TEST_TMPDIR/key"
+	export TOTE=$TESTS/fake/tote TOTE_FLEET_KEY=$BATS_TEST_TMPDIR/key
+	echo "hq $(cat "$BATS_TEST_TMPDIR/key.pub")" >"$FLEET/release-signers"
+	SOURCE=$BATS_TEST_TMPDIR/pos
+	mkdir -p "$SOURCE/configs"
+	printf 'services:\n  till:\n    image: pos:1\n' >"$SOURCE/compose.yaml"
+	echo '{"till": 1}' >"$SOURCE/configs/till.json"
+	echo "wave all stores=@all" >"$FLEET/plan"
+}
+
+transport() { # STORE ssh|pull|usb
+	sed -i "/^$1\t/s/\tssh\t/\t$2\t/" "$FLEET/stores.tsv"
+}
+
+# What a box of the store leaves in the depot after it took what it wants.
+report() { # DEPOT STORE CODE TIME
+	local release
+	release=$(cat "$1/wanted/$2")
+	jq -nc --arg s "$2" --arg r "$release" --argjson c "$3" --arg t "$4" \
+		'{"tote-site": 1, store: $s, box: "b1", release: (if $c == 0 then $r else "old" end), serial: 1, name: "pos", phase: "settled", wanted: $r, highest: 1,
+		failed: (if $c == 5 then [$r] else [] end), good: ($c == 0), why: "said \"so\"", code: $c, boxes: {b1: {release: (if $c == 0 then $r else "old" end), online: true, good: true}}, time: $t}' \
+		>"$1/status/$2.json"
+}
+
+@test "sign: manifest, files and images; the serial goes up by itself; nothing by --dry-run" {
+	run fleet sign "$SOURCE" --dry-run
+	[ "$status" = 0 ]
+	[[ $output == *"image=pos:1@sha256:0000"* ]]
+	[ -z "$(ls "$FLEET/releases")" ]
+	R=$(fleet sign "$SOURCE" --expires 2099-01-01T00:00:00Z)
+	[ "$(sha256sum <"$FLEET/releases/$R/manifest" | cut -c 1-64)" = "$R" ]
+	ssh-keygen -Y verify -f "$FLEET/release-signers" -I hq -n tote-release -s "$FLEET/releases/$R/manifest.sig" <"$FLEET/releases/$R/manifest"
+	grep -qx 'serial 1' "$FLEET/releases/$R/manifest"
+	grep -q '^file configs/till.json sha256:' "$FLEET/releases/$R/manifest"
+	[ "$(fleet sign "$SOURCE" --format json | jq .serial)" = 2 ]
+	ln -s /etc/passwd "$SOURCE/link"
+	run fleet sign "$SOURCE"
+	[ "$status" = 4 ]
+}
+
+@test "sign refuses a key that nobody knows, and leaves nothing" {
+	ssh-keygen -q -t ed25519 -N '' -f "$BATS_TEST_TMPDIR/other"
+	run fleet sign "$SOURCE" --key "$BATS_TEST_TMPDIR/other"
+	[ "$status" = 4 ]
+	[ -z "$(ls -A "$FLEET/releases")" ]
+	[ ! -s "$FLEET/audit.jsonl" ]
+}
+
+@test "rollback: the old content under a new serial, in a rollout of its own" {
+	local old back
+	old=$(fleet sign "$SOURCE")
+	fleet run "$old" --quiet
+	echo '{"till": 2}' >"$SOURCE/configs/till.json"
+	R=$(fleet sign "$SOURCE")
+	fleet run "$R" --quiet
+	run fleet rollback --dry-run
+	[ "$status" = 0 ]
+	[ "$(running "$R")" = 8 ]
+	fleet rollback --all --quiet
+	[ "$(running "$R")" = 0 ]
+	back=$(cat "$FAKE_STORES/store0001/release")
+	[ "$back" != "$old" ]
+	grep -qx 'serial 3' "$FLEET/releases/$back/manifest"
+	cmp "$FLEET/releases/$old/configs/till.json" "$FLEET/releases/$back/configs/till.json"
+	[ "$(running "$back")" = 8 ]
+	[ "$(jq -r .verb <"$FLEET/audit.jsonl" | grep -c rollback)" = 1 ]
+}
+
+@test "rollback of a rollout that is under way ends it for good" {
+	fleet run "$(fleet sign "$SOURCE")" --quiet
+	echo "# changed" >>"$SOURCE/compose.yaml"
+	R=$(fleet sign "$SOURCE")
+	inject store0005 ill
+	echo "wave all stores=@all fail=0 parallel=1" >"$FLEET/plan"
+	run fleet run "$R" --quiet
+	[ "$status" = 3 ]
+	rm "$FAKE_STORES/store0005/mode"
+	fleet rollback --quiet
+	[ "$(running "$R")" = 0 ]
+	run fleet run --rollout 2-pos
+	[ "$status" = 6 ]
+}
+
+@test "a stick: out, and the answers back; without any network" {
+	local stick=$BATS_TEST_TMPDIR/stick offline=()
+	mkdir "$stick"
+	transport store0007 usb
+	transport store0008 usb
+	R=$(fleet sign "$SOURCE")
+	run fleet run "$R" --quiet
+	[ "$status" = 8 ]
+	[[ $output == *"2 by hand"* ]]
+	[ "$(id -u)" != 0 ] || offline=(unshare -n)
+	fleet_program=("${offline[@]}" "$FLEET_PROGRAM" --dir "$FLEET")
+	"${fleet_program[@]}" export-usb store0007 store0008 "$stick" --dry-run
+	[ -z "$(ls "$stick")" ]
+	"${fleet_program[@]}" export-usb store0007 store0008 "$stick"
+	[ "$(cat "$stick/wanted/store0007")" = "$R" ]
+	diff -r "$FLEET/releases/$R" "$stick/releases/$R"
+	[ -s "$stick/images/$(printf %064d 0).tar" ]
+	report "$stick" store0007 0 2026-11-23T10:00:00Z
+	report "$stick" store0008 5 2026-11-23T10:00:00Z
+	# Strangers' files: another store's, no JSON, a link, a huge one.
+	report "$stick" store0007 0 2026-11-23T10:00:00Z
+	cp "$stick/status/store0008.json" "$stick/status/store0001.json"
+	echo '{' >"$stick/status/store0002.json"
+	ln -s /etc/passwd "$stick/status/store0003.json"
+	"${fleet_program[@]}" import-status "$stick" --dry-run
+	[ "$(fleet status --format json | jq '.waves[0].by_hand')" = 2 ]
+	"${fleet_program[@]}" import-status "$stick"
+	[ "$(fleet status --format json | jq -c '.waves[0] | [.ok, .failed, .by_hand]')" = "[7,1,0]" ]
+	[ "$(fleet status store0008 --format json | jq -r '.stores[0] | .class + " " + .why')" = 'rolled-back said "so"' ]
+	# Older news is none; newer is.
+	report "$stick" store0008 0 2026-11-23T09:00:00Z
+	"${fleet_program[@]}" import-status "$stick"
+	[ "$(fleet status store0008 --format json | jq -r '.stores[0].class')" = rolled-back ]
+	report "$stick" store0008 0 2026-11-23T11:00:00Z
+	"${fleet_program[@]}" import-status "$stick"
+	[ "$(fleet status --format json | jq -r .state)" = finished ]
+	fleet audit >/dev/null
+}
+
+@test "a stick that is full: an error, and nothing on it is wanted yet" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	local stick=$BATS_TEST_TMPDIR/stick
+	mkdir "$stick"
+	mount -t tmpfs -o size=1500k none "$stick"
+	R=$(fleet sign "$SOURCE")
+	dd if=/dev/zero of="$stick/fill" bs=4k count=350 2>/dev/null
+	run fleet export-usb store0001 "$stick" --release "$R"
+	umount "$stick"
+	[ "$status" = 9 ]
+}
+
+@test "pull stores: told in their wave, awaited, counted by what they report" {
+	transport store0001 pull
+	transport store0008 pull
+	printf 'wave canary stores=store0001,store0002 report=1h\nwave rest percent=100 report=0\n' >"$FLEET/plan"
+	R=$(fleet sign "$SOURCE")
+	run fleet run "$R" --quiet
+	[ "$status" = 8 ]
+	[ "$(cat "$FLEET/publish/wanted/store0001")" = "$R" ]
+	# The next wave's is not told before its turn.
+	[ ! -e "$FLEET/publish/wanted/store0008" ]
+	[ "$(running "$R")" = 1 ]
+	report "$FLEET/publish" store0001 0 2026-11-23T10:00:00Z
+	run fleet run --quiet
+	# The other one has no time to report, and counts as unreachable.
+	[ "$status" = 8 ]
+	[ "$(fleet status --format json | jq -r '.stores[0] | .store + " " + .class')" = "store0008 silent" ]
+	report "$FLEET/publish" store0008 0 2026-11-23T10:00:00Z
+	fleet run --quiet
+	[ "$(fleet status --format json | jq -r .state)" = finished ]
+}
+
+@test "a pull store that reports a failure stops its wave" {
+	transport store0001 pull
+	printf 'wave canary stores=store0001,store0002\nwave rest percent=100\n' >"$FLEET/plan"
+	R=$(fleet sign "$SOURCE")
+	run fleet run "$R" --quiet
+	report "$FLEET/publish" store0001 5 2026-11-23T10:00:00Z
+	run fleet run --quiet
+	[ "$status" = 3 ]
+	[ "$(running "$R")" = 1 ]
+}
+
+@test "secrets: encrypted for the boxes, signed, listed, and sent with the release" {
+	command -v age >/dev/null || skip "needs age"
+	local i serial
+	for i in 1 2 3; do
+		ssh-keygen -q -t ed25519 -N '' -C "box$i" -f "$BATS_TEST_TMPDIR/box$i"
+		echo "store0001-$i $(cut -d ' ' -f 1,2 "$BATS_TEST_TMPDIR/box$i.pub")"
+	done >"$BATS_TEST_TMPDIR/keys"
+	run fleet secret put store0001 db <<<"no keys yet"
+	[ "$status" = 1 ]
+	fleet secret hosts store0001 --hosts "$BATS_TEST_TMPDIR/keys"
+	fleet secret put store0001 db <<<"pass word"
+	fleet secret put store0001 api <<<"token"
+	[ "$(fleet secret list | cut -f 1-2 | paste -sd,)" = "store0001	api,store0001	db" ]
+	[ "$(fleet secret list --format json | jq -c 'map(.serial)')" = "[2,2]" ]
+	for i in 1 2 3; do
+		[ "$(age -d -i "$BATS_TEST_TMPDIR/box$i" "$FLEET/secrets/store0001/db.age")" = "pass word" ]
+	done
+	run ! age -d -i "$BATS_TEST_TMPDIR/key" "$FLEET/secrets/store0001/db.age"
+	run ! grep -rq "pass word" "$FLEET"
+	ssh-keygen -Y verify -f "$FLEET/release-signers" -I hq -n tote-secrets -s "$FLEET/secrets/store0001/index.sig" <"$FLEET/secrets/store0001/index"
+	inject store0001 content
+	inject store0002 content
+	R=$(fleet sign "$SOURCE")
+	fleet run "$R" --quiet
+	tar -xOf "$FAKE_STORES/store0001/taken" ./secrets/store0001/db.age | age -d -i "$BATS_TEST_TMPDIR/box2" | grep -qx "pass word"
+	run ! grep -q secrets <<<"$(tar -tf "$FAKE_STORES/store0002/taken")"
+}
+
+@test "host keys from the network are taken only when somebody has compared them" {
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	printf '#!/bin/sh\necho "store0001-1 %s"\n' "$(cut -d ' ' -f 1,2 "$BATS_TEST_TMPDIR/key.pub")" >"$BATS_TEST_TMPDIR/bin/ssh-keyscan"
+	chmod +x "$BATS_TEST_TMPDIR/bin/ssh-keyscan"
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH
+	run fleet secret hosts store0001 </dev/null
+	[ "$status" = 4 ]
+	[ ! -e "$FLEET/hostkeys/store0001" ]
+	fleet secret hosts store0001 --confirm "$(sed -n 's/.*--confirm \([0-9a-f]*\)$/\1/p' <<<"$output")"
+	[ -s "$FLEET/hostkeys/store0001" ]
+}
