@@ -94,6 +94,22 @@ enum owner owner_of(const struct cg *cg, int state_dir)
 	return starts_with(mark, id) ? OWNER_US : OWNER_OTHER;
 }
 
+/* The device of a file system that is gone is another's by now: the container's ID has to be the same. */
+static bool is_marked(const struct cg *cg, int state_dir)
+{
+	char mark[MARK_SIZE], path[PATH_MAX], self[32];
+	const char *name, *marked;
+	ssize_t n;
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", state_dir);
+	n = readlink(self, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	read_mark(cg, mark);
+	name = strrchr(path, '/');
+	marked = strrchr(mark, '/');
+	return name && marked && strcmp(name, marked) == 0 && owner_of(cg, state_dir) == OWNER_US;
+}
+
 /* path has len bytes and room for PATH_MAX. What is removed meanwhile was none of ours. */
 static int look_below(int dir_fd, int state_dir, char *path, size_t len)
 {
@@ -107,7 +123,7 @@ static int look_below(int dir_fd, int state_dir, char *path, size_t len)
 		cleanup_fd(&again);
 		return r;
 	}
-	if (owner_of(&cg, state_dir) == OWNER_US)
+	if (is_marked(&cg, state_dir))
 		r = 1;
 	while (r == 0 && (d = readdir(dir))) {
 		size_t size = strlen(d->d_name) + 1;

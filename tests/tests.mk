@@ -10,7 +10,7 @@ CROSS_DEPS := gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gn
 CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util-linux uidmap python3 \
 	strace scdoc cppcheck clang libclang-rt-14-dev bsdutils umoci skopeo buildah podman libarchive-tools zstd pigz xz-utils \
 	containernetworking-plugins iptables nftables passt slirp4netns containerd protobuf-compiler python3-protobuf python3-grpcio python3-yaml curl \
-	resource-agents libxml2-utils shellcheck
+	resource-agents libxml2-utils shellcheck corosync pacemaker pacemaker-cli-utils openssh-server parallel clustershell age
 # The virtual machine of tests/vm.
 VM_DEPS := $(shell . tests/vm/arch 2>/dev/null && echo $$VM_QEMU_PACKAGE) e2fsprogs
 BENCH_DEPS := $(DEMO_DEPS) $(VM_DEPS) crun runc strace python3 skopeo umoci podman containerd e2fsprogs containernetworking-plugins iptables iperf3 \

@@ -95,20 +95,12 @@ static enum op_end done_create(struct op *op, struct worker_result *result)
 	struct task *task = task_of(op);
 
 	if (op->stage == OP_STAGE_WORK) {
-		struct server *server = task->server;
-		bool unwanted = task->unwanted;
-
 		task_free(task);
-		/* A containerd that was killed meanwhile clears up behind a shim that ended. */
-		if (unwanted && list_empty(&server->tasks))
-			server_stop(server);
 		return OP_TASK_GONE;
 	}
 	/* Nobody would ever delete it. */
-	if (!result->err.code && !op->call->connection) {
-		task->unwanted = true;
+	if (!result->err.code && !op->call->connection)
 		err_set(&result->err, ECANCELED, "who asked for it is gone");
-	}
 	if (result->err.code)
 		return fail_create(op, result);
 	task->made = true;

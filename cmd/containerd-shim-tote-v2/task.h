@@ -62,7 +62,6 @@ struct task {
 	char *root;	       /* the directory of containers that it is in */
 	struct io_owner owner; /* of the pipes of its processes */
 	bool made;	       /* false while Create is under way: to others it does not exist */
-	bool unwanted;	       /* who asked for it was gone when it was made: it is being undone */
 	bool kill_all;
 	struct process init;
 	struct list execs;

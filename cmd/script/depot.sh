@@ -36,7 +36,8 @@ depot_get() { # DEPOT PATH FILE MAX-BYTES
 # The same for what may be large: what FILE has of an interrupted try is gone on with.
 depot_get_large() { # DEPOT PATH FILE MAX-BYTES
 	if depot_is_url "$1"; then
-		depot_curl "$1" "$2" "$3" "$4" --max-time "$DEPOT_LARGE_TIMEOUT" --speed-limit "$DEPOT_STALL_BYTES" --speed-time "$DEPOT_STALL" --continue-at -
+		depot_curl "$1" "$2" "$3" "$4" --max-time "$DEPOT_LARGE_TIMEOUT" --continue-at - \
+			--speed-limit "$DEPOT_STALL_BYTES" --speed-time "$DEPOT_STALL"
 	else
 		DEPOT_TIMEOUT=$DEPOT_LARGE_TIMEOUT depot_copy "$@"
 	fi
@@ -59,8 +60,8 @@ depot_curl() { # URL PATH FILE MAX-BYTES CURL-OPTION...
 	need curl || return
 	shift 4
 	# Where a server does not say how much comes, the limit of the process holds (in KiB, rounded up).
-	words=$(ulimit -f $((max / 1024 + 1)) && trap '' XFSZ && curl -q --silent --show-error --fail --location --max-redirs 5 --proto =http,https \
-		--proto-redir =http,https --connect-timeout 10 --max-filesize "$max" --output "$file" "$@" -- "$url" 2>&1) || code=$?
+	words=$(ulimit -f $((max / 1024 + 1)) && trap '' XFSZ && curl -q --silent --show-error --fail --location --max-redirs 5 \
+		--proto =http,https --proto-redir =http,https --connect-timeout 10 --max-filesize "$max" --output "$file" "$@" -- "$url" 2>&1) || code=$?
 	case $code in
 	0) ;;
 	# The server cannot resume. Without the file that is not asked for again.
@@ -131,7 +132,8 @@ depot_pack() { # SCRATCH RELEASE-DIR HAVE-FILE|"" [SECRETS-DIR STORE]
 		depot_save "$hex" "$scratch" || return
 	done
 	if [ -n "${4:-}" ] && [ -f "$4/index" ]; then
-		mkdir -p "$scratch/depot/secrets/$5" && cp -- "$4"/index "$4"/index.sig "$scratch/depot/secrets/$5" || fail full "$scratch: cannot be written" || return
+		mkdir -p "$scratch/depot/secrets/$5" && cp -- "$4"/index "$4"/index.sig "$scratch/depot/secrets/$5" ||
+			fail full "$scratch: cannot be written" || return
 		for name in "$4"/*.age; do
 			[ ! -f "$name" ] || cp -- "$name" "$scratch/depot/secrets/$5" || fail full "$scratch: cannot be written" || return
 		done

@@ -57,8 +57,8 @@ rollout_current() {
 	[ -n "$REPLY" ] || fail error "there is no rollout that is under way; name one by --rollout"
 }
 
-# One driver at a time. parallel and its jobs inherit the locks (fds 8 and 9): while one of a killed driver's stores is still
-# being changed, nobody else begins.
+# One driver at a time. What runs parallel for it has the locks as well (fds 8 and 9): while stores of a driver that was killed
+# are still being changed, nobody else begins. If all three were killed, the stores' own locks are left: they say "busy".
 fleet_lock() {
 	local pid
 	mkdir -p "$FLEET/rollouts" && exec 8>>"$FLEET/rollouts/.lock" || fail error "$FLEET/rollouts: cannot be written" || return

@@ -46,12 +46,11 @@ wave_parallel() { # WAVE MODE INPUT JOBLOG [QUIET]
 	export FLEET_BUSY_TRIES=${TOTE_FLEET_BUSY_TRIES:-5} FLEET_BUSY_PAUSE=${TOTE_FLEET_BUSY_PAUSE:-10}
 	export FLEET_SSH=${TOTE_FLEET_SSH:-ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ServerAliveCountMax=4}
 	[ "$FORMAT" = text ] || out=2 FLEET_QUIET=1
-	# Away from the terminal's ^C: it would kill stores' calls. If this shell dies, parallel gets a HUP: it starts nothing new,
-	# and waits for what runs. Settings of the person who calls it have no say.
+	# Away from the terminal's ^C: it would kill stores' calls. Settings of the person who calls have no say.
 	# The job is read by the shell that parallel starts anyway: one program less to start.
 	# shellcheck disable=SC2016 # the variables are for the job's shell
 	env -u PARALLEL PARALLEL_HOME="$ROLLOUT/.parallel" PARALLEL_SHELL=/bin/sh setsid setpriv --pdeathsig HUP \
-		parallel --will-cite -u -j "${WAVE[$1 parallel]}" --colsep '\t' --joblog "$4" --resume-failed --halt "soon,fail=$((LIMIT_FAIL + 1))" \
+		"$PARTS/parallel-guard" --will-cite -u -j "${WAVE[$1 parallel]}" --colsep '\t' --joblog "$4" --resume-failed --halt "soon,fail=$((LIMIT_FAIL + 1))" \
 		-a "$3" "set -- $2"' {1} {2} {3}; . "$FLEET_PARTS"/store-job' </dev/null 1>&"$out" 2>"$ROLLOUT/parallel.log" &
 	pid=$!
 	while kill -0 "$pid" 2>/dev/null; do

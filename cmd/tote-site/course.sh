@@ -11,14 +11,14 @@ declare -grA COURSE_NEXT=(
 	[switching good]=settled [reverting good]=settled
 	# Of these only "bad" is the release's own fault, and remembered.
 	[switching bad]=reverting [switching missing]=reverting [switching full]=reverting [switching absent]=reverting
-	[switching refused]=reverting [switching busy]=reverting
+	[switching refused]=reverting [switching busy]=reverting [switching broken]=reverting
 	# A box is missing, and all the others are back: it will find that out when it comes. Or all are back, and not well with that either.
 	[reverting missing]=settled [reverting bad]=settled
 )
 # What the exit code of a box's turn or of the gate means for the course, and with which class the whole ends when that was what made it
 # go back.
-declare -grA COURSE_EVENT=([0]=good [3]=bad [4]=refused [7]=busy [8]=absent [9]=full [255]=missing)
-declare -grA COURSE_CLASS=([bad]=rolled-back [missing]=between [full]=full [absent]=absent [refused]=refused [busy]=busy [back]=good)
+declare -grA COURSE_EVENT=([0]=good [1]=broken [3]=bad [4]=refused [7]=busy [8]=absent [9]=full [255]=missing)
+declare -grA COURSE_CLASS=([bad]=rolled-back [missing]=between [full]=full [absent]=absent [refused]=refused [busy]=busy [broken]=error [back]=good)
 
 COURSE_TARGET='' COURSE_BASE=''
 # Why it goes back, and the words for it.
@@ -40,7 +40,7 @@ course_run() { # EVENT
 		settled) course_settle "$event"; return ;;
 		*) course_stuck "$event"; return ;;
 		esac
-		event=${COURSE_EVENT[$code]:-bad}
+		event=${COURSE_EVENT[$code]:-broken}
 		# One that failed before the state was written has changed nothing.
 		[ "$S_PHASE" = "$next" ] || return "$code"
 	done

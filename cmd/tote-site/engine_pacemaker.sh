@@ -128,7 +128,7 @@ engine_until_empty() { # BOX
 			fi
 		fi
 		box_uptime
-		[ "$REPLY" -lt "$end" ] || fail gate "$1: its services do not stop" || return
+		[ "$REPLY" -lt "$end" ] || fail error "$1: its services do not stop" || return
 		sleep 0.2
 	done
 }

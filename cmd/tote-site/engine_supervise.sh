@@ -79,7 +79,11 @@ engine_switch() { # RELEASE
 		fail error "release ${1:0:12}: tote config is not understood" || return
 	replace_file "$SITE_DIR/desired.json" 600 <<<"$desired" || return
 	words=$(exec 9>&- && box_compose $((CONF_GATE_TIMEOUT + 60)) "${TOTE:-tote}" up "${SERVICES_WORDS[@]}" --wait --wait-timeout "$CONF_GATE_TIMEOUT" 2>&1 >/dev/null) || code=$?
-	[ "$code" = 0 ] || fail_by "release $RELEASE_NAME on $CONF_BOX" "${words:-no answer in time}"
+	[ "$code" != 0 ] || return 0
+	words=${words##*$'\n'}
+	! is_space_error "$words" || fail full "release $RELEASE_NAME on $CONF_BOX: $words" || return
+	# It did not come up: that is what the gate is about.
+	fail gate "release $RELEASE_NAME on $CONF_BOX: ${words:-no answer in time}"
 }
 
 # ---- health ----

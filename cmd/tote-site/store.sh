@@ -6,7 +6,8 @@
 # A directory below releases/ is whole and was verified when it got its name. An image of a release has a name of its own,
 # tote-site/RELEASE:HEX, so that loading moves no name that something runs by, and `tote gc` leaves it alone.
 
-readonly STORE_EMPTY='{"release":null,"serial":0,"previous":null,"highest":0,"taken":null,"failed":[],"phase":"settled","target":null,"since":null}'
+readonly STORE_EMPTY='{"release":null,"serial":0,"previous":null,"highest":0,"taken":null,"failed":[],
+	"phase":"settled","target":null,"since":null}'
 readonly STORE_PHASES='settled|switching|reverting'
 
 STATE='' S_RELEASE='' S_SERIAL=0 S_PREVIOUS='' S_HIGHEST=0 S_TAKEN='' S_PHASE=settled S_TARGET='' S_SINCE=''
@@ -227,8 +228,8 @@ store_answer() { # CODE [JSON]
 		have=$(printf '%s\n' "${HAVE[@]}" | jq -nRc '[inputs | select(. != "")]')
 	fi
 	# The list may be longer than a word of a command can be: by descriptor.
-	REPLY=$(jq -c --argjson code "$1" --arg store "$CONF_STORE" --arg box "$CONF_BOX" --arg name "$name" --arg why "$([ "$1" = 0 ] || echo "$WHY")" \
-		--arg time "$(date -u +%FT%TZ)" --argjson missing "$missing" --slurpfile have <(printf '%s' "$have") --argjson extra "$extra" '
+	REPLY=$(jq -c --argjson code "$1" --arg store "$CONF_STORE" --arg box "$CONF_BOX" --arg name "$name" \
+		--arg why "$([ "$1" = 0 ] || echo "$WHY")" --arg time "$(date -u +%FT%TZ)" --argjson missing "$missing" --slurpfile have <(printf '%s' "$have") --argjson extra "$extra" '
 		{"tote-site": 1, store: $store, box: $box, release, serial, name: (if $name == "" then null else $name end), phase, wanted: .taken,
 			highest, failed, good: ($code == 0), why: $why, code: $code, boxes: {}, time: $time}
 		+ (if $code == 8 then {missing: $missing, have: $have[0]} else {} end) + $extra' <<<"$STATE") ||

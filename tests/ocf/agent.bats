@@ -249,7 +249,7 @@ term" ]
 	echo "$took ms"
 	# drain_cmd had half of 6 s, the signal what was left.
 	[ "$took" -ge 5500 ]
-	[ "$took" -lt 16000 ]
+	[ "$took" -lt 60000 ]
 	[ "$(cat "$DATA/notes")" = term ]
 	[ "$(quiet_state)" = 3 ]
 }
@@ -287,12 +287,12 @@ term" ]
 
 @test "another command holds the lock: monitor answers, stop tries on, and says so when it is in vain" {
 	does 0 start "${IMAGE[@]}"
-	flock "$ROOT/$ID" sleep 12 3>&- &
-	HOLDER=$!
-	eventually eval "! flock -n $ROOT/$ID true"
-	does 0 monitor "${IMAGE[@]}" CRM_meta_timeout=5000
-	does 1 stop "${IMAGE[@]}" CRM_meta_timeout=4000 force_kill=1
+	exec 9<"$ROOT/$ID"
+	flock 9
+	does 0 monitor "${IMAGE[@]}" CRM_meta_timeout=5000 9<&-
+	does 1 stop "${IMAGE[@]}" CRM_meta_timeout=4000 force_kill=1 9<&-
 	says "cannot be stopped"
+	exec 9<&-
 	does 0 stop "${IMAGE[@]}" CRM_meta_timeout=40000
 	[ "$(quiet_state)" = 3 ]
 }
@@ -430,11 +430,11 @@ term" ]
 @test "a hook that hangs: start gives up in time, and stop removes what there is" {
 	BUNDLE=$WORK/bundle
 	"$TOTE" bundle box:1 "$BUNDLE"
-	config 'del(.linux.resources) | .hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "15"]}]'
+	config 'del(.linux.resources) | .hooks.createRuntime = [{path: "/bin/sleep", args: ["sleep", "100"]}]'
 	begin=$SECONDS
 	does 1 start "bundle=$BUNDLE" CRM_meta_timeout=8000
 	says "cannot be started"
-	[ $((SECONDS - begin)) -lt 14 ]
+	[ $((SECONDS - begin)) -lt 60 ]
 	does 0 stop "bundle=$BUNDLE"
 	[ "$(quiet_state)" = 3 ]
 }

@@ -146,7 +146,7 @@ sweep() { # STEP LEAST FUNCTION DIR...: the function is done first for each poin
 
 @test "killed at every point of a create with a shim of its own" {
 	keeper=
-	sweep 131 300 true $CTR_DIRS
+	sweep 193 300 true $CTR_DIRS
 }
 
 # The server of a container that goes on; it is of use whatever happened to the other one.
@@ -166,5 +166,5 @@ with_keeper() {
 		[[ $CTR_VERSION == 1.[0-6].* ]] || newer+=" $dir"
 	done
 	[ -n "$newer" ] || skip "only containerd $CTR_VERSION"
-	sweep 151 200 with_keeper $newer
+	sweep 223 200 with_keeper $newer
 }

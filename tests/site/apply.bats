@@ -82,3 +82,18 @@ teardown() { close_box; }
 }
 
 phase_is() { [ "$(jq -r .phase "$SITE/state.json")" = "$1" ]; }
+
+@test "no room for its own files: 9, and the old version runs on" {
+	mkdir "$SITE"
+	in_box mount -t tmpfs -o mode=700,size=8m none "$SITE"
+	next_release "$POS1"
+	site_ends good apply "$DEPOT"
+	next_release "$POS2"
+	site_ends good fetch
+	in_box sh -c "cat /dev/zero >'$SITE/fill'" 2>/dev/null || true
+	site_ends full apply
+	[ "$(version_runs)" = 1 ]
+	in_box rm "$SITE/fill"
+	site_ends good apply
+	[ "$(version_runs)" = 2 ]
+}

@@ -16,29 +16,34 @@ teardown() {
 has_image() { "$TOTE" images -q | grep -qx "sha256:$1"; }
 
 @test "the program itself: help, version, wrong words, a bad site.conf" {
-	local verb words
+	local verb words line
 	run -0 site --help
 	for verb in fetch take apply gate rollback status tend init-store configure peer; do
 		grep -q "^  $verb " <<<"$output"
 	done
 	[[ $output == *"fetch [DIR|URL] "*"take in the release"* ]]
 	run -0 site fetch --help
+	run -0 site --version
+	[[ $output == *" version "* ]]
 	run -2 site
 	site_fails usage "no verb" bogus
 	site_fails usage "text or json" fetch --format=xml
-	site_fails error "site.conf: \"box\" is missing" fetch </dev/null || true
-	while IFS=: read -r verb words; do
-		printf 'store s\nengine supervise\nbox b\n%s\n' "$words" >"$BOX/site.conf"
-		site_fails error "$verb" fetch
+	printf '# A comment\n\n  store s\nengine supervise\n' >"$BOX/site.conf"
+	site_fails error 'site.conf:3: is not "key value"' fetch
+	printf 'store s\nengine supervise\n' >"$BOX/site.conf"
+	site_fails error 'site.conf: "box" is missing' fetch
+	while IFS='|' read -r words line; do
+		printf 'store s\nengine supervise\nbox b\n%s\n' "$line" >"$BOX/site.conf"
+		site_fails error "$words" fetch
 	done <<-'END'
-		site.conf:4: there is no key "colour":colour red
-		site.conf:4: "box" is there twice:box c
-		site.conf:4: "keep" cannot be '0':keep 0
-		site.conf:4: is not "key value":keep
-		site.conf:4: "depot" cannot be 'ftp://x':depot ftp://x
-		site.conf:4: "peer" cannot be 'b':peer b
-		its own peer:peer b 10.0.0.1
-		site.conf:4: "ssh" cannot be:ssh
+		site.conf:4: there is no key "colour"|colour red
+		site.conf:4: "box" is there twice|box c
+		site.conf:4: "keep" cannot be '0'|keep 0
+		site.conf:4: is not "key value"|keep
+		site.conf:4: "depot" cannot be 'ftp://x'|depot ftp://x
+		site.conf:4: "peer" cannot be 'b'|peer b
+		its own peer|peer b 10.0.0.1
+		site.conf:4: "engine" is there twice|engine k8s
 	END
 }
 

@@ -194,3 +194,35 @@ begin() {
 	said "no release before"
 	ends box3 between apply
 }
+
+# What the gate makes of one box's line "x VALUE", at uptime 1000 with gate-seconds 30.
+judged() { # VALUE [FROM [SEEN-JSON]]
+	. "$SITE_SOURCE/gate.sh"
+	jq -nc --arg release R --argjson from "${2:-0}" --argjson seconds 30 --argjson now 1000 --argjson settled true --argjson seen "${3:-{\}}" "$GATE_JUDGE" <<-END |
+		{"box": "b", "online": true, "release": "R", "phase": "settled", "health": [{"key": "x", "value": "$1", "why": "words"}]}
+	END
+		jq -r '"\(.verdict) \(.left)"'
+}
+
+@test "how long something has been good counts from before, but not from before a switch, nor from before it was seen to be bad" {
+	[ "$(judged ok)" = "good 0" ]
+	[ "$(judged 30)" = "good 0" ]
+	[ "$(judged 29)" = "wait 1" ]
+	[ "$(judged 500 980)" = "wait 10" ]
+	[ "$(judged 500 960)" = "good 0" ]
+	[ "$(judged 500 0 '{"b/x": 990}')" = "wait 20" ]
+	[ "$(judged 500 0 '{"b/y": 990}')" = "good 0" ]
+	[ "$(judged wait)" = "wait 0" ]
+	[ "$(judged bad)" = "bad 0" ]
+}
+
+@test "the course has a next phase for each event that can come, or stays where it says so" {
+	local event
+	. "$SITE_SOURCE/course.sh"
+	for event in "${COURSE_EVENT[@]}"; do
+		[ -n "${COURSE_NEXT["switching $event"]:-}" ] || { echo "switching $event"; return 1; }
+		[ "$event" = good ] || [ "${COURSE_NEXT["switching $event"]}" = reverting ]
+		[ "$event" = good ] || [ -n "${CODE[${COURSE_CLASS[$event]}]:-}" ] || { echo "$event has no class"; return 1; }
+	done
+	[ "${COURSE_NEXT["switching good"]}${COURSE_NEXT["reverting good"]}" = settledsettled ]
+}

@@ -118,7 +118,7 @@ all_run() { # SERIAL RELEASE
 changes() { grep -c '^up .*--wait ' "$FAKE_STORE/$1/calls"; }
 
 patiently() {
-	local end=$((SECONDS + 60))
+	local end=$((SECONDS + 300))
 	while [ $SECONDS -lt $end ]; do
 		"$@" >/dev/null 2>&1 && return 0
 		sleep 0.05
