@@ -72,7 +72,7 @@ run_wave() { # WAVE
 	[ $code = 0 ] || { run_audit_wave "$1" stopped $code && return $code; }
 	if [ ! -e "$done_file" ]; then
 		soak "$1" || { code=$? && run_audit_wave "$1" stopped $code && return $code; }
-		sync -f "$ROLLOUT" && date -u +%FT%TZ | replace_file "$done_file" || return
+		date -u +%FT%TZ | replace_file "$done_file" || return
 	fi
 	run_audit_wave "$1" through 0
 	counts_in_words && say "wave $1: $REPLY"

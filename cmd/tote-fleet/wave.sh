@@ -39,9 +39,9 @@ wave_mend_joblog() { # INPUT JOBLOG
 
 # Runs MODE at all stores of INPUT. What became of them is in status/.
 wave_parallel() { # WAVE MODE INPUT JOBLOG [QUIET]
-	local pid hup=0 out=1
+	local pid out=1
 	rm -f "$ROLLOUT/stop" "$ROLLOUT/unreachable"
-	export FLEET_DIR=$FLEET FLEET_ROLLOUT=$ROLLOUT FLEET_RELEASE=$RELEASE FLEET_PARTS=$PARTS FLEET_RETRY="${OPT[retry]:+--retry}"
+	export FLEET_DRIVER=$$ FLEET_DIR=$FLEET FLEET_ROLLOUT=$ROLLOUT FLEET_RELEASE=$RELEASE FLEET_PARTS=$PARTS FLEET_RETRY="${OPT[retry]:+--retry}"
 	export FLEET_TIMEOUT=${WAVE[$1 timeout]} FLEET_SEND_TIMEOUT=${WAVE[$1 send-timeout]} FLEET_QUIET=${5:-${OPT[quiet]:-0}}
 	export FLEET_BUSY_TRIES=${TOTE_FLEET_BUSY_TRIES:-5} FLEET_BUSY_PAUSE=${TOTE_FLEET_BUSY_PAUSE:-10}
 	export FLEET_SSH=${TOTE_FLEET_SSH:-ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ServerAliveCountMax=4}
@@ -54,9 +54,7 @@ wave_parallel() { # WAVE MODE INPUT JOBLOG [QUIET]
 		-a "$3" "set -- $2"' {1} {2} {3}; . "$FLEET_PARTS"/store-job' </dev/null 1>&"$out" 2>"$ROLLOUT/parallel.log" &
 	pid=$!
 	while kill -0 "$pid" 2>/dev/null; do
-		if [ $hup = 0 ] && wave_should_stop; then
-			kill -HUP "$pid" 2>/dev/null && hup=1
-		fi
+		! wave_should_stop || kill -HUP "$pid" 2>/dev/null || true
 		read -rt 0.2 -u "$IDLE" || true
 	done
 	wait "$pid" || true

@@ -72,8 +72,9 @@ course_box() { # BOX switch|revert RELEASE [FAILED]
 	if [ -z "${TOUCHED[$1]:-}" ] && [ "$2" = switch ] && [ "$OPT_RETRY" = 0 ] && course_has "$1" "$3"; then
 		return 0
 	fi
-	TOUCHED[$1]=1
+	[ -n "${TOUCHED[$1]:-}" ] || TOUCHED[$1]=standby
 	engine_standby "$1" || return
+	TOUCHED[$1]=changed
 	say "$1: $2 to release ${3:0:12}"
 	box_do_patiently "$1" "$2" "$3" || return
 	box_uptime
@@ -107,10 +108,12 @@ course_revert() { # EVENT
 		course_stuck "$1" || return
 	fi
 	say "back to release ${COURSE_BASE:0:12}: $COURSE_WHY"
-	turn_note reverting "$COURSE_BASE" || S_PHASE=reverting
+	# In this order: a crash between them leads back as well.
 	[ -z "$failed" ] || store_update '.failed = (.failed - [$r] + [$r] | .[-32:])' --arg r "$failed" || true
+	turn_note reverting "$COURSE_BASE" || S_PHASE=reverting
 	engine_begin "$COURSE_BASE" || true
 	boxes_ask || true
+	course_let_in
 	for box in "${BOXES[@]}"; do
 		course_needs_revert "$box" || continue
 		code=0
@@ -119,13 +122,23 @@ course_revert() { # EVENT
 		else
 			WHY="$box cannot be reached" code=255
 		fi
-		# The others go back all the same.
-		[ "$code" = 0 ] || worst=$code
+		# The others go back all the same, and whether all is well is asked in the end.
+		[ "$code" = 0 ] || [ "$code" = "${CODE[gate]}" ] || worst=$code
 	done
 	engine_finish "$COURSE_BASE" || worst=$?
 	[ "$worst" = 0 ] || return "$worst"
 	LOOK_AT=()
 	gate_wait "$COURSE_BASE" 0
+}
+
+# One that was only put out of the way has what was before: services have a place to go back to at once.
+course_let_in() {
+	local box
+	for box in "${!TOUCHED[@]}"; do
+		[ "${TOUCHED[$box]}" = standby ] || continue
+		engine_unstandby "$box" || true
+		unset "TOUCHED[$box]"
+	done
 }
 
 # One that says that it is settled with the base was never touched, or is back already.

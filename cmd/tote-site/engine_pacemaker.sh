@@ -108,13 +108,16 @@ engine_unlock_here() { :; }
 
 # Until its next boot: a box that dies on the way comes back as one of the cluster.
 engine_standby() { # BOX
+	local failures=''
+	! engine_look || failures=$(grep -P '^failure\t' <<<"$CRM") || true
 	engine_call crm_attribute --type status --node "$1" --name standby --update on || fail error "$1: standby: ${REPLY##*$'\n'}" || return
-	engine_until_empty "$1"
+	engine_until_empty "$1" "$failures"
 }
 
 # Services have their time to stop; the cluster fences a box that does not get it done.
-engine_until_empty() { # BOX
-	local end
+# What moves to boxes that were changed before is started by the new release there: when that fails nobody waits for more of it.
+engine_until_empty() { # BOX FAILURES-BEFORE
+	local end failure
 	box_uptime
 	end=$((REPLY + CONF_GATE_TIMEOUT))
 	while :; do
@@ -126,6 +129,8 @@ engine_until_empty() { # BOX
 				engine_node "$1" 7
 				[ "$REPLY" != 0 ] || return 0
 			fi
+			failure=$(grep -P '^failure\t.*_start_0\t' <<<"$CRM" | grep -vxF -- "${2:--}" | head -n 1) || true
+			[ -z "$failure" ] || [ "$S_PHASE" != switching ] || fail gate "$(awk -F '\t' '{ print $3 ": " $2 ": " $5 }' <<<"$failure")" || return
 		fi
 		box_uptime
 		[ "$REPLY" -lt "$end" ] || fail error "$1: its services do not stop" || return

@@ -113,7 +113,8 @@ init_resources() {
 }
 
 init_address() {
-	printf '<primitive id="tote-address" class="ocf" provider="heartbeat" type="IPaddr2">\n<instance_attributes id="tote-address-parameters">\n'
+	printf '<primitive id="tote-address" class="ocf" provider="heartbeat" type="IPaddr2">\n'
+	printf '<instance_attributes id="tote-address-parameters">\n'
 	init_nvpairs tote-address "ip=${INIT_VIP%/*}" "cidr_netmask=${INIT_VIP#*/}"
 	printf '</instance_attributes>\n<operations>\n'
 	printf '<op id="tote-address-start" name="start" interval="0s" timeout="20s"/>\n'
@@ -137,7 +138,8 @@ init_fence_device() {
 	for option in "${options[@]}"; do
 		words+=("$option")
 	done
-	printf '<primitive id="%s" class="stonith" type="%s">\n<instance_attributes id="%s-parameters">\n' "$id" "$FENCE_AGENT" "$id"
+	printf '<primitive id="%s" class="stonith" type="%s">\n' "$id" "$FENCE_AGENT"
+	printf '<instance_attributes id="%s-parameters">\n' "$id"
 	init_nvpairs "$id" "${words[@]}"
 	printf '</instance_attributes>\n<operations>\n<op id="%s-monitor" name="monitor" interval="60s" timeout="20s"/>\n' "$id"
 	printf '</operations>\n</primitive>\n'
@@ -150,7 +152,8 @@ init_constraints() {
 	for word in "${INIT_FENCE[@]}"; do
 		init_split_fence "$word"
 		[ -z "$FENCE_BOX" ] ||
-			printf '<rsc_location id="tote-fence-%s-elsewhere" rsc="tote-fence-%s" node="%s" score="-INFINITY"/>\n' "$FENCE_BOX" "$FENCE_BOX" "$FENCE_BOX"
+			printf '<rsc_location id="tote-fence-%s-elsewhere" rsc="tote-fence-%s" node="%s" score="-INFINITY"/>\n' \
+				"$FENCE_BOX" "$FENCE_BOX" "$FENCE_BOX"
 	done
 	printf '</constraints>\n'
 }

@@ -229,7 +229,8 @@ store_answer() { # CODE [JSON]
 	fi
 	# The list may be longer than a word of a command can be: by descriptor.
 	REPLY=$(jq -c --argjson code "$1" --arg store "$CONF_STORE" --arg box "$CONF_BOX" --arg name "$name" \
-		--arg why "$([ "$1" = 0 ] || echo "$WHY")" --arg time "$(date -u +%FT%TZ)" --argjson missing "$missing" --slurpfile have <(printf '%s' "$have") --argjson extra "$extra" '
+		--arg why "$([ "$1" = 0 ] || echo "$WHY")" --arg time "$(date -u +%FT%TZ)" --argjson missing "$missing" \
+		--slurpfile have <(printf '%s' "$have") --argjson extra "$extra" '
 		{"tote-site": 1, store: $store, box: $box, release, serial, name: (if $name == "" then null else $name end), phase, wanted: .taken,
 			highest, failed, good: ($code == 0), why: $why, code: $code, boxes: {}, time: $time}
 		+ (if $code == 8 then {missing: $missing, have: $have[0]} else {} end) + $extra' <<<"$STATE") ||

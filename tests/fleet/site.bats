@@ -7,6 +7,8 @@ load helpers
 setup() {
 	command -v parallel >/dev/null || skip "needs GNU parallel"
 	local store box other
+	# Each box of the real thing forks some hundred times.
+	export LIMIT=600
 	export TESTS FAKE_CHAIN=$BATS_TEST_TMPDIR/chain FAKE_SITE=$TESTS/../../cmd/tote-site/tote-site TOTE=$TESTS/../site/fake/tote
 	export TOTE_FLEET_SSH=$TESTS/fake/ssh_site TOTE_SITE_SIGNERS=$BATS_TEST_TMPDIR/signers TOTE_FLEET_KEY=$BATS_TEST_TMPDIR/key
 	FLEET=$BATS_TEST_TMPDIR/hq

@@ -277,7 +277,7 @@ class Client:
 class EventServer:
     def __init__(self, path):
         self.path, self.events, self.connections = path, [], 0
-        self.mute, self.refuse, self.drop_next = False, None, 0
+        self.mute, self.refuse, self.drop_next, self.answered = False, None, 0, 0
         self._taken, self._news, self._socks, self._listener = 0, threading.Condition(), set(), None
         self.up()
         atexit.register(self.close)
@@ -355,6 +355,7 @@ class EventServer:
             sock.sendall(Frame(frame.stream, RESPONSE, data=response.SerializeToString()).pack())
         except OSError:
             return False
+        self.answered += 1
         return True
 
     @staticmethod
