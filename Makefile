@@ -6,7 +6,7 @@
 #   make check           fresh Debian 12: install what the tests lack, run them all
 #   make check-fast      unit tests and golden plans: no root, under a minute
 #   make check-vm        the tests that need a pure v2 host, in a virtual machine
-#   make sweep fuzz bench layout format lint install clean
+#   make sweep soak fleet-check fuzz bench layout format lint install clean
 #
 #   BUILD=DIR  SAN=address,undefined  WERROR=1  CROSS=aarch64-linux-gnu-  DESTDIR=  PREFIX=/usr/local
 

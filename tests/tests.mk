@@ -172,7 +172,7 @@ check: setup-check
 # Only what runs in the virtual machine. One test file, or a shell in there: see tests/vm/run.
 check-vm: setup-check
 	@$(MAKE) --no-print-directory -j2 all unit fault-tool
-	@tests/run $(VM_SUITES) tests/vm/check-net-more.sh
+	@tests/run $(VM_SUITES) tests/vm/check-net-more.sh tests/vm/check-cri.sh
 
 unit: $(UNIT) $(BUILD)/tests/image/hostile
 fault-tool: $(BUILD)/tests/fault/fault
@@ -181,9 +181,16 @@ fuzz-tools: $(FUZZ)
 # Every system call of every command, not a sample.
 sweep: all fault-tool
 	STEP=1 tests/fault/sweep.sh
-	STEP=1 TIMEOUT=7200 tests/run tests/netns/crash.bats tests/netns/loop.bats tests/netns/run_crash.bats tests/shim/bootstrap.bats tests/shim/crash.bats
+	STEP=1 TIMEOUT=14400 tests/run tests/netns/crash.bats tests/netns/loop.bats tests/netns/run_crash.bats tests/shim/bootstrap.bats tests/shim/crash.bats \
+		tests/shim/daemon.bats
 
 # What `make check` does a few hundred times, for an hour.
+# Stores and fleets at their real size, and a real Pacemaker on three boxes; an hour.
+fleet-check: setup-check
+	@$(MAKE) --no-print-directory -j2 all
+	tests/fleet/campaign.sh
+	ALL=1 UNSTEADY=0 TIMEOUT=7200 tests/run $(wildcard tests/fleet/*.bats tests/site/*.bats tests/site/rig/*.bats)
+
 soak: all unit fault-tool
 	EXECS=1000 HOSTILE_COUNT=5000 ALL=1 ROUNDS=200 LIFECYCLES=10000 RACES=300 UNSTEADY=0 TIMEOUT=7200 tests/run \
 		tests/security/exec_attack.bats tests/image/hostile.bats tests/supervise/kill.bats $(BATS_ALONE)
@@ -230,4 +237,4 @@ lint: $(SHIM_GEN).c
 	@cppcheck -j 2 --quiet --std=c11 --error-exitcode=1 --enable=warning,portability --inline-suppr --suppressions-list=tests/cppcheck.txt \
 		-I. -D_GNU_SOURCE -D__x86_64__ -DTOTE_VERSION='""' -DTOTE_COMMIT='""' $(filter-out cmd/tote-init/start.c,$(LINTED))
 
-.PHONY: demo check check-fast check-vm check-cross unit fault-tool fuzz-tools sweep soak fuzz bench layout lint setup-build setup-check
+.PHONY: demo check fleet-check check-fast check-vm check-cross unit fault-tool fuzz-tools sweep soak fuzz bench layout lint setup-build setup-check

@@ -106,6 +106,7 @@ configure_times() {
 		[[ $REPLY =~ ^[0-9]+$ ]] || { bad+=" $box cannot be asked,"; continue; }
 		[ "$REPLY" = "$CONFIGURE_TOKEN" ] || bad+=" $box $REPLY ms,"
 	done
-	[ -z "$bad" ] || fail between "token is not $CONFIGURE_TOKEN ms everywhere:${bad%,}; stop the cluster on all boxes, give all the same corosync.conf, start all" || return
+	[ -z "$bad" ] || fail between "token is not $CONFIGURE_TOKEN ms everywhere:${bad%,}; stop the cluster on all boxes, give all" \
+		"the same corosync.conf, start all" || return
 	echo "token: $CONFIGURE_TOKEN ms on all boxes"
 }

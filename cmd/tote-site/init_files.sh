@@ -101,8 +101,8 @@ init_readme() {
 	sbd) packages+=' sbd' ;;
 	fence_*) packages+=' fence-agents' ;;
 	esac
-	echo "Store $INIT_NAME: ${INIT_BOXES[*]}. tote-store-recipe(7) explains it. The trees hold secret keys: keep this directory to yourself, and"
-	echo "remove it when all boxes have theirs."
+	echo "Store $INIT_NAME: ${INIT_BOXES[*]}. tote-store-recipe(7) explains it. The trees hold secret keys: keep this directory"
+	echo "to yourself, and remove it when all boxes have theirs."
 	echo
 	echo "1. On each box, Debian 12 with tote below $INIT_PREFIX; the cluster must not start before it is configured:"
 	echo
@@ -116,7 +116,8 @@ init_readme() {
 	for box in "${INIT_BOXES[@]}"; do
 		echo "     tar -C $box --owner=0 --group=0 -c . | ssh root@${INIT_ADDRESS[$box]%%,*} tar -C / --no-overwrite-dir -x"
 	done
-	[ -n "$INIT_SIGNERS" ] || printf '\n   and the public keys that sign releases, in the format of allowed_signers, as /etc/tote/release-signers.\n'
+	[ -n "$INIT_SIGNERS" ] ||
+		printf '\n   and the public keys that sign releases, in the format of allowed_signers, as /etc/tote/release-signers.\n'
 	echo
 	echo "3. On each box, its name, then all at once:"
 	echo

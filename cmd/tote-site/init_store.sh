@@ -211,7 +211,10 @@ init_check_fence() {
 		init_split_fence "$word"
 		[[ $FENCE_AGENT =~ ^(fence_[a-z0-9_]+|sbd|none)$ ]] || fail usage "--fence: \"$FENCE_AGENT\" is no fence agent" || return
 		case $FENCE_AGENT in
-		sbd | none) [ "${#INIT_FENCE[@]}" = 1 ] && [ -z "$FENCE_BOX$FENCE_OPTIONS" ] || fail usage "--fence: $FENCE_AGENT stands alone" || return ;;
+		sbd | none)
+			[ "${#INIT_FENCE[@]}" = 1 ] && [ -z "$FENCE_BOX$FENCE_OPTIONS" ] ||
+				fail usage "--fence: $FENCE_AGENT stands alone" || return
+			;;
 		esac
 		IFS=, read -ra options <<<"$FENCE_OPTIONS"
 		for option in "${options[@]}"; do
@@ -285,7 +288,7 @@ init_install() {
 init_say_losses() {
 	case ${#INIT_BOXES[@]} in
 	1) say "one box: no cluster; when it is lost, so is the store's service until it is back" ;;
-	2) say "two boxes: one may fail, but after both were off both must be back (wait_for_all), and without a way to fence, a cut cable runs two copies" ;;
+	2) say "two boxes: one may fail, but after both were off both must be back (wait_for_all)" ;;
 	esac
 	[ "${INIT_FENCE[0]:-}" != none ] || say "no fencing: when a box is cut off, what runs on it runs twice until it has stopped there"
 }

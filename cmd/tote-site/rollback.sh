@@ -14,9 +14,11 @@ rollback_main() {
 	lock_box 0 && store_load || return
 	course_base
 	COURSE_TARGET=$S_TARGET
-	if [ "$S_PHASE" = settled ]; then
-		COURSE_BASE=$S_PREVIOUS COURSE_TARGET=$S_RELEASE
-	fi
+	case $S_PHASE in
+	settled) COURSE_BASE=$S_PREVIOUS COURSE_TARGET=$S_RELEASE ;;
+	# What it goes back from was remembered when it began to.
+	reverting) COURSE_TARGET='' ;;
+	esac
 	[ -n "$COURSE_BASE" ] && [ -z "${S_FAILED[$COURSE_BASE]:-}" ] || fail absent "there is no release to go back to" || return
 	store_verify "$COURSE_BASE" && boxes_list && boxes_ask || return
 	if [ "$DRY_RUN" = 1 ]; then
@@ -32,6 +34,6 @@ rollback_main() {
 
 # What the course reads: that this box is between, and where from.
 rollback_note() {
-	store_update '.phase = "reverting" | .target = $to | .base = $to | .since = $now | .failed = (.failed - [$from] + [$from] | .[-32:])' \
+	store_update '.phase = "reverting" | .target = $to | .base = $to | .since = $now | .failed = (if $from == "" then .failed else .failed - [$from] + [$from] | .[-32:] end)' \
 		--arg to "$COURSE_BASE" --arg from "$COURSE_TARGET" --arg now "$(date -u +%FT%TZ)"
 }

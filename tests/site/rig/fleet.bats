@@ -41,7 +41,9 @@ sign() { # SERIAL [HEALTH-COMMAND]
 	mkdir -p "$FLEET/shop"
 	cat >"$FLEET/shop/compose.yaml" <<-END
 		services:
-		  db: {image: pos:1, init: true, restart: always, network_mode: none, healthcheck: {test: ["CMD-SHELL", "${2:-true}"], interval: 2s, retries: 2}, x-tote: {update_timeout: 15s}}
+		  db:
+		    {image: pos:1, init: true, restart: always, network_mode: none, x-tote: {update_timeout: 15s},
+		    healthcheck: {test: ["CMD-SHELL", "${2:-true}"], interval: 2s, retries: 2}}
 		  till: {image: pos:1, init: true, restart: always, network_mode: none, deploy: {mode: global}}
 	END
 	R=$(fleet sign "$FLEET/shop" --serial "$1" --project shop)

@@ -87,8 +87,8 @@ close_store() {
 init_store() { # NUMBER WORDS...
 	local s=$1 b out=$RIG_DIR/init.$1
 	shift
-	"$RIG_SOURCE/cmd/tote-site/tote-site" init-store -o "$out" --name "store000$s" --address "10.50.$s.100/24" --signers "$RIG_DIR/hq/signers" \
-		--fleet-key "$RIG_DIR/hq/key.pub" "$@" "s${s}b1=10.50.$s.1" "s${s}b2=10.50.$s.2" "s${s}b3=10.50.$s.3" >/dev/null 2>"$RIG_DIR/init.log" ||
+	"$RIG_SOURCE/cmd/tote-site/tote-site" init-store -o "$out" --name "store000$s" --address "10.50.$s.100/24" \
+		--signers "$RIG_DIR/hq/signers" --fleet-key "$RIG_DIR/hq/key.pub" "$@" "s${s}b1=10.50.$s.1" "s${s}b2=10.50.$s.2" "s${s}b3=10.50.$s.3" >/dev/null 2>"$RIG_DIR/init.log" ||
 		{ cat "$RIG_DIR/init.log"; return 1; }
 	for b in 1 2 3; do
 		# What tote-site-boot.service does, as there is no systemd.

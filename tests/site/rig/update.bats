@@ -120,7 +120,8 @@ nobody_waits_outside() {
 	hq_release 4
 	release=$RELEASE
 	box=s1b2
-	on s1b1 sh -c 'setsid tote-site apply /shared/depot --format json >/shared/answer 2>/shared/answer.err </dev/null; echo $? >/shared/answer.code' 3>&- &
+	on s1b1 sh -c 'setsid tote-site apply /shared/depot --format json >/shared/answer 2>/shared/answer.err </dev/null
+		echo $? >/shared/answer.code' 3>&- &
 	wait_for 120 switching "$box"
 	rig kill "$box"
 	wait_for 400 [ -s "$RIG_LOG/answer.code" ]
