@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CHOICE "10.88.0.0/24" /* the first of 256 */
+/* Podman's own network has all of the first /16. */
+#define CHOICE "10.88.0.0/24"
+#define CHOICES (8 * 256)
 
 static void append(struct subnet_uses *uses, struct arena *a, const struct ip_net *net,
 		   const char *what, int ifindex)
@@ -158,14 +160,18 @@ const struct subnet_use *subnet_taken(const struct subnet_uses *uses, const stru
 int subnet_choose(const struct subnet_uses *uses, struct ip_net *ret, struct err *err)
 {
 	struct ip_net net;
+	uint8_t first;
 
 	ip_net_parse(CHOICE, &net);
-	for (unsigned int i = 0; i < 256; i++) {
+	first = net.ip.bytes[1];
+	for (unsigned int i = 0; i < CHOICES; i++) {
+		net.ip.bytes[1] = (uint8_t)(first + i / 256);
 		net.ip.bytes[2] = (uint8_t)i;
 		if (!subnet_taken(uses, &net, 0)) {
 			*ret = net;
 			return 0;
 		}
 	}
-	return err_set(err, ENOSPC, "all of 10.88.0.0/16 is in use: give a subnet with --subnet");
+	return err_set(err, ENOSPC,
+		       "all of 10.88.0.0 to 10.95.255.255 is in use: give a subnet with --subnet");
 }

@@ -29,7 +29,7 @@ void subnet_add_networks(const struct cni_networks *networks, struct arena *a,
  * NULL: it is free. */
 const struct subnet_use *subnet_taken(const struct subnet_uses *uses, const struct ip_net *net,
 				      int except);
-/* The first /24 below 10.88.0.0/16 that is free. 0, or -ENOSPC. */
+/* The first /24 from 10.88.0.0 to 10.95.255.255 that is free. 0, or -ENOSPC. */
 int subnet_choose(const struct subnet_uses *uses, struct ip_net *ret, struct err *err);
 
 #endif

@@ -48,7 +48,8 @@ course_run() { # EVENT
 
 # The release that boxes go back to.
 course_base() {
-	COURSE_BASE=$(jq -r "$TURN_BASE // \"\"" <<<"$STATE")
+	COURSE_BASE=$S_BASE
+	[ "$S_PHASE" != settled ] || COURSE_BASE=$S_RELEASE
 }
 
 # ---- there ----

@@ -122,7 +122,10 @@ end'
 # Sets HEALTH.
 engine_health() {
 	local status code=0 desired=$SITE_DIR/desired.json stored=${TOTE_SUPERVISE_DIR:+$TOTE_SUPERVISE_DIR/state} release='' project=''
-	read -r release project < <(jq -r '"\(.release) \(.project)"' "$desired" 2>/dev/null) || true
+	# As engine_switch has written it: these two are the first.
+	if { read -r status <"$desired"; } 2>/dev/null && [[ $status =~ ^'{"release":"'([0-9a-f]+)'","project":"'([a-z0-9_-]+)'",' ]]; then
+		release=${BASH_REMATCH[1]} project=${BASH_REMATCH[2]}
+	fi
 	if [ "$release" != "$S_RELEASE" ]; then
 		HEALTH=("release wait it was never brought up here whole")
 		return

@@ -8,10 +8,11 @@
 # is under way: a look can fall into a restart.
 readonly GATE_LOOKS=3 GATE_MISSING=5
 
-GATE='{"verdict":"wait","why":"","left":0,"boxes":{},"seen":{}}'
+GATE='{"verdict":"wait","why":"","left":0,"boxes":{},"seen":{}}' GATE_VERDICT=wait GATE_WHY=
 
 # Of lines "box/key": seen has when each was last found not good. $from: what was before does not count, if it is not 0.
 readonly GATE_JUDGE='
+($before.seen // {}) as $seen |
 def rank: {"missing": 3, "bad": 2, "wait": 1, "good": 0}[.];
 def lines: . as $b |
 	if .online | not then {key: "online", value: "missing", why: (.why // "" | if . == "" then "cannot be reached" else . end)}
@@ -43,9 +44,9 @@ def judge: . as $l | .value |
 		why: (first($all[] | select(.box == $box and .state != "good") | .why) // "")}}] | from_entries)
 }'
 
-# Sets GATE. Things have to be good for SECONDS, of which none before FROM (uptime) counts; 0: as long as is known.
+# Sets GATE, and GATE_VERDICT and GATE_WHY of it. Things have to be good for SECONDS, of which none before FROM (uptime) counts; 0: as long as is known.
 gate_look() { # RELEASE FROM [SECONDS]
-	local now box looked=()
+	local now box looked=() lines=()
 	[ -n "$GATE_ASKED" ] || boxes_ask "${LOOK_AT[@]}" || return
 	GATE_ASKED=
 	box_uptime
@@ -53,8 +54,10 @@ gate_look() { # RELEASE FROM [SECONDS]
 	for box in "${LOOK_AT[@]:-${BOXES[@]}}"; do
 		looked+=("${STATUS[$box]}")
 	done
-	GATE=$(printf '%s\n' "${looked[@]}" | jq -nc --arg release "$1" --argjson from "$2" --argjson seconds "${3:-$CONF_GATE_SECONDS}" --argjson now "$now" \
-		--argjson settled "$GATE_SETTLED" --argjson seen "$(jq -c .seen <<<"$GATE")" "$GATE_JUDGE") || fail error "the gate cannot be judged"
+	mapfile -t lines < <(printf '%s\n' "${looked[@]}" | jq -nrc --arg release "$1" --argjson from "$2" --argjson seconds "${3:-$CONF_GATE_SECONDS}" \
+		--argjson now "$now" --argjson settled "$GATE_SETTLED" --argjson before "$GATE" "$GATE_JUDGE"' | tojson, .verdict, (.why | gsub("\\n"; " "))')
+	[ ${#lines[@]} = 3 ] || fail error "the gate cannot be judged" || return
+	GATE=${lines[0]} GATE_VERDICT=${lines[1]} GATE_WHY=${lines[2]}
 }
 
 # Which boxes are looked at, none: all; whether none of them may be in an update; whether STATUS has what they say just now.
@@ -64,14 +67,13 @@ GATE_ASKED=
 
 # Waits, at most gate-timeout, until all is good. 3: it is not; 255: a box did not answer for so many seconds.
 gate_wait() { # RELEASE FROM [SECONDS [MISSING-SECONDS]]
-	local end begin verdict same=0 before='' since pause=0.3
+	local end verdict same=0 before='' since pause=0.3
 	box_uptime
-	begin=$REPLY since=$REPLY end=$((REPLY + CONF_GATE_TIMEOUT))
+	since=$REPLY end=$((REPLY + CONF_GATE_TIMEOUT))
 	GATE='{"seen":{}}'
 	while :; do
 		gate_look "$1" "$2" "${3:-}" || return
-		read -r verdict REPLY < <(jq -r '"\(.verdict) \(.left)"' <<<"$GATE")
-		WHY=$(jq -r .why <<<"$GATE")
+		verdict=$GATE_VERDICT WHY=$GATE_WHY
 		[ "$verdict" != good ] || return 0
 		[ "$verdict" = "$before" ] && same=$((same + 1)) || same=1
 		gate_is_over "$verdict" "$same" "$since" "$end" "${4:-$GATE_MISSING}" && break
@@ -105,7 +107,6 @@ gate_before() {
 
 verb_gate() {
 	local code=0
-	store_load || return
 	[ -n "$S_RELEASE" ] || fail absent "there is no release on $CONF_BOX yet" || return
 	boxes_list
 	gate_only "$S_RELEASE" || code=$?

@@ -7,7 +7,7 @@
 #	prepare RELEASE         0: they are here, whole; 8: prints what the image store has, for a stream of what it has not
 #	begin RELEASE           "switching" is on disk
 #	switch RELEASE          this box runs it when this returns; it stays "switching" until ...
-#	revert RELEASE [FAILED] the same on the way back
+#	revert RELEASE          the same on the way back
 #	settle RELEASE [FAILED] ... the store as a whole has it. FAILED is remembered
 #	retry RELEASE           it is no more remembered as failed
 #	status, boot            what this box has and how it is; which boot it is in
@@ -80,7 +80,7 @@ box_do_patiently() { # BOX WORD [ARGUMENT...]
 # Boxes at once, all without words. Sets STATUS[BOX] to what each says, or to {"online":false}.
 declare -gA STATUS=()
 boxes_ask() { # [BOX...]
-	local box dir pids=()
+	local box dir pids=() lines=()
 	[ $# -gt 0 ] || set -- "${BOXES[@]}"
 	dir=$(mktemp -d "$SITE_RUN/ask.XXXXXX") || fail error "$SITE_RUN: cannot be written" || return
 	for box; do
@@ -88,11 +88,17 @@ boxes_ask() { # [BOX...]
 		pids+=($!)
 	done
 	wait "${pids[@]}" || true
-	for box; do
-		STATUS[$box]=$(jq -c --arg box "$box" 'if type == "object" and .box == $box then .online = true else error end' "$dir/$box" 2>/dev/null) ||
-			STATUS[$box]=$(jq -nc --arg box "$box" --rawfile why "$dir/.$box" '{box: $box, online: false, why: ($why | rtrimstr("\n"))}')
-	done
+	# One jq for all: three lines for each box.
+	mapfile -t lines < <(for box; do
+		printf '%s\n' "$box" "$({ head -n 1 "$dir/$box"; } 2>/dev/null)" "$(tail -n 1 "$dir/.$box")"
+	done | jq -Rnc '[inputs] | range(0; length; 3) as $i | .[$i] as $box | .[$i + 2] as $why | (.[$i + 1] | try fromjson catch null) |
+		if type == "object" and .box == $box then .online = true else {$box, online: false, $why} end')
 	rm -rf "$dir"
+	[ ${#lines[@]} = $# ] || fail error "what the boxes say cannot be read" || return
+	for box; do
+		STATUS[$box]=${lines[0]}
+		lines=("${lines[@]:1}")
+	done
 }
 
 # A peer gets what it lacks of a release, while what it runs goes on.

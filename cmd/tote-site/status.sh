@@ -36,11 +36,10 @@ status_answer() { # CODE
 
 verb_status() {
 	local code=0
-	store_load || return
 	boxes_list
 	gate_look "$S_RELEASE" 0 || return
 	WHY=
-	case $(jq -r .verdict <<<"$GATE") in
+	case $GATE_VERDICT in
 	good) ;;
 	missing) code=${CODE[between]} ;;
 	*) code=${CODE[gate]} ;;

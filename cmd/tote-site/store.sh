@@ -6,11 +6,12 @@
 # A directory below releases/ is whole and was verified when it got its name. An image of a release has a name of its own,
 # tote-site/RELEASE:HEX, so that loading moves no name that something runs by, and `tote gc` leaves it alone.
 
+# base: what an update that is under way goes back to. older: what becomes "previous" then.
 readonly STORE_EMPTY='{"release":null,"serial":0,"previous":null,"highest":0,"taken":null,"failed":[],
-	"phase":"settled","target":null,"since":null}'
+	"phase":"settled","target":null,"since":null,"base":null,"older":null}'
 readonly STORE_PHASES='settled|switching|reverting'
 
-STATE='' S_RELEASE='' S_SERIAL=0 S_PREVIOUS='' S_HIGHEST=0 S_TAKEN='' S_PHASE=settled S_TARGET='' S_SINCE=''
+STATE='' S_RELEASE='' S_SERIAL=0 S_PREVIOUS='' S_HIGHEST=0 S_TAKEN='' S_PHASE=settled S_TARGET='' S_SINCE='' S_BASE='' S_OLDER=''
 declare -gA S_FAILED=()
 MISSING=() HAVE=()
 
@@ -29,29 +30,31 @@ site_tote() { # ARGUMENT...
 
 # ---- state.json ----
 
+# The state in one line, its words in the next ("-" stands for null, as read would drop empty fields), then a line for each that failed.
+readonly STORE_LINES='[inputs] | if length == 1 and (.[0] | type) == "object" then $empty + .[0] else error end | tojson,
+	([.release, .serial, .previous, .highest, .taken, .phase, .target, .since, .base, .older] | map(. // "-") | join(" ")),
+	(.failed[] | strings | select(. != ""))'
+
 # Sets STATE and S_*. A state that cannot be read is an error: nobody knows what this box runs.
 store_load() {
-	local file=$SITE_DIR/state.json fields
+	local file=$SITE_DIR/state.json lines=("$STORE_EMPTY" "- 0 - 0 - settled - - - -") name
 	STATE=$STORE_EMPTY
-	if [ -e "$file" ]; then
-		STATE=$(jq -ce --argjson empty "$STORE_EMPTY" 'if type == "object" then $empty + . else error end' "$file" 2>/dev/null) ||
-			{ STATE=$STORE_EMPTY; fail error "$file: is damaged; tote-site(8) says what to do"; } || return
-	fi
-	# "-" stands for null, as read would drop empty fields.
-	fields=$(jq -r '[.release, .serial, .previous, .highest, .taken, .phase, .target, .since] | map(. // "-") | join(" ")' <<<"$STATE")
-	read -r S_RELEASE S_SERIAL S_PREVIOUS S_HIGHEST S_TAKEN S_PHASE S_TARGET S_SINCE <<<"$fields"
-	for fields in S_RELEASE S_PREVIOUS S_TAKEN S_TARGET S_SINCE; do
-		[ "${!fields}" != - ] || printf -v "$fields" ''
+	[ ! -e "$file" ] || mapfile -t lines < <(jq -nr --argjson empty "$STORE_EMPTY" "$STORE_LINES" "$file" 2>/dev/null)
+	[ ${#lines[@]} -ge 2 ] || fail error "$file: is damaged; tote-site(8) says what to do" || return
+	STATE=${lines[0]}
+	read -r S_RELEASE S_SERIAL S_PREVIOUS S_HIGHEST S_TAKEN S_PHASE S_TARGET S_SINCE S_BASE S_OLDER <<<"${lines[1]}"
+	for name in S_RELEASE S_PREVIOUS S_TAKEN S_TARGET S_SINCE S_BASE S_OLDER; do
+		[ "${!name}" != - ] || printf -v "$name" ''
 	done
-	for fields in "$S_RELEASE" "$S_PREVIOUS" "$S_TAKEN" "$S_TARGET"; do
-		[ -z "$fields" ] || release_is_id "$fields" || fail error "$file: has a name of a release that is none" || return
+	for name in "$S_RELEASE" "$S_PREVIOUS" "$S_TAKEN" "$S_TARGET" "$S_BASE" "$S_OLDER"; do
+		[ -z "$name" ] || release_is_id "$name" || fail error "$file: has a name of a release that is none" || return
 	done
 	[[ "$S_SERIAL $S_HIGHEST" =~ ^[0-9]{1,16}\ [0-9]{1,16}$ && $S_PHASE =~ ^($STORE_PHASES)$ ]] ||
 		fail error "$file: is damaged; tote-site(8) says what to do" || return
 	S_FAILED=()
-	while IFS= read -r fields; do
-		S_FAILED[$fields]=1
-	done < <(jq -r '.failed[] | strings | select(. != "")' <<<"$STATE")
+	for name in "${lines[@]:2}"; do
+		S_FAILED[$name]=1
+	done
 }
 
 # Reads, changes by a jq program and writes back, alone. Further words are jq's.
@@ -167,7 +170,7 @@ store_sweep() {
 	local kept name number=0
 	local -A keep=()
 	store_load || return
-	for name in "$S_RELEASE" "$S_PREVIOUS" "$S_TARGET" "$S_TAKEN"; do
+	for name in "$S_RELEASE" "$S_PREVIOUS" "$S_TARGET" "$S_TAKEN" "$S_BASE" "$S_OLDER"; do
 		[ -z "$name" ] || keep[$name]=1
 	done
 	kept=${#keep[@]}

@@ -97,18 +97,26 @@ kill_moment() { # NUMBER
 	sleep "0.$((RANDOM % 10))"
 }
 
+# The driver's parallel, if it has come so far: a child of the guard. Its name is the script's.
+parallel_of() { # DRIVER
+	local guard
+	guard=$(pgrep -P "$1" parallel-guard) && pgrep -P "$guard" -x parallel
+}
+
 # A driver alone, or with its parallel; never the jobs, as a store goes on with what it was told whoever has died here.
 kills() {
 	begin "$KILLS SIGKILLs at random moments and a resume: nothing is done twice (SEED=$SEED)"
 	echo "wave all stores=@all parallel=24" >"$FLEET/plan"
 	fleet plan --freeze "$R" >/dev/null 2>&1
-	local i driver
+	local i driver parallel
 	for ((i = 0; i < KILLS; i++)); do
 		setsid "$FLEET_PROGRAM" --dir "$FLEET" run --quiet >/dev/null 2>>"$BASE/drivers" &
 		driver=$!
 		kill_moment $i
-		[ $((i % 2)) = 0 ] || pkill -9 -P "$driver" -x perl
-		kill -9 "$driver" 2>/dev/null
+		parallel=
+		[ $((i % 2)) = 0 ] || parallel=$(parallel_of "$driver")
+		# shellcheck disable=SC2086 # a word or nothing
+		kill -9 "$driver" $parallel 2>/dev/null
 		wait "$driver" 2>/dev/null
 	done
 	echo "# $(running "$R") of $STORES before the last run"

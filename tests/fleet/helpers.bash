@@ -13,14 +13,16 @@ fleet() {
 }
 
 make_fleet() { # COUNT [DIR]
-	local base=${2:-$BATS_TEST_TMPDIR} i name
+	local base=${2:-$BATS_TEST_TMPDIR} i name group=lab dirs=()
 	FLEET=$base/hq FAKE_STORES=$base/stores
-	mkdir -p "$FLEET/releases" "$FAKE_STORES"
 	for ((i = 1; i <= $1; i++)); do
 		printf -v name 'store%04d' "$i"
-		printf '%s\t%s-1,%s-2,%s-3\tssh\t%s\t-\n' "$name" "$name" "$name" "$name" "$([ $i -gt 3 ] && echo - || echo lab)"
-		mkdir "$FAKE_STORES/$name"
-	done >"$FLEET/stores.tsv"
+		((i <= 3)) || group=-
+		printf '%s\t%s-1,%s-2,%s-3\tssh\t%s\t-\n' "$name" "$name" "$name" "$name" "$group"
+		dirs+=("$FAKE_STORES/$name")
+	done >"$base/stores.tsv"
+	mkdir -p "$FLEET/releases" "${dirs[@]}"
+	mv "$base/stores.tsv" "$FLEET/stores.tsv"
 	printf 'wave canary stores=@lab fail=0\nwave w1 percent=10 fail=2%% parallel=16\nwave rest percent=100 fail=5%% parallel=32\n' >"$FLEET/plan"
 }
 
@@ -53,7 +55,7 @@ touched() { # RELEASE
 
 # Each store was switched to the release once at the most.
 no_double() { # RELEASE
-	[ -z "$(for f in "$FAKE_STORES"/*/changes; do [ "$(grep -cxF "$1" "$f")" -le 1 ] || echo "$f"; done)" ]
+	[ -z "$(grep -cxF "$1" "$FAKE_STORES"/*/changes /dev/null | grep -v ':[01]$')" ]
 }
 
 eventually() { # COMMAND...

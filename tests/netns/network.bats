@@ -115,6 +115,17 @@ make_nic() { # NAME: with another machine behind it
 	[ "$(jq -r '.plugins[0].ipam.ranges[0][0].subnet' "$NETCONFPATH"/{one,two}.conflist | xargs)" = "10.88.1.0/24 10.88.4.0/24" ]
 }
 
+@test "create chooses beside a network that has all of 10.88, as podman's has" {
+	net create podman --subnet 10.88.0.0/16
+	net create shop
+	[ "$(jq -r '.plugins[0].ipam.ranges[0][0].subnet' "$NETCONFPATH"/shop.conflist)" = 10.89.0.0/24 ]
+	net create rest --subnet 10.90.0.0/15
+	net create more --subnet 10.92.0.0/14
+	net create till --subnet 10.89.128.0/17
+	net create high
+	[ "$(jq -r '.plugins[0].ipam.ranges[0][0].subnet' "$NETCONFPATH"/high.conflist)" = 10.89.1.0/24 ]
+}
+
 @test "twenty at the same time get twenty subnets" {
 	local i pids=()
 	for i in $(seq 20); do

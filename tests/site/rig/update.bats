@@ -101,12 +101,12 @@ nobody_waits_outside() {
 }
 
 @test "a release whose gate fails goes back by itself, is remembered, and the one before runs" {
-	hq_release 2
-	local good=$RELEASE
+	local good serial
+	read -r good serial < <(on s1b1 jq -r '"\(.release) \(.serial)"' /var/lib/tote-site/state.json)
 	hq_release 3 'test -e /nowhere'
 	applies 5 s1b1
 	all_have "$good"
-	wait_for 30 store_runs 2
+	wait_for 60 store_runs "$serial"
 	nobody_waits_outside
 	no_overlap
 	# Not tried again, at once.
