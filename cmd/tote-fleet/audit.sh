@@ -16,6 +16,7 @@ audit_sum() { # reads the line
 # Appends, or fails and leaves things as they were.
 audit() { # VERB KEY=TEXT|KEY:=JSON...
 	local words=("${@:2}") verb=$1
+	[ -n "$AUDIT_WHO" ] || AUDIT_WHO=$(audit_who)
 	(
 		flock -w 20 7 || fail error "audit.jsonl: somebody holds it" || exit
 		audit_mend || exit
@@ -24,16 +25,20 @@ audit() { # VERB KEY=TEXT|KEY:=JSON...
 }
 
 audit_write() { # KEY=TEXT...
-	local prev=$AUDIT_NONE size
+	local prev=$AUDIT_NONE size now
 	size=$(stat -c %s "$FLEET/audit.jsonl")
 	[ "$size" = 0 ] || { audit_sum < <(tail -n 1 "$FLEET/audit.jsonl") && prev=$REPLY; } || return
-	json_object prev="$prev" time="$(date -u +%FT%TZ)" who="$(audit_who)" "$@" || return
+	TZ=UTC0 printf -v now '%(%FT%TZ)T' -1
+	json_object prev="$prev" time="$now" who="$AUDIT_WHO" "$@" || return
 	# One write; if the disk is full, what it left is taken back.
 	printf '%s\n' "$REPLY" >&7 && sync "$FLEET/audit.jsonl" || {
 		truncate -s "$size" "$FLEET/audit.jsonl"
 		return "${CODE[full]}"
 	}
 }
+
+# What the lines of one command have in common is asked once.
+AUDIT_WHO=
 
 # SUDO_USER and the address of an ssh session are hints, not proofs; the uid is the system's word.
 audit_who() {

@@ -39,7 +39,10 @@ wave_mend_joblog() { # INPUT JOBLOG
 
 # Runs MODE at all stores of INPUT. What became of them is in status/.
 wave_parallel() { # WAVE MODE INPUT JOBLOG [QUIET]
-	local pid out=1
+	local pid out=1 jobs=${WAVE[$1 parallel]} stores
+	mapfile -t stores <"$3"
+	# Parallel tries at its start how many processes it can have.
+	[ ${#stores[@]} -ge "$jobs" ] || jobs=${#stores[@]}
 	rm -f "$ROLLOUT/stop" "$ROLLOUT/unreachable"
 	export FLEET_DRIVER=$$ FLEET_DIR=$FLEET FLEET_ROLLOUT=$ROLLOUT FLEET_RELEASE=$RELEASE FLEET_PARTS=$PARTS FLEET_RETRY="${OPT[retry]:+--retry}"
 	export FLEET_TIMEOUT=${WAVE[$1 timeout]} FLEET_SEND_TIMEOUT=${WAVE[$1 send-timeout]} FLEET_QUIET=${5:-${OPT[quiet]:-0}}
@@ -50,7 +53,7 @@ wave_parallel() { # WAVE MODE INPUT JOBLOG [QUIET]
 	# The job is read by the shell that parallel starts anyway: one program less to start.
 	# shellcheck disable=SC2016 # the variables are for the job's shell
 	env -u PARALLEL PARALLEL_HOME="$ROLLOUT/.parallel" PARALLEL_SHELL=/bin/sh setsid setpriv --pdeathsig HUP \
-		"$PARTS/parallel-guard" --will-cite -u -j "${WAVE[$1 parallel]}" --colsep '\t' --joblog "$4" --resume-failed --halt "soon,fail=$((LIMIT_FAIL + 1))" \
+		"$PARTS/parallel-guard" --will-cite -u -j "$jobs" --colsep '\t' --joblog "$4" --resume-failed --halt "soon,fail=$((LIMIT_FAIL + 1))" \
 		-a "$3" "set -- $2"' {1} {2} {3}; . "$FLEET_PARTS"/store-job' </dev/null 1>&"$out" 2>"$ROLLOUT/parallel.log" &
 	pid=$!
 	while kill -0 "$pid" 2>/dev/null; do

@@ -101,7 +101,6 @@ apply_verify() {
 	COURSE_CAUSE=refused COURSE_WHY=$WHY
 	lock_store && boxes_ask || return
 	course_run back
-	return "$code"
 }
 
 apply_all_there() {

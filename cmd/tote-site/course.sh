@@ -68,8 +68,8 @@ course_switch() {
 }
 
 # One box: out of the way, changed, looked at, back, looked at.
-course_box() { # BOX switch|revert RELEASE [FAILED]
-	local since
+course_box() { # BOX switch|revert RELEASE
+	local since seconds=
 	if [ -z "${TOUCHED[$1]:-}" ] && [ "$2" = switch ] && [ "$OPT_RETRY" = 0 ] && course_has "$1" "$3"; then
 		return 0
 	fi
@@ -78,16 +78,14 @@ course_box() { # BOX switch|revert RELEASE [FAILED]
 	TOUCHED[$1]=changed
 	say "$1: $2 to release ${3:0:12}"
 	box_do_patiently "$1" "$2" "$3" || return
+	LOOK_AT=("$1")
+	# The way back has no time for this: what ran before is needed, and what the bad release left of failures goes first.
+	[ "$ENGINE_STANDBY" = no ] || [ "$2" = revert ] || gate_wait "$3" 0 0 "$CONF_GATE_TIMEOUT" || return
+	engine_unstandby "$1" || return
 	box_uptime
 	since=$REPLY
-	LOOK_AT=("$1")
-	if [ "$ENGINE_STANDBY" = yes ]; then
-		gate_wait "$3" 0 0 "$CONF_GATE_TIMEOUT" || return
-		engine_unstandby "$1" || return
-		box_uptime
-		since=$REPLY
-	fi
-	gate_wait "$3" "$since" "" "$CONF_GATE_TIMEOUT"
+	[ "$2" = switch ] || seconds=0
+	gate_wait "$3" "$since" "$seconds" "$CONF_GATE_TIMEOUT"
 }
 
 # Whether a box had the release when it was asked last, by an apply that was cut off.
@@ -123,8 +121,12 @@ course_revert() { # EVENT
 		else
 			WHY="$box cannot be reached" code=255
 		fi
-		# The others go back all the same, and whether all is well is asked in the end.
-		[ "$code" = 0 ] || [ "$code" = "${CODE[gate]}" ] || worst=$code
+		# The others go back all the same, and whether all is well is asked in the end. A missing box is the least trouble.
+		case $code in
+		0 | "${CODE[gate]}") ;;
+		255) [ "$worst" != 0 ] || worst=$code ;;
+		*) worst=$code ;;
+		esac
 	done
 	engine_finish "$COURSE_BASE" || worst=$?
 	[ "$worst" = 0 ] || return "$worst"
@@ -152,7 +154,7 @@ course_needs_revert() { # BOX
 
 # This box is the last one: as long as it is not settled it will go on with the others.
 course_settle() { # EVENT
-	local box release=$COURSE_TARGET failed='' code=0
+	local box release=$COURSE_TARGET failed='' code=0 why=$WHY
 	if [ "$S_PHASE" = reverting ]; then
 		release=$COURSE_BASE
 		failed=$(jq -r '.failed[-1] // ""' <<<"$STATE")
@@ -165,8 +167,9 @@ course_settle() { # EVENT
 		WHY=${COURSE_STUCK:-$WHY}
 		return "${CODE[between]}"
 	fi
-	[ "$1" != bad ] && WHY=$COURSE_WHY || WHY="$COURSE_WHY; the release before is not well either: $WHY"
+	[ "$1" != bad ] && WHY=$COURSE_WHY || WHY="$COURSE_WHY; the release before is not well either: $why"
 	[ "$1" != missing ] || return "${CODE[between]}"
+	[ "$1" != bad ] || [ "$COURSE_CAUSE" != back ] || return "${CODE[gate]}"
 	[ -z "$COURSE_CAUSE" ] || return "${CODE[${COURSE_CLASS[$COURSE_CAUSE]}]}"
 }
 COURSE_STUCK=

@@ -123,7 +123,7 @@ engine_until_empty() { # BOX FAILURES-BEFORE
 	while :; do
 		if engine_look; then
 			engine_node "$1" 3
-			[ "$REPLY" != false ] || return 255
+			[ "$REPLY" != false ] || { WHY="$1 is offline" && return 255; }
 			engine_node "$1" 4
 			if [ "$REPLY" = true ]; then
 				engine_node "$1" 7
@@ -152,8 +152,11 @@ engine_cleanup() { # BOX
 
 # Elements of one part of the CIB whose IDs begin with a project's name.
 engine_ids() { # resources|constraints PROJECT
+	local prefix=$2
+	# As services.jq has it: an XML ID does not begin with a digit.
+	[[ $2 != [0-9]* ]] || prefix=_$2
 	engine_call cibadmin --query --xpath "/cib/configuration/$1/*" --node-path || REPLY=
-	REPLY=$(sed -n "s/.*\\[@id='\\($2-[A-Za-z0-9._:-]*\\)'\\]\$/\\1/p" <<<"$REPLY")
+	REPLY=$(sed -n "s/.*\\[@id='\\($prefix-[A-Za-z0-9._:-]*\\)'\\]\$/\\1/p" <<<"$REPLY")
 }
 
 # Sets ELEMENTS[ID] and ELEMENT_PART[ID] in the order of ELEMENT_IDS.

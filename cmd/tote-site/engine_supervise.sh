@@ -32,20 +32,35 @@ engine_unlock() {
 	ENGINE_LOCKED=()
 }
 
-# On this box, whose own lock we hold: nobody else reads or writes the file meanwhile.
+# On this box, whose own lock may be held by the one at work: the file has a lock of its own, for a moment.
 engine_lock_here() { # BOX BOOT WORD
-	local file=$SITE_RUN/store-lock words
-	if [ -s "$file" ]; then
-		read -ra words <"$file"
-		if [ "${words[*]}" != "$*" ] && ! lock_is_stale "${words[@]}"; then
-			fail busy "${words[0]} is at work on the store (since $(date -ur "$file" +%FT%TZ))" || return
-		fi
-	fi
-	replace_file "$file" 600 <<<"$*"
+	engine_locked "$SITE_RUN/store-lock" engine_lock_take "$@"
 }
 
 engine_unlock_here() { # BOX BOOT WORD
-	[ "$(cat "$SITE_RUN/store-lock" 2>/dev/null)" != "$*" ] || rm -f "$SITE_RUN/store-lock"
+	engine_locked "$SITE_RUN/store-lock" engine_lock_give "$@"
+}
+
+engine_locked() { # FILE FUNCTION WORD...
+	local guard code=0
+	exec {guard}>"$1.guard" || fail error "$1.guard: cannot be written" || return
+	flock -w 60 "$guard" && "$2" "$1" "${@:3}" || code=$?
+	exec {guard}>&-
+	return "$code"
+}
+
+engine_lock_take() { # FILE BOX BOOT WORD
+	local words=()
+	[ ! -s "$1" ] || read -ra words <"$1"
+	# Who asks has the lock of its box: an earlier tote-site of it has ended.
+	if [ ${#words[@]} != 0 ] && [ "${words[0]}" != "$2" ] && ! lock_is_stale "${words[@]}"; then
+		fail busy "${words[0]} is at work on the store (since $(date -ur "$1" +%FT%TZ))" || return
+	fi
+	replace_file "$1" 600 <<<"${*:2}"
+}
+
+engine_lock_give() { # FILE BOX BOOT WORD
+	[ "$(cat "$1" 2>/dev/null)" != "${*:2}" ] || rm -f "$1"
 }
 
 # Nobody knows it but by asking.

@@ -44,7 +44,8 @@ def judge: . as $l | .value |
 		why: (first($all[] | select(.box == $box and .state != "good") | .why) // "")}}] | from_entries)
 }'
 
-# Sets GATE, and GATE_VERDICT and GATE_WHY of it. Things have to be good for SECONDS, of which none before FROM (uptime) counts; 0: as long as is known.
+# Sets GATE, and GATE_VERDICT and GATE_WHY of it. Things have to be good for SECONDS, of which none before FROM (uptime) counts; 0: as
+# long as is known.
 gate_look() { # RELEASE FROM [SECONDS]
 	local now box looked=() lines=()
 	[ -n "$GATE_ASKED" ] || boxes_ask "${LOOK_AT[@]}" || return

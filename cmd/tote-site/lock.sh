@@ -33,10 +33,10 @@ lock_token() {
 	LOCK_TOKEN="$CONF_BOX $boot $REPLY"
 }
 
-# Whether the holder of a lock has gone: an earlier tote-site of this box (ours is the box's lock, so it has ended), a box that is off,
-# or one that has booted since.
+# Whether the holder of a lock has gone: an earlier tote-site of this box (it has ended when the box's lock can be had), a box that is
+# off, or one that has booted since.
 lock_is_stale() { # BOX BOOT [WORD]
-	[ "$1" != "$CONF_BOX" ] || return 0
+	[ "$1" != "$CONF_BOX" ] || { lock_box 0 2>/dev/null; return; }
 	! engine_is_offline "$1" || return 0
 	box_do "$1" boot 2>/dev/null && [ "$REPLY" != "$2" ]
 }

@@ -5,7 +5,6 @@
 #
 #	take                    release and images as a tar stream on stdin
 #	prepare RELEASE         0: they are here, whole; 8: prints what the image store has, for a stream of what it has not
-#	begin RELEASE           "switching" is on disk
 #	switch RELEASE          this box runs it when this returns; it stays "switching" until ...
 #	revert RELEASE          the same on the way back
 #	settle RELEASE [FAILED] ... the store as a whole has it. FAILED is remembered
@@ -15,7 +14,7 @@
 #	token                   how long corosync waits for its token here, in ms, as `configure` asks
 
 # Seconds that each may take: a small one; one that the services decide about; one that carries images.
-declare -grA PEER_TIME=([take]=long [prepare]=middle [switch]=services [revert]=services)
+declare -grA PEER_TIME=([take]=long [prepare]=middle [lock]=middle [switch]=services [revert]=services)
 readonly PEER_SHORT=20 PEER_MIDDLE=300 PEER_LONG=7200
 
 # What a word that another box sends may look like, before it means anything.
@@ -91,7 +90,7 @@ boxes_ask() { # [BOX...]
 	# One jq for all: three lines for each box.
 	mapfile -t lines < <(for box; do
 		printf '%s\n' "$box" "$({ head -n 1 "$dir/$box"; } 2>/dev/null)" "$(tail -n 1 "$dir/.$box")"
-	done | jq -Rnc '[inputs] | range(0; length; 3) as $i | .[$i] as $box | .[$i + 2] as $why | (.[$i + 1] | try fromjson catch null) |
+	done | jq -Rnc '[inputs] | range(0; length; 3) as $i | .[$i] as $box | .[$i + 2] as $why | (.[$i + 1] | if . == "" then null else try fromjson catch null end) |
 		if type == "object" and .box == $box then .online = true else {$box, online: false, $why} end')
 	rm -rf "$dir"
 	[ ${#lines[@]} = $# ] || fail error "what the boxes say cannot be read" || return
@@ -142,7 +141,9 @@ verb_peer() { # WORD [ARGUMENT...]
 		printf '%s\n' "$REPLY"
 		return "$code"
 		;;
-	begin | switch | revert | settle | retry | lock | unlock)
+	# These are for the case that the box is at work.
+	lock | unlock) "do_${words[0]}" "${words[@]:1}" || return ;;
+	switch | revert | settle | retry)
 		lock_box 60 && "do_${words[0]}" "${words[@]:1}" || return
 		;;
 	*) fail usage "peer: no such word: ${words[0]:-}" || return ;;

@@ -16,7 +16,8 @@ verb_tend() {
 			[ "$code" != 0 ] || break
 		done
 	fi
-	store_load && engine_mend || return
+	store_load || return
+	[ "$DRY_RUN" = 1 ] || engine_mend || return
 	code=0
 	tend_apply || code=$?
 	for depot in "${CONF_DEPOTS[@]}"; do
@@ -45,6 +46,10 @@ tend_continue() {
 
 tend_revert() {
 	local code=0
+	if [ "$DRY_RUN" = 1 ]; then
+		say "would go on going back to release ${S_TARGET:0:12}"
+		return
+	fi
 	lock_box 0 && store_load || return
 	COURSE_CAUSE=back COURSE_WHY="what was interrupted goes on"
 	if [ -n "$S_TAKEN" ] && [ -n "${S_FAILED[$S_TAKEN]:-}" ]; then

@@ -198,7 +198,7 @@ begin() {
 # What the gate makes of one box's line "x VALUE", at uptime 1000 with gate-seconds 30.
 judged() { # VALUE [FROM [SEEN-JSON]]
 	. "$SITE_SOURCE/gate.sh"
-	jq -nc --arg release R --argjson from "${2:-0}" --argjson seconds 30 --argjson now 1000 --argjson settled true --argjson seen "${3:-{\}}" "$GATE_JUDGE" <<-END |
+	jq -nc --arg release R --argjson from "${2:-0}" --argjson seconds 30 --argjson now 1000 --argjson settled true --argjson before "{\"seen\": ${3:-{\}}}" "$GATE_JUDGE" <<-END |
 		{"box": "b", "online": true, "release": "R", "phase": "settled", "health": [{"key": "x", "value": "$1", "why": "words"}]}
 	END
 		jq -r '"\(.verdict) \(.left)"'

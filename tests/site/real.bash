@@ -29,7 +29,8 @@ next_release() { # IMAGE-ID [LINE...]
 	local line
 	SERIAL=$((SERIAL + 1))
 	{
-		printf 'services:\n  pos:\n    image: pos:1\n    network_mode: none\n    restart: always\n    init: true\n    stop_grace_period: 1s\n    x-tote: {update_timeout: 5s}\n'
+		printf 'services:\n  pos:\n    image: pos:1\n    network_mode: none\n    restart: always\n    init: true\n    stop_grace_period: 1s\n'
+		[[ "${*:2}" == *x-tote:* ]] || echo '    x-tote: {update_timeout: 5s}'
 		for line in "${@:2}"; do
 			printf '    %s\n' "$line"
 		done

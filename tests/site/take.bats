@@ -71,6 +71,16 @@ t.close()' "$1" "$R1"
 	[ "$("$TOTE" images -f json | jq -r '.[].names[]' | grep -c "^tote-site/")" = 2 ]
 }
 
+@test "an image that has several names at headquarters" {
+	cp -a "$HQ/store" "$BOX/hq-store"
+	TOTE_STORE=$BOX/hq-store "$TOTE" tag "sha256:$POS1" pos:again
+	mkdir "$BOX/scratch" && TOTE_STORE=$BOX/hq-store depot_pack "$BOX/scratch" "$DEPOT/releases/$R1" "" >"$BOX/stream"
+	[ "$(tar -xOf "$BOX/stream" "./images/$POS1.tar" | tar -xOf - index.json | jq '.manifests | length')" = 2 ]
+	take <"$BOX/stream"
+	[ "$(state .taken)" = "$R1" ]
+	[ "$("$TOTE" images -f json | jq -r '.[].names[]')" = "tote-site/$R1:$POS1" ]
+}
+
 @test "two images that share layers: the second one comes without them" {
 	release 2 "$POS1" "image=pos:2@sha256:$POS2"
 	R1=$REPLY
