@@ -17,7 +17,7 @@ def rank: {"missing": 3, "bad": 2, "wait": 1, "good": 0}[.];
 def lines: . as $b |
 	if .online | not then {key: "online", value: "missing", why: (.why // "" | if . == "" then "cannot be reached" else . end)}
 	else
-		(if .release != $release then
+		(if (.release // "") != $release then
 			{key: "release", value: "bad", why: "has release \((.release // "none")[0:12]) instead of \($release[0:12])"}
 		else empty end),
 		(if $settled and .phase != "settled" then {key: "phase", value: "wait", why: "is \(.phase)"} else empty end),

@@ -213,16 +213,30 @@ static int commit(struct supervisor *sup, const struct desired_project *want, st
 	return 0;
 }
 
+/* What was taken back is history once something is asked for anew, be it what came back. */
+static void forget_note(struct service *s)
+{
+	s->note[0] = 0;
+	for_list (i, &s->instances, struct instance, link) {
+		if (!i->record.note || i->dir < 0)
+			continue;
+		i->record.note = NULL;
+		instance_save_record(i);
+	}
+}
+
 static void begin(struct project *p, const struct change_list *changes)
 {
 	for_each (c, changes) {
 		struct service *s = service_find(p, c->service);
 
-		if (!s || strcmp(c->change, "keep") == 0)
+		if (!s)
+			continue;
+		forget_note(s);
+		if (strcmp(c->change, "keep") == 0)
 			continue;
 		if (strcmp(c->change, "start") == 0)
 			service_again(s);
-		s->note[0] = 0;
 		event(p->supervisor, p, s, NULL, c->change, "%s", c->why);
 	}
 }

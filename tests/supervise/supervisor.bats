@@ -259,6 +259,10 @@ os.execv(sys.argv[2], sys.argv[2:])' "$RUN/control" "$SUPERVISE" --root "$ROOT" 
 	is_back() { [ "$(jq -r '.services[0].args[2]' "$STATE/p.json")" = "sleep 1001" ] && is_of a '.instances | map(.state) | join(" ")' running; }
 	patiently is_back
 	of a .note | grep -q 'exit code 6'
+	# Who asks for what came back has what was asked for.
+	apply "$(service a 'sleep 1001')"
+	wait_up
+	[ "$(of a .note)" = null ]
 }
 
 @test "the old one stays until the new one is good where that is asked for" {
