@@ -16,6 +16,8 @@ $(BUILD)/man/%: man/%.scd
 install-man: man
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	install -m 644 man/completion/tote.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tote
+	install -m 644 man/completion/tote-site.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tote-site
+	ln -sf tote-site $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tote-fleet
 	install -m 644 man/completion/_tote $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tote
 ifdef SCDOC
 	for section in 5 7 8; do \

@@ -23,12 +23,14 @@ sync_dir() { # DIR
 # stdin becomes FILE.
 replace_file() { # FILE [MODE]
 	local beside words
-	beside=$(dirname -- "$1")/.${1##*/}.new
+	local dir=.
+	[[ $1 != */* ]] || dir=${1%/*}
+	beside=$dir/.${1##*/}.new
 	if ! words=$({ rm -f "$beside" && cat >"$beside" && chmod "${2:-644}" "$beside" && sync "$beside" && mv -fT "$beside" "$1"; } 2>&1); then
 		rm -f "$beside"
 		fail_by "$1" "$words" || return
 	fi
-	sync_dir "$(dirname -- "$1")"
+	sync_dir "${dir:-/}"
 }
 
 # FROM, a tree nobody else writes to, becomes TO, which must not be there. Both are on one file system.

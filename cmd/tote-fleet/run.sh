@@ -57,8 +57,15 @@ run_waves() {
 		run_wave "$name" || return
 	done
 	# Who could not be reached in an earlier wave was tried again above; now all together.
-	answers_table "${WAVES[@]}" && answers_count || return
+	run_count || return
 	[ "${COUNT[ok]}" = "${COUNT[all]}" ] || return "$UNFINISHED"
+}
+
+# Of all waves; nothing is called between the last wave and the end.
+RUN_COUNTED=
+run_count() {
+	[ -z "$RUN_COUNTED" ] || return 0
+	answers_table "${WAVES[@]}" && answers_count && RUN_COUNTED=yes
 }
 
 run_wave() { # WAVE
@@ -90,7 +97,7 @@ run_audit_wave() { # WAVE WHAT CODE
 
 # Tells the end; a rollout that is everywhere is finished.
 run_end() { # CODE
-	answers_table "${WAVES[@]}" && answers_count && counts_in_words || return 0
+	run_count && counts_in_words || return 0
 	say "rollout $ROLLOUT_ID: $REPLY"
 	if [ "$1" = 0 ]; then
 		date -u +%FT%TZ | replace_file "$ROLLOUT/finished" || true

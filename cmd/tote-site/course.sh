@@ -69,7 +69,7 @@ course_switch() {
 
 # One box: out of the way, changed, looked at, back, looked at.
 course_box() { # BOX switch|revert RELEASE
-	local since seconds=
+	local since code=0
 	if [ -z "${TOUCHED[$1]:-}" ] && [ "$2" = switch ] && [ "$OPT_RETRY" = 0 ] && course_has "$1" "$3"; then
 		return 0
 	fi
@@ -84,9 +84,18 @@ course_box() { # BOX switch|revert RELEASE
 	engine_unstandby "$1" || return
 	box_uptime
 	since=$REPLY
-	[ "$2" = switch ] || seconds=0
-	gate_wait "$3" "$since" "$seconds" "$CONF_GATE_TIMEOUT"
+	if [ "$2" = switch ]; then
+		gate_wait "$3" "$since" "" "$CONF_GATE_TIMEOUT"
+		return
+	fi
+	# The others cannot be well as long as they have the bad release: the end of the way decides.
+	GATE_LIMIT=$((CONF_GATE_TIMEOUT < COURSE_BACK ? CONF_GATE_TIMEOUT : COURSE_BACK))
+	gate_wait "$3" "$since" 0 "$GATE_LIMIT" || code=$?
+	GATE_LIMIT=0
+	return "$code"
 }
+# The longest wait for one box on the way back, in seconds.
+readonly COURSE_BACK=60
 
 # Whether a box had the release when it was asked last, by an apply that was cut off.
 course_has() { # BOX RELEASE

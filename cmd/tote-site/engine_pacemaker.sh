@@ -144,8 +144,8 @@ engine_unstandby() { # BOX
 	engine_call crm_attribute --type status --node "$1" --name standby --delete || fail error "$1: standby: ${REPLY##*$'\n'}"
 }
 
-engine_cleanup() { # BOX
-	engine_call crm_resource --cleanup --node "$1" || true
+engine_cleanup() { # [BOX]
+	engine_call crm_resource --cleanup ${1:+--node "$1"} || true
 }
 
 # ---- names in the cluster ----
@@ -183,6 +183,8 @@ engine_elements() { # RELEASE
 engine_begin() { # RELEASE
 	local part id ids project
 	engine_elements "$1" || return
+	# So that each failed start from here on is one of the release's own (ENGINE_HEALTH).
+	[ "$S_PHASE" != switching ] || engine_cleanup
 	for project in "$RELEASE_PROJECT" "$(engine_project)"; do
 		[ -n "$project" ] || continue
 		for part in constraints resources; do
@@ -246,7 +248,8 @@ engine_mend() {
 
 # ---- health ----
 
-# Of crm_mon's lines and of "want" (services.tsv): what the whole cluster says. $box is this one.
+# Of crm_mon's lines and of "want" (services.tsv): what the whole cluster says. $box is this one. $switched: it has the new release
+# while an update goes round, and nobody waits until the cluster has tried in vain to start it on each box, several times.
 readonly ENGINE_HEALTH='
 [inputs | split("\t")] as $l |
 def of($kind): $l[] | select(.[0] == $kind);
@@ -266,20 +269,23 @@ def of($kind): $l[] | select(.[0] == $kind);
 	[of("count") | select(.[1] == $id and (.[3] | IN("", "0") | not) and (.[3] == "1000000" or (.[3] | tonumber) >= ((.[4] | tonumber? // 0) | if . == 0 then 1000000 else . end))) | .[2]] as $given_up |
 	if any(of("resource"); .[1] == $id) | not then (if $may_lack then empty else "resource/\($id) wait the cluster does not know it" end)
 	elif ($active | length) >= $count then empty
+	elif $switched and any(of("failure"); .[1] == "\($id)_start_0") then
+		"resource/\($id) bad it does not start: " + first(of("failure") | select(.[1] == "\($id)_start_0") | "\(.[2]): \(.[4])")
 	elif ($able | length) > 0 and all($able[]; IN($given_up[])) then "resource/\($id) bad it was given up on each box"
 	else "resource/\($id) wait \($active | length) of \($count) run" end)'
 
 # Sets HEALTH: what the cluster says, and how what runs on this box was made.
 engine_health() {
-	local file=$SITE_DIR/services.tsv may=false
+	local file=$SITE_DIR/services.tsv may=false switched=false
 	if [ "$(head -n 1 "$file" 2>/dev/null)" != "release"$'\t'"$S_RELEASE" ]; then
 		HEALTH=("release wait it was never brought up here whole")
 		return
 	fi
 	[ "$S_PHASE" = settled ] || may=true
+	[ "$S_PHASE" != switching ] || [ "$S_RELEASE" != "$S_TARGET" ] || switched=true
 	engine_look || return
 	mapfile -t HEALTH < <({ tail -n +2 "$file" | sed 's/^/want\t/'; printf '%s\n' "$CRM"; } |
-		jq -Rnr --arg box "$CONF_BOX" --argjson may_lack "$may" --argjson may_standby "$may" "$ENGINE_HEALTH" || echo "engine wait jq")
+		jq -Rnr --arg box "$CONF_BOX" --argjson may_lack "$may" --argjson may_standby "$may" --argjson switched "$switched" "$ENGINE_HEALTH" || echo "engine wait jq")
 	engine_health_here "$file"
 }
 

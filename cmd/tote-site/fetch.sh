@@ -141,6 +141,11 @@ fetch_images() { # DEPOT RELEASE
 	for hex in "${wanted[@]}"; do
 		code=0
 		fetch_image "$1" "$2" "$hex" || code=$?
+		# Others' halves are in the way.
+		if [ "$code" = "${CODE[full]}" ] && fetch_drop_parts "$1" "$hex"; then
+			code=0
+			fetch_image "$1" "$2" "$hex" || code=$?
+		fi
 		[ "$code" = 0 ] || [ "$code" = "${CODE[absent]}" ] || { first=$code; break; }
 	done
 	if [ "$first" != 0 ]; then
@@ -164,7 +169,7 @@ fetch_image() { # DEPOT RELEASE HEX
 	# What was resumed may be two files in one: then once more from the start.
 	for try in 1 2; do
 		code=0
-		mkdir -p -- "${file%/*}" && depot_get_large "$1" "images/$3.tar" "$file" "$DEPOT_IMAGE_MAX" || return
+		mkdir -p -- "${file%/*}" && fetch_large "$1" "images/$3.tar" "$file" || return
 		fetch_load "$file" "$2" "$3" || code=$?
 		[ "$code" = "${CODE[full]}" ] || rm -f -- "$file"
 		[ "$code" = "${CODE[refused]}" ] || [ "$code" = "${CODE[error]}" ] || break
@@ -172,8 +177,44 @@ fetch_image() { # DEPOT RELEASE HEX
 	return "$code"
 }
 
-# The name is the release's own; what it leads to then must be the image that was meant.
+# Sets REPLY to how large FILE may get: a tenth of the disk, or 1 GiB of a large one, is left to what runs.
+fetch_room() { # FILE
+	local size free
+	read -r size free < <(df --output=size,avail -B1 -- "$SITE_DIR" | tail -n 1) || fail error "$SITE_DIR: its size is not known" || return
+	size=$((size / 10 < 1 << 30 ? size / 10 : 1 << 30))
+	REPLY=$((free - size + $(stat -c %s -- "$1" 2>/dev/null || echo 0)))
+	[ "$REPLY" -le "$DEPOT_IMAGE_MAX" ] || REPLY=$DEPOT_IMAGE_MAX
+}
+
+# A server says what comes and how much, and nothing of it is signed: a stream without an end must not take the disk, nor stay.
+fetch_large() { # DEPOT PATH FILE
+	local max code=0
+	fetch_room "$3" || return
+	max=$REPLY
+	if [ "$max" -gt 0 ]; then
+		depot_get_large "$1" "$2" "$3" "$max" || code=$?
+		[ "$code" != 0 ] || return 0
+		[ "$code" = "${CODE[refused]}" ] || [ "$(stat -c %s -- "$3" 2>/dev/null || echo 0)" -ge "$max" ] || return "$code"
+	fi
+	rm -f -- "$3"
+	[ "$max" -lt "$DEPOT_IMAGE_MAX" ] || return "$code"
+	fail full "$2: No space left for it, beside what has to stay free"
+}
+
+# What was not the image that was meant leaves nothing in the store, else each try would take more of it.
 fetch_load() { # FILE RELEASE HEX
+	local code=0 why
+	fetch_load_image "$@" || code=$?
+	if [ "$code" = "${CODE[refused]}" ]; then
+		why=$WHY
+		site_tote gc >/dev/null 2>&1 || say "tote gc has failed; the next one will remove what is left"
+		WHY=$why
+	fi
+	return "$code"
+}
+
+# The name is the release's own; what it leads to then must be the image that was meant.
+fetch_load_image() { # FILE RELEASE HEX
 	local words code=0 ids
 	store_image_name "$2" "$3"
 	local name=$REPLY
@@ -183,6 +224,16 @@ fetch_load() { # FILE RELEASE HEX
 	grep -qxF "sha256:$3" <<<"$ids" && return
 	site_tote rmi --no-gc "$name" >/dev/null 2>&1 || true
 	fail refused "image ${3:0:12}: another image was in its archive, ${ids%%$'\n'*}"
+}
+
+# Removes parts of downloads, but that of this image where it is needed. Fails when there were none.
+fetch_drop_parts() { # DEPOT HEX
+	local file dropped=1
+	for file in "$SITE_DIR"/incoming/images/*; do
+		[ -f "$file" ] || continue
+		depot_is_url "$1" && [ "${file##*/}" = "$2.tar" ] || { rm -f -- "$file" && dropped=0; }
+	done
+	return "$dropped"
 }
 
 # Parts of downloads that nobody wants any more.

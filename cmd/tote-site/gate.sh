@@ -65,12 +65,14 @@ gate_look() { # RELEASE FROM [SECONDS]
 LOOK_AT=()
 GATE_SETTLED=false
 GATE_ASKED=
+# Seconds instead of gate-timeout, if not 0.
+GATE_LIMIT=0
 
 # Waits, at most gate-timeout, until all is good. 3: it is not; 255: a box did not answer for so many seconds.
 gate_wait() { # RELEASE FROM [SECONDS [MISSING-SECONDS]]
 	local end verdict same=0 before='' since pause=0.3
 	box_uptime
-	since=$REPLY end=$((REPLY + CONF_GATE_TIMEOUT))
+	since=$REPLY end=$((REPLY + (GATE_LIMIT ? GATE_LIMIT : CONF_GATE_TIMEOUT)))
 	GATE='{"seen":{}}'
 	while :; do
 		gate_look "$1" "$2" "${3:-}" || return

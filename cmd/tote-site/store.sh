@@ -17,11 +17,13 @@ MISSING=() HAVE=()
 
 store_open() {
 	local words dir
-	words=$(mkdir -p -- "$SITE_DIR"/{releases,incoming} "$SITE_RUN" 2>&1) || fail_by "$SITE_DIR" "$words" || return
+	if ! [ -d "$SITE_DIR/releases" ] || ! [ -d "$SITE_DIR/incoming" ] || ! [ -d "$SITE_RUN" ]; then
+		words=$(mkdir -p -- "$SITE_DIR"/{releases,incoming} "$SITE_RUN" 2>&1) || fail_by "$SITE_DIR" "$words" || return
+	fi
 	for dir in "$SITE_DIR" "$SITE_RUN"; do
 		[ -O "$dir" ] || fail error "$dir: belongs to somebody else" || return
-		[ "$(stat -c %a -- "$dir")" = 700 ] || chmod 700 -- "$dir" || return
 	done
+	[ "$(stat -c %a -- "$SITE_DIR" "$SITE_RUN")" = 700$'\n'700 ] || chmod 700 -- "$SITE_DIR" "$SITE_RUN"
 }
 
 site_tote() { # ARGUMENT...
@@ -37,12 +39,23 @@ readonly STORE_LINES='[inputs] | if length == 1 and (.[0] | type) == "object" th
 
 # Sets STATE and S_*. A state that cannot be read is an error: nobody knows what this box runs.
 store_load() {
-	local file=$SITE_DIR/state.json lines=("$STORE_EMPTY" "- 0 - 0 - settled - - - -") name
-	STATE=$STORE_EMPTY
-	[ ! -e "$file" ] || mapfile -t lines < <(jq -nr --argjson empty "$STORE_EMPTY" "$STORE_LINES" "$file" 2>/dev/null)
+	local file=$SITE_DIR/state.json text='' lines=("$STORE_EMPTY" "- 0 - 0 - settled - - - -")
+	if [ -e "$file" ]; then
+		{ IFS= read -r -d '' text <"$file"; } 2>/dev/null || true
+		# What was read before is the same.
+		[ -z "$text" ] || [ "$text" != "$STORE_LOADED" ] || return 0
+		mapfile -t lines < <(jq -nr --argjson empty "$STORE_EMPTY" "$STORE_LINES" <<<"$text" 2>/dev/null)
+	fi
+	STATE=$STORE_EMPTY STORE_LOADED=
 	[ ${#lines[@]} -ge 2 ] || fail error "$file: is damaged; tote-site(8) says what to do" || return
 	STATE=${lines[0]}
-	read -r S_RELEASE S_SERIAL S_PREVIOUS S_HIGHEST S_TAKEN S_PHASE S_TARGET S_SINCE S_BASE S_OLDER <<<"${lines[1]}"
+	store_words "${lines[@]:1}" && STORE_LOADED=$text
+}
+STORE_LOADED=
+
+store_words() { # WORDS FAILED...
+	local file=$SITE_DIR/state.json name
+	read -r S_RELEASE S_SERIAL S_PREVIOUS S_HIGHEST S_TAKEN S_PHASE S_TARGET S_SINCE S_BASE S_OLDER <<<"$1"
 	for name in S_RELEASE S_PREVIOUS S_TAKEN S_TARGET S_SINCE S_BASE S_OLDER; do
 		[ "${!name}" != - ] || printf -v "$name" ''
 	done
@@ -52,7 +65,7 @@ store_load() {
 	[[ "$S_SERIAL $S_HIGHEST" =~ ^[0-9]{1,16}\ [0-9]{1,16}$ && $S_PHASE =~ ^($STORE_PHASES)$ ]] ||
 		fail error "$file: is damaged; tote-site(8) says what to do" || return
 	S_FAILED=()
-	for name in "${lines[@]:2}"; do
+	for name in "${@:2}"; do
 		S_FAILED[$name]=1
 	done
 }

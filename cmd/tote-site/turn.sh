@@ -46,7 +46,7 @@ do_begin() { # RELEASE
 }
 
 do_switch() { # RELEASE
-	turn_is_release "$1" && store_verify "$1" && store_missing "$1" && turn_note switching "$1" && store_name_images "$1" && turn_change "$1"
+	turn_is_release "$1" && store_verify "$1" && turn_note switching "$1" && store_name_images "$1" && turn_change "$1"
 }
 
 # The way back goes on where it can: the note of it may find no room, and what was before has run here.

@@ -146,6 +146,8 @@ options_of() {
 		[ -s "$share/man/man${name##*.}/$name" ] || { echo "not installed: $page"; return 1; }
 	done
 	[ -s "$share/bash-completion/completions/tote" ]
+	[ -s "$share/bash-completion/completions/tote-site" ]
+	[ -s "$share/bash-completion/completions/tote-fleet" ]
 	[ -s "$share/zsh/site-functions/_tote" ]
 }
 

@@ -5,7 +5,7 @@ load helpers
 
 setup() {
 	command -v parallel >/dev/null || skip "needs GNU parallel"
-	make_fleet 8
+	make_fleet 5
 	ssh-keygen -q -t ed25519 -N '' -C hq -f "$BATS_TEST_TMPDIR/key"
 	export TOTE=$TESTS/fake/tote TOTE_FLEET_KEY=$BATS_TEST_TMPDIR/key
 	echo "hq $(cat "$BATS_TEST_TMPDIR/key.pub")" >"$FLEET/release-signers"
@@ -63,14 +63,14 @@ report() { # DEPOT STORE CODE TIME
 	fleet run "$R" --quiet
 	run fleet rollback --dry-run
 	[ "$status" = 0 ]
-	[ "$(running "$R")" = 8 ]
+	[ "$(running "$R")" = 5 ]
 	fleet rollback --all --quiet
 	[ "$(running "$R")" = 0 ]
 	back=$(cat "$FAKE_STORES/store0001/release")
 	[ "$back" != "$old" ]
 	grep -qx 'serial 3' "$FLEET/releases/$back/manifest"
 	cmp "$FLEET/releases/$old/configs/till.json" "$FLEET/releases/$back/configs/till.json"
-	[ "$(running "$back")" = 8 ]
+	[ "$(running "$back")" = 5 ]
 	[ "$(jq -r .verb <"$FLEET/audit.jsonl" | grep -c rollback)" = 1 ]
 }
 
@@ -78,11 +78,11 @@ report() { # DEPOT STORE CODE TIME
 	fleet run "$(fleet sign "$SOURCE")" --quiet
 	echo "# changed" >>"$SOURCE/compose.yaml"
 	R=$(fleet sign "$SOURCE")
-	inject store0005 ill
+	inject store0003 ill
 	echo "wave all stores=@all fail=0 parallel=1" >"$FLEET/plan"
 	run fleet run "$R" --quiet
 	[ "$status" = 3 ]
-	rm "$FAKE_STORES/store0005/mode"
+	rm "$FAKE_STORES/store0003/mode"
 	fleet rollback --quiet
 	[ "$(running "$R")" = 0 ]
 	run fleet run --rollout 2-pos
@@ -92,37 +92,37 @@ report() { # DEPOT STORE CODE TIME
 @test "a stick: out, and the answers back; without any network" {
 	local stick=$BATS_TEST_TMPDIR/stick offline=()
 	mkdir "$stick"
-	transport store0007 usb
-	transport store0008 usb
+	transport store0004 usb
+	transport store0005 usb
 	R=$(fleet sign "$SOURCE")
 	run fleet run "$R" --quiet
 	[ "$status" = 8 ]
 	[[ $output == *"2 by hand"* ]]
 	[ "$(id -u)" != 0 ] || offline=(unshare -n)
 	fleet_program=("${offline[@]}" "$FLEET_PROGRAM" --dir "$FLEET")
-	"${fleet_program[@]}" export-usb store0007 store0008 "$stick" --dry-run
+	"${fleet_program[@]}" export-usb store0004 store0005 "$stick" --dry-run
 	[ -z "$(ls "$stick")" ]
-	"${fleet_program[@]}" export-usb store0007 store0008 "$stick"
-	[ "$(cat "$stick/wanted/store0007")" = "$R" ]
+	"${fleet_program[@]}" export-usb store0004 store0005 "$stick"
+	[ "$(cat "$stick/wanted/store0004")" = "$R" ]
 	diff -r "$FLEET/releases/$R" "$stick/releases/$R"
 	[ -s "$stick/images/$(printf %064d 0).tar" ]
-	report "$stick" store0007 0 2026-11-23T10:00:00Z
-	report "$stick" store0008 5 2026-11-23T10:00:00Z
+	report "$stick" store0004 0 2026-11-23T10:00:00Z
+	report "$stick" store0005 5 2026-11-23T10:00:00Z
 	# Strangers' files: another store's, no JSON, a link, a huge one.
-	report "$stick" store0007 0 2026-11-23T10:00:00Z
-	cp "$stick/status/store0008.json" "$stick/status/store0001.json"
+	report "$stick" store0004 0 2026-11-23T10:00:00Z
+	cp "$stick/status/store0005.json" "$stick/status/store0001.json"
 	echo '{' >"$stick/status/store0002.json"
 	ln -s /etc/passwd "$stick/status/store0003.json"
 	"${fleet_program[@]}" import-status "$stick" --dry-run
 	[ "$(fleet status --format json | jq '.waves[0].by_hand')" = 2 ]
 	"${fleet_program[@]}" import-status "$stick"
-	[ "$(fleet status --format json | jq -c '.waves[0] | [.ok, .failed, .by_hand]')" = "[7,1,0]" ]
-	[ "$(fleet status store0008 --format json | jq -r '.stores[0] | .class + " " + .why')" = 'rolled-back said "so"' ]
+	[ "$(fleet status --format json | jq -c '.waves[0] | [.ok, .failed, .by_hand]')" = "[4,1,0]" ]
+	[ "$(fleet status store0005 --format json | jq -r '.stores[0] | .class + " " + .why')" = 'rolled-back said "so"' ]
 	# Older news is none; newer is.
-	report "$stick" store0008 0 2026-11-23T09:00:00Z
+	report "$stick" store0005 0 2026-11-23T09:00:00Z
 	"${fleet_program[@]}" import-status "$stick"
-	[ "$(fleet status store0008 --format json | jq -r '.stores[0].class')" = rolled-back ]
-	report "$stick" store0008 0 2026-11-23T11:00:00Z
+	[ "$(fleet status store0005 --format json | jq -r '.stores[0].class')" = rolled-back ]
+	report "$stick" store0005 0 2026-11-23T11:00:00Z
 	"${fleet_program[@]}" import-status "$stick"
 	[ "$(fleet status --format json | jq -r .state)" = finished ]
 	fleet audit >/dev/null
@@ -142,21 +142,21 @@ report() { # DEPOT STORE CODE TIME
 
 @test "pull stores: told in their wave, awaited, counted by what they report" {
 	transport store0001 pull
-	transport store0008 pull
+	transport store0005 pull
 	printf 'wave canary stores=store0001,store0002 report=1h\nwave rest percent=100 report=0\n' >"$FLEET/plan"
 	R=$(fleet sign "$SOURCE")
 	run fleet run "$R" --quiet
 	[ "$status" = 8 ]
 	[ "$(cat "$FLEET/publish/wanted/store0001")" = "$R" ]
 	# The next wave's is not told before its turn.
-	[ ! -e "$FLEET/publish/wanted/store0008" ]
+	[ ! -e "$FLEET/publish/wanted/store0005" ]
 	[ "$(running "$R")" = 1 ]
 	report "$FLEET/publish" store0001 0 2026-11-23T10:00:00Z
 	run fleet run --quiet
 	# The other one has no time to report, and counts as unreachable.
 	[ "$status" = 8 ]
-	[ "$(fleet status --format json | jq -r '.stores[0] | .store + " " + .class')" = "store0008 silent" ]
-	report "$FLEET/publish" store0008 0 2026-11-23T10:00:00Z
+	[ "$(fleet status --format json | jq -r '.stores[0] | .store + " " + .class')" = "store0005 silent" ]
+	report "$FLEET/publish" store0005 0 2026-11-23T10:00:00Z
 	fleet run --quiet
 	[ "$(fleet status --format json | jq -r .state)" = finished ]
 }

@@ -53,6 +53,10 @@ touched() { # RELEASE
 	grep -lxF "$1" "$FAKE_STORES"/*/changes 2>/dev/null | wc -l
 }
 
+has_touched() { # COUNT
+	[ "$(touched "$R")" -ge "$1" ]
+}
+
 # Each store was switched to the release once at the most.
 no_double() { # RELEASE
 	[ -z "$(grep -cxF "$1" "$FAKE_STORES"/*/changes /dev/null | grep -v ':[01]$')" ]

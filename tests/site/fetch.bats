@@ -229,6 +229,9 @@ tampered() { # WORDS COMMAND...
 	ln -s "$BOX/good.tar" "$image"
 	site_fails refused "no plain file" fetch "$DEPOT"
 	[ "$("$TOTE" images -f json | jq '[.[].names[]] | length')" = 0 ]
+	# Nor anything of the other image.
+	[ -z "$("$TOTE" images --layers)" ]
+	[ "$(du -sk "$TOTE_STORE" | cut -f 1)" -lt 500 ]
 	[ ! -e "$SITE/state.json" ] || [ "$(state .taken)" = null ]
 	rm "$image"
 	mv "$BOX/good.tar" "$image"
@@ -252,8 +255,13 @@ tampered() { # WORDS COMMAND...
 	done
 	[ "$(ls "$SITE/releases" | sort)" = "$(printf '%s\n' "${names[1]}" "${names[4]}" | sort)" ]
 	[ "$("$TOTE" images -f json | jq -r '.[].names[]' | sort)" = "$(printf '%s\n' "tote-site/${names[1]}:$POS1" "tote-site/${names[4]}:$POS2" | sort)" ]
+	# What the way back may lead to stays as well.
+	jq -c --arg r "${names[4]}" --arg o "${names[1]}" '.release = $r | .older = $o' "$SITE/state.json" >"$BOX/s"
+	cp "$BOX/s" "$SITE/state.json"
+	site fetch "$DEPOT"
+	[ -e "$SITE/releases/${names[1]}" ]
 	# The one that runs no more, and its image, go with the next.
-	jq -c --arg r "${names[4]}" '.release = $r' "$SITE/state.json" >"$BOX/s"
+	jq -c '.older = null' "$SITE/state.json" >"$BOX/s"
 	cp "$BOX/s" "$SITE/state.json"
 	release 5 "$POS2"
 	site fetch "$DEPOT"
@@ -486,4 +494,16 @@ serve() { # [SCRIPT]: python's server in the depot, or a server of our own; sets
 	[ "$status" -eq 4 ]
 	box_is_sound
 	nothing_in_incoming
+}
+
+@test "http: an image without an end takes no more than there is to spare, and nothing of it stays" {
+	serve endless_image
+	mkdir "$SITE"
+	unshare -m --propagation private bash -c 'mount -t tmpfs -o size=40m,mode=700 none "$0" && "$1" fetch "$2"; echo "code $?"; ls "$0/incoming/images"; du -sm "$0" | cut -f 1
+		"$1" fetch "$3"; echo "code $?"' "$SITE" "$SITE_SOURCE/tote-site" "$URL" "$DEPOT" >"$BOX/out" 2>"$BOX/err"
+	cat "$BOX/out" "$BOX/err"
+	grep -q "No space left for it" "$BOX/err"
+	[ "$(sed -n 1p "$BOX/out")" = "code 9" ]
+	[ "$(sed -n 2p "$BOX/out")" -lt 5 ]
+	[ "$(sed -n 3p "$BOX/out")" = "code 0" ]
 }

@@ -48,7 +48,7 @@ begin() {
 @test "a gate that fails on box 1, 2 or 3 brings all back, and the release is remembered" {
 	local bad
 	begin
-	for bad in box1 box2 box3; do
+	for bad in $(sample 1 box1 box2 box3); do
 		next_release "$POS2" "# sick on $bad"
 		ends box3 rolled-back apply "$DEPOT"
 		answer_is ".release == \"$R1\" and .good and .wanted == \"$REPLY\""
@@ -59,7 +59,6 @@ begin() {
 	before=$(changes box1)
 	ends box1 rolled-back apply "$REPLY"
 	said "failed here before"
-	ends box3 rolled-back tend
 	[ "$(changes box1)" = "$before" ]
 }
 
@@ -129,7 +128,7 @@ begin() {
 @test "no room on a box: 9, and the old version runs on everywhere" {
 	local full
 	begin
-	for full in box1 box3; do
+	for full in $(sample 1 box1 box3); do
 		next_release "$POS2"
 		ends box3 good fetch "$DEPOT"
 		touch "$FAKE_STORE/$full/full"
@@ -141,7 +140,7 @@ begin() {
 		[ "$(state box3 '.failed | length')" = 0 ]
 	done
 	ends box3 good apply
-	all_run 3 "$REPLY"
+	all_run "$SERIAL" "$REPLY"
 }
 
 @test "expired, also in between: refused, and nobody is left between" {

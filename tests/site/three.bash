@@ -117,6 +117,15 @@ all_run() { # SERIAL RELEASE
 # How often tote up has changed a box.
 changes() { grep -c '^up .*--wait ' "$FAKE_STORE/$1/calls"; }
 
+# All of the words with ALL=1, else some by chance.
+sample() { # COUNT WORD...
+	if [ "${ALL:-0}" = 1 ]; then
+		printf '%s\n' "${@:2}"
+	else
+		shuf -n "$1" -e "${@:2}"
+	fi
+}
+
 patiently() {
 	local end=$((SECONDS + 300))
 	while [ $SECONDS -lt $end ]; do

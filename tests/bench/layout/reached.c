@@ -98,7 +98,8 @@ static void read_functions(void)
 			p->functions[p->count++].address = strtoul(space + 1, NULL, 16);
 	}
 	for (size_t i = 0; i < program_count; i++)
-		qsort(programs[i].functions, programs[i].count, sizeof(struct function), by_address);
+		qsort(programs[i].functions, programs[i].count, sizeof(struct function),
+		      by_address);
 }
 
 static struct program *program_of(pid_t pid)
@@ -203,7 +204,8 @@ int main(int argc, char **argv)
 	command = start(argv + 2);
 	if (waitpid(command, &status, 0) != command ||
 	    ptrace(PTRACE_SETOPTIONS, command, 0,
-		   PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL) < 0)
+		   PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+			   PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL) < 0)
 		fail("trace");
 	ptrace(PTRACE_CONT, command, 0, 0);
 	while ((pid = waitpid(-1, &status, __WALL)) > 0) {
