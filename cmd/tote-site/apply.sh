@@ -7,13 +7,13 @@ verb_apply() { # [RELEASE|DIR]
 	local code=0 release=${1:-} depot=''
 	if [ -n "$release" ] && ! release_is_id "$release"; then
 		depot=$release release=''
-		fetch_from "$depot" || return
-		store_load || return
+		fetch_from "$depot" && store_load || code=$?
+		[ "$code" = 0 ] || { apply_report "$depot" "$code"; return "$code"; }
 		release=$S_TAKEN
 	fi
 	apply_main "$release" || code=$?
 	apply_answer "$code"
-	[ -z "$depot" ] || apply_report "$depot" "$code" || true
+	[ -z "$depot" ] || apply_report "$depot" "$code"
 	return "$code"
 }
 
@@ -27,11 +27,18 @@ apply_answer() { # CODE
 	fi
 	WHY=$why
 	status_answer "$1"
-	[ "$FORMAT" = json ] || status_print
+	[ "$FORMAT" != json ] || return 0
+	# They were asked before they settled.
+	boxes_ask || true
+	WHY=$why
+	status_print
 }
 
+# What cannot be left there is no reason to fail, and WHY stays what it was.
 apply_report() { # DEPOT CODE
-	store_answer "$2" "$ANSWER" && depot_report "$1" "$CONF_STORE" <<<"$REPLY"
+	local why=$WHY
+	store_answer "$2" "$ANSWER" && depot_report "$1" "$CONF_STORE" <<<"$REPLY" || true
+	WHY=$why
 }
 
 apply_main() { # RELEASE

@@ -4,24 +4,28 @@
 # looks whether all is well. Needs apply.sh and fetch.sh.
 
 verb_tend() {
-	local code=0 depot
+	local code=0 fetched=0 depot
 	if [ "$OPT_BOOT" = 1 ]; then
 		tend_boot
 		return
 	fi
 	if [ "$OPT_CONTINUE" = 0 ]; then
 		for depot in "${CONF_DEPOTS[@]}"; do
-			code=0
-			fetch_from "$depot" || code=$?
-			[ "$code" != 0 ] || break
+			fetched=0
+			fetch_from "$depot" || fetched=$?
+			[ "$fetched" != 0 ] || break
 		done
 	fi
 	store_load || return
 	[ "$DRY_RUN" = 1 ] || engine_mend || return
 	code=0
 	tend_apply || code=$?
+	# A depot that cannot be reached is no trouble of the store's; one that was refused, or for which there is no room, is.
+	if [ "$code" = 0 ] && [[ $fetched == @("${CODE[refused]}"|"${CODE[full]}") ]]; then
+		code=$fetched
+	fi
 	for depot in "${CONF_DEPOTS[@]}"; do
-		apply_report "$depot" "$code" || true
+		apply_report "$depot" "$code"
 	done
 	return "$code"
 }

@@ -115,8 +115,8 @@ kills() {
 	echo "wave all stores=@all parallel=24" >"$FLEET/plan"
 	fleet plan --freeze "$R" >/dev/null 2>&1
 	local i driver parallel
-	for ((i = 0; i < KILLS; i++)); do
-		setsid "$FLEET_PROGRAM" --dir "$FLEET" run --quiet >/dev/null 2>>"$BASE/drivers" &
+	for ((i = 0; i < KILLS && $(running "$R") < STORES; i++)); do
+		setsid "$FLEET_PROGRAM" --dir "$FLEET" run --rollout 42-pos --quiet >/dev/null 2>>"$BASE/drivers" &
 		driver=$!
 		kill_moment $i
 		parallel=
@@ -125,8 +125,8 @@ kills() {
 		kill -9 "$driver" $parallel 2>/dev/null
 		wait "$driver" 2>/dev/null
 	done
-	echo "# $(running "$R") of $STORES before the last run"
-	fleet run --quiet >/dev/null 2>>"$BASE/drivers"
+	echo "# $i kills; $(running "$R") of $STORES before the last run"
+	fleet run --rollout 42-pos --quiet >/dev/null 2>>"$BASE/drivers"
 	check "all done" is 0 $?
 	check "everywhere" is "$STORES" "$(running "$R")"
 	check "nothing twice" no_double "$R"

@@ -257,7 +257,7 @@ END
 	local i
 	fleet plan --freeze "$R"
 	for i in 1 2; do
-		FAKE_SLEEP=1 "$FLEET_PROGRAM" --dir "$FLEET" run --quiet 3>&- &
+		TMPDIR=$BATS_TEST_TMPDIR FAKE_SLEEP=1 "$FLEET_PROGRAM" --dir "$FLEET" run --quiet 3>&- &
 		eventually has_touched $((i * 2))
 		kill -9 $!
 		wait $! || true

@@ -36,6 +36,7 @@ teardown() { close_box; }
 }
 
 @test "a release that does not stay up: the one before comes back, and it is not tried again" {
+	long_one
 	next_release "$POS1"
 	R1=$REPLY
 	site_ends good apply "$DEPOT"
@@ -48,6 +49,7 @@ teardown() { close_box; }
 }
 
 @test "a release that is the same but for its configuration is found out as well when it does not come up" {
+	long_one
 	next_release "$POS1"
 	R1=$REPLY
 	site_ends good apply "$DEPOT"
@@ -57,6 +59,7 @@ teardown() { close_box; }
 }
 
 @test "a service that is stopped or sick fails the gate of the right release" {
+	long_one
 	next_release "$POS1"
 	site_ends good apply "$DEPOT"
 	in_box "$TOTE" stop -p pos
@@ -84,6 +87,7 @@ teardown() { close_box; }
 phase_is() { [ "$(jq -r .phase "$SITE/state.json")" = "$1" ]; }
 
 @test "no room for its own files: 9, and the old version runs on" {
+	long_one
 	mkdir "$SITE"
 	in_box mount -t tmpfs -o mode=700,size=8m none "$SITE"
 	next_release "$POS1"

@@ -54,6 +54,7 @@ says_so() {
 }
 
 @test "SIGKILL on the way back: it goes on going back, and the release stays failed" {
+	long_one
 	begin
 	next_release "$POS2" "# sick on box3"
 	R2=$REPLY
@@ -69,9 +70,24 @@ says_so() {
 	ends box1 rolled-back apply "$R2"
 }
 
+@test "by hand in the middle of going back: it goes on, and what it goes back to has not failed" {
+	long_one
+	begin
+	next_release "$POS2" "# sick on box3"
+	ends box3 good fetch "$DEPOT"
+	begin_on box3 apply
+	patiently in_phase box3 reverting
+	kill_all_of "$PID"
+	wait "$PID" || true
+	ends box3 good rollback
+	all_run 1 "$R1"
+	[ "$(state box3 '.failed | join(" ")')$(state box1 '.failed | join(" ")')" = "$REPLY$REPLY" ]
+}
+
 in_phase() { [ "$(state "$1" .phase)" = "$2" ]; }
 
 @test "the box that led the update dies: the others agree on what was before, and it goes on when it is back" {
+	long_one
 	begin
 	next_release "$POS2"
 	R2=$REPLY
@@ -95,6 +111,7 @@ in_phase() { [ "$(state "$1" .phase)" = "$2" ]; }
 }
 
 @test "a box dies during its own switch: the others go back, it is named, and later all get it" {
+	long_one
 	begin
 	next_release "$POS2"
 	R2=$REPLY

@@ -258,12 +258,12 @@ tampered() { # WORDS COMMAND...
 	# What the way back may lead to stays as well.
 	jq -c --arg r "${names[4]}" --arg o "${names[1]}" '.release = $r | .older = $o' "$SITE/state.json" >"$BOX/s"
 	cp "$BOX/s" "$SITE/state.json"
+	release 5 "$POS2"
 	site fetch "$DEPOT"
 	[ -e "$SITE/releases/${names[1]}" ]
 	# The one that runs no more, and its image, go with the next.
 	jq -c '.older = null' "$SITE/state.json" >"$BOX/s"
 	cp "$BOX/s" "$SITE/state.json"
-	release 5 "$POS2"
 	site fetch "$DEPOT"
 	[ ! -e "$SITE/releases/${names[1]}" ]
 	! has_image "$POS1" || false
@@ -505,5 +505,5 @@ serve() { # [SCRIPT]: python's server in the depot, or a server of our own; sets
 	grep -q "No space left for it" "$BOX/err"
 	[ "$(sed -n 1p "$BOX/out")" = "code 9" ]
 	[ "$(sed -n 2p "$BOX/out")" -lt 5 ]
-	[ "$(sed -n 3p "$BOX/out")" = "code 0" ]
+	[ "$(sed -n '$p' "$BOX/out")" = "code 0" ]
 }

@@ -19,6 +19,7 @@ begin() {
 }
 
 @test "three boxes get a release from one of them, and a second apply changes nothing" {
+	long_one
 	begin
 	answer_is '[.boxes[] | .online and .good] == [true, true, true]'
 	[ "$(changes box2)" = 1 ]
@@ -34,6 +35,7 @@ begin() {
 }
 
 @test "a store with the right release that is sick is not good" {
+	long_one
 	begin
 	touch "$FAKE_STORE/box2/sick"
 	ends box1 gate apply "$R1"
@@ -63,6 +65,7 @@ begin() {
 }
 
 @test "a service that does not come up is the same as a gate that fails" {
+	long_one
 	begin
 	next_release "$POS2" "# fails on box2"
 	ends box3 rolled-back apply "$DEPOT"
@@ -70,7 +73,35 @@ begin() {
 	all_run 1 "$R1"
 }
 
+@test "the release before is not well either: it is settled all the same, and not good; by hand that is no success" {
+	long_one
+	begin
+	touch "$FAKE_STORE/box1/sick"
+	next_release "$POS2"
+	ends box3 rolled-back apply "$DEPOT"
+	answer_is '.good == false and .phase == "settled" and (.why | contains("the release before is not well either: box1"))'
+	all_run 1 "$R1"
+	rm "$FAKE_STORE/box1/sick"
+	ends box3 good apply --retry
+	touch "$FAKE_STORE/box1/sick"
+	ends box3 gate rollback
+	all_run 1 "$R1"
+}
+
+@test "what is not the release's fault brings all back as well, and is not remembered" {
+	long_one
+	begin
+	next_release "$POS2"
+	ends box3 good fetch "$DEPOT"
+	touch "$FAKE_STORE/box3/broken"
+	ends box3 error apply
+	all_run 1 "$R1"
+	[ "$(changes box1)" = 3 ]
+	[ "$(state box3 '.failed | length')$(state box1 '.failed | length')" = 00 ]
+}
+
 @test "--retry tries again what has failed, and it is forgotten when it succeeds" {
+	long_one
 	begin
 	next_release "$POS2" "# sick on box2"
 	R2=$REPLY
@@ -86,6 +117,7 @@ begin() {
 }
 
 @test "by hand the store goes back, and forward only with --retry" {
+	long_one
 	begin
 	next_release "$POS2"
 	R2=$REPLY
@@ -101,6 +133,7 @@ begin() {
 }
 
 @test "--dry-run changes nothing and says what it would" {
+	long_one
 	begin
 	next_release "$POS2"
 	ends box3 good fetch "$DEPOT"
@@ -113,6 +146,7 @@ begin() {
 }
 
 @test "a peer that cannot be reached: nothing is changed, and the answer says who has what" {
+	long_one
 	begin
 	next_release "$POS2"
 	touch "$FAKE_STORE/box2/down"
@@ -126,6 +160,7 @@ begin() {
 }
 
 @test "no room on a box: 9, and the old version runs on everywhere" {
+	long_one
 	local full
 	begin
 	for full in $(sample 1 box1 box3); do
@@ -144,6 +179,7 @@ begin() {
 }
 
 @test "expired, also in between: refused, and nobody is left between" {
+	long_one
 	begin
 	EXPIRES=$(date -u -d '+5 seconds' +%FT%TZ) next_release "$POS2"
 	ends box3 good fetch "$DEPOT"
@@ -160,6 +196,7 @@ begin() {
 }
 
 @test "images that vanished are no reason to begin: 8 names the box" {
+	long_one
 	begin
 	next_release "$POS2"
 	ends box3 good fetch "$DEPOT"
@@ -172,6 +209,7 @@ begin() {
 }
 
 @test "a release with an image that its manifest does not name is refused" {
+	long_one
 	begin
 	next_release "$POS2" "image: other:1"
 	ends box3 refused apply "$DEPOT"
@@ -181,6 +219,7 @@ begin() {
 }
 
 @test "a box that was replaced gets what the others run" {
+	long_one
 	begin
 	rm -rf "$FAKE_STORE"/box2/{site,run,images,tags,runs*,calls}
 	ends box3 good apply
@@ -188,6 +227,7 @@ begin() {
 }
 
 @test "a first release that fails leaves nothing to go back to, and says so until it is well" {
+	long_one
 	next_release "$POS1" "# sick on box2"
 	ends box3 between apply "$DEPOT"
 	said "no release before"

@@ -77,6 +77,9 @@ release() { # SERIAL IMAGE-ID [WORD...]
 	echo "$REPLY" >"$DEPOT/wanted/default"
 }
 
+# At the start of a test that make check has no time for: make fleet-check runs it.
+long_one() { [ "${ALL:-0}" = 1 ] || skip "takes long: ALL=1 runs it"; }
+
 site() { timeout -k 5 "${LIMIT:-120}" "$SITE_SOURCE/tote-site" "$@" 3>&- </dev/null; }
 
 state() { jq -r "$1" "$SITE/state.json"; } # JQ

@@ -42,8 +42,12 @@ nobody_locks() {
 }
 
 @test "the lock of a box that answers is not broken, though its tote-site was killed; its own next one goes on" {
+	long_one
 	box3_at_work
 	kill -KILL "$PID"
+	wait "$PID" || true
+	# What it has started still runs, and does not have the box's lock.
+	flock -n "$FAKE_STORE/box3/run/lock" true
 	rm "$FAKE_STORE/box1/hang"
 	# box2 was given it.
 	ends box2 busy apply
@@ -53,6 +57,7 @@ nobody_locks() {
 }
 
 @test "the lock of a box that has booted since is broken" {
+	long_one
 	box3_at_work
 	kill -KILL "$PID"
 	rm "$FAKE_STORE/box1/hang"
@@ -66,6 +71,7 @@ nobody_locks() {
 }
 
 @test "the lock of a box that is off is broken, but nothing begins without that box" {
+	long_one
 	box3_at_work
 	kill -KILL "$PID"
 	touch "$FAKE_STORE/box3/down"
@@ -80,6 +86,7 @@ nobody_locks() {
 }
 
 @test "ten at once on three boxes: each is good or busy, and the store is settled" {
+	long_one
 	local n code pids=() codes=''
 	next_release "$POS1"
 	R1=$REPLY
