@@ -99,7 +99,7 @@ readonly COURSE_BACK=60
 
 # Whether a box had the release when it was asked last, by an apply that was cut off.
 course_has() { # BOX RELEASE
-	jq -e --arg to "$2" '.release == $to and (.target == null or .target == $to) and (.health | all(.key != "standby"))' <<<"${STATUS[$1]}" >/dev/null
+	jq -e --arg to "$2" '.release == $to and (.target == null or .target == $to) and (.health | all(.key != "outside"))' <<<"${STATUS[$1]}" >/dev/null
 }
 
 # ---- and back ----
@@ -156,7 +156,7 @@ course_let_in() {
 # One that says that it is settled with the base was never touched, or is back already.
 course_needs_revert() { # BOX
 	[ -n "$COURSE_FRESH" ] && [ "$1" = "$CONF_BOX" ] && [ -z "${TOUCHED[$1]:-}" ] && return 1
-	! jq -e --arg to "$COURSE_BASE" '.online and .release == $to and .phase == "settled"' <<<"${STATUS[$1]}" >/dev/null
+	! jq -e --arg to "$COURSE_BASE" '.online and .release == $to and .phase == "settled" and (.health | all(.key != "outside"))' <<<"${STATUS[$1]}" >/dev/null
 }
 
 # ---- arrived ----
@@ -199,7 +199,8 @@ course_stuck() { # EVENT
 # Every box gets what it lacks of a release, while the old one runs.
 course_prepare() { # RELEASE
 	local box code
-	for box in "${BOXES[@]}"; do
+	# This box, the last one, first: what it lacks it cannot give to others.
+	for box in "$CONF_BOX" "${BOXES[@]:0:${#BOXES[@]}-1}"; do
 		code=0
 		box_do "$box" prepare "$1" || code=$?
 		if [ "$code" = "${CODE[absent]}" ] && [ "$box" != "$CONF_BOX" ]; then

@@ -106,11 +106,13 @@ engine_unlock_here() { :; }
 
 # ---- in and out of the way ----
 
-# Until its next boot: a box that dies on the way comes back as one of the cluster.
+# Until its next boot: a box that dies on the way comes back as one of the cluster. The value is as true as "on", which is what
+# people and other tools write: so ours is known from theirs.
+readonly ENGINE_OUTSIDE=yes
 engine_standby() { # BOX
 	local failures=''
 	! engine_look || failures=$(grep -P '^failure\t' <<<"$CRM") || true
-	engine_call crm_attribute --type status --node "$1" --name standby --update on || fail error "$1: standby: ${REPLY##*$'\n'}" || return
+	engine_call crm_attribute --type status --node "$1" --name standby --update "$ENGINE_OUTSIDE" || fail error "$1: standby: ${REPLY##*$'\n'}" || return
 	engine_until_empty "$1" "$failures"
 }
 
@@ -142,6 +144,12 @@ engine_until_empty() { # BOX FAILURES-BEFORE
 engine_unstandby() { # BOX
 	engine_cleanup "$1"
 	engine_call crm_attribute --type status --node "$1" --name standby --delete || fail error "$1: standby: ${REPLY##*$'\n'}"
+}
+
+# After engine_look.
+engine_is_outside() {
+	engine_node "$CONF_BOX" 4
+	[ "$REPLY" = true ] && engine_call crm_attribute --type status --node "$CONF_BOX" --name standby --query --quiet && [ "$REPLY" = "$ENGINE_OUTSIDE" ]
 }
 
 engine_cleanup() { # [BOX]
@@ -256,7 +264,10 @@ def of($kind): $l[] | select(.[0] == $kind);
 [of("node") | select(.[2] == "true" and .[3] != "true" and .[4] != "true") | .[1]] as $able |
 (if any(of("dc"); .[1] == "true" and .[2] == "true") then "quorum ok" else "quorum wait the boxes have no majority" end),
 (of("node") | select(.[1] == $box) |
-	if .[3] == "true" and $may_standby then empty elif .[3] == "true" then "standby wait the box is in standby" else empty end,
+	if .[3] != "true" then empty
+	elif $outside then "outside \(if $may_standby then "ok" else "wait" end) it is out of the way for an update"
+	elif $may_standby then empty
+	else "standby wait the box is in standby" end,
 	if .[5] == "true" then "maintenance wait the box is in maintenance" else empty end),
 (of("node") | select(.[2] != "true" or .[4] == "true") | "node/\(.[1]) wait it is offline"),
 (of("resource") | .[1] as $id |
@@ -276,7 +287,7 @@ def of($kind): $l[] | select(.[0] == $kind);
 
 # Sets HEALTH: what the cluster says, and how what runs on this box was made.
 engine_health() {
-	local file=$SITE_DIR/services.tsv may=false switched=false
+	local file=$SITE_DIR/services.tsv may=false switched=false outside=false
 	if [ "$(head -n 1 "$file" 2>/dev/null)" != "release"$'\t'"$S_RELEASE" ]; then
 		HEALTH=("release wait it was never brought up here whole")
 		return
@@ -284,8 +295,10 @@ engine_health() {
 	[ "$S_PHASE" = settled ] || may=true
 	[ "$S_PHASE" != switching ] || [ "$S_RELEASE" != "$S_TARGET" ] || switched=true
 	engine_look || return
+	engine_is_outside && outside=true
 	mapfile -t HEALTH < <({ tail -n +2 "$file" | sed 's/^/want\t/'; printf '%s\n' "$CRM"; } |
-		jq -Rnr --arg box "$CONF_BOX" --argjson may_lack "$may" --argjson may_standby "$may" --argjson switched "$switched" "$ENGINE_HEALTH" || echo "engine wait jq")
+		jq -Rnr --arg box "$CONF_BOX" --argjson may_lack "$may" --argjson may_standby "$may" \
+			--argjson switched "$switched" --argjson outside "$outside" "$ENGINE_HEALTH" || echo "engine wait jq")
 	engine_health_here "$file"
 }
 

@@ -12,7 +12,9 @@ setup() {
 	printf 'release\tnew\nshop-db\tshop-db\tsha256:1\t1\tshop-db\nshop-till\tshop-till\tsha256:2\tall\tshop-till-clone\n' >"$SITE_DIR/services.tsv"
 	mkdir "$SITE_RUN/bin"
 	printf '#!/bin/sh\ncat "%s/answer.xml"\n' "$SITE_RUN" >"$SITE_RUN/bin/crm_mon"
-	chmod 755 "$SITE_RUN/bin/crm_mon"
+	printf '#!/bin/sh\ncat "%s/standby"\n' "$SITE_RUN" >"$SITE_RUN/bin/crm_attribute"
+	echo on >"$SITE_RUN/standby"
+	chmod 755 "$SITE_RUN"/bin/*
 	PATH=$SITE_RUN/bin:$PATH
 	HEALTH=()
 }
@@ -106,4 +108,9 @@ says() { # LINE...
 	says "quorum ok" "standby wait the box is in standby"
 	S_PHASE=switching
 	says "quorum ok"
+	# By an update, maybe one that was cut off.
+	echo yes >"$SITE_RUN/standby"
+	says "quorum ok" "outside ok it is out of the way for an update"
+	S_PHASE=settled
+	says "quorum ok" "outside wait it is out of the way for an update"
 }
