@@ -103,7 +103,8 @@ depot_wanted_to() { # DEPOT STORE FILE
 	done
 	[ "$code" != "${CODE[absent]}" ] || fail absent "$1: wants nothing of $2" || return
 	[ "$code" = 0 ] || { say "$WHY"; return "$code"; }
-	text_check "$3" 200 && REPLY=$(<"$3") || return
+	text_check "$3" 200 2>/dev/null || fail refused "wanted/$name: ${WHY#*: }" || return
+	REPLY=$(<"$3")
 	release_is_id "$REPLY" || fail refused "wanted/$name: is no release's name"
 }
 

@@ -162,8 +162,9 @@ release_verify_files() { # DIR
 
 # ---- making ----
 
-# Makes and signs DIR, which must not be there. Nobody sees half of it. Sets RELEASE and what release_read sets.
-release_make() { # DIR KEY serial=N name= project= expires= compose=PATH [file=REL=PATH]... image=NAME@sha256:HEX...
+# Makes and signs DIR, which must not be there. Nobody sees half of it. Sets RELEASE and what release_read sets. file=REL=PATH ends
+# REL at the first "="; below=TOP//REL is for any REL.
+release_make() { # DIR KEY serial=N name= project= expires= compose=PATH [file=REL=PATH|below=TOP//REL]... image=NAME@sha256:HEX...
 	local dir=$1 key=$2 beside
 	[ ! -e "$dir" ] || fail error "$dir: is there already" || return
 	beside=$(mktemp -d -- "$(dirname -- "$dir")/.release.XXXXXX") || fail error "$dir: cannot make it" || return
@@ -181,6 +182,7 @@ release_make_in() { # DIR KEY WORD...
 		serial | name | project | expires) one[${word%%=*}]=$value ;;
 		compose) release_copy "$value" "$dir" compose.yaml && one[compose]=sha256:$REPLY || return ;;
 		file) release_copy "${value#*=}" "$dir" "${value%%=*}" && words+=("file ${value%%=*} sha256:$REPLY") || return ;;
+		below) release_copy "$value" "$dir" "${value##*//}" && words+=("file ${value##*//} sha256:$REPLY") || return ;;
 		image) words+=("image $value") ;;
 		*) fail usage "$word: no part of a release" || return ;;
 		esac

@@ -20,13 +20,15 @@ sync_dir() { # DIR
 	words=$(sync "$1" 2>&1) || fail_by "$1" "$words"
 }
 
-# stdin becomes FILE.
+# stdin becomes FILE. Others may write to the directory, as on a mount: nothing that is there, or put there, is opened or
+# changed by its name (O_EXCL; a shell's "set -C" opens devices).
 replace_file() { # FILE [MODE]
-	local beside words
+	local beside words mask
 	local dir=.
 	[[ $1 != */* ]] || dir=${1%/*}
 	beside=$dir/.${1##*/}.new
-	if ! words=$({ rm -f "$beside" && cat >"$beside" && chmod "${2:-644}" "$beside" && sync "$beside" && mv -fT "$beside" "$1"; } 2>&1); then
+	printf -v mask %04o $((8#777 & ~8#${2:-644}))
+	if ! words=$({ rm -f "$beside" && umask "$mask" && dd of="$beside" bs=64k conv=excl,fsync status=none && mv -fT "$beside" "$1"; } 2>&1); then
 		rm -f "$beside"
 		fail_by "$1" "$words" || return
 	fi

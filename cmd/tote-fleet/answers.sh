@@ -15,7 +15,7 @@ def word: tostring | gsub("[^ -~]"; " ");
 select(type == "object" and has("store")) |
 if .class == "ok" then
 	if (.answer | type) == "object" and .answer.release == $release and .answer.good == true and .answer.code == 0
-		and .answer.store == .store and (.answer.boxes | type) == "object"
+		and .answer.store == .store and (.answer.boxes | type) == "object" and (.answer.boxes | length) > 0
 		and all(.answer.boxes[]; type == "object" and .release == $release)
 	then . else .class = "lying" | .why = "its answer does not say that every box runs the release" end
 else . end

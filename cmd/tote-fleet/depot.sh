@@ -31,7 +31,7 @@ depot_fill_image() { # DEPOT HEX
 depot_want() { # DEPOT STORE RELEASE
 	local dir=$FLEET/secrets/$2
 	if [ -f "$dir/index" ]; then
-		rm -rf "$1/secrets/.new" && mkdir -p "$1/secrets" && cp -R -- "$dir" "$1/secrets/.new" && rm -rf "$1/secrets/${2:?}" &&
+		rm -rf "$1/secrets/.new" && mkdir -p "$1/secrets" && cp -RH -- "$dir" "$1/secrets/.new" && rm -rf "$1/secrets/${2:?}" &&
 			replace_dir "$1/secrets/.new" "$1/secrets/$2" || fail full "$1: the secrets of $2 cannot be copied" || return
 	fi
 	[ "$(cat "$1/wanted/$2" 2>/dev/null)" = "$3" ] || printf '%s\n' "$3" | replace_file "$1/wanted/$2"
@@ -50,15 +50,17 @@ select(type == "object" and ."tote-site" == 1 and .store == $store) |
  else empty end) as $class |
 [$store, (.time | tostring | gsub("[^ -~]"; "")), ({store: $store, class: $class, exit: .code, box: (.box // "" | tostring), why: (.why // "" | tostring), answer: .} | tojson)] | @tsv'
 
-# Takes the reports of a depot that belong to this rollout; sets TAKEN to the number of those that were news.
+# Takes the reports of a depot that belong to this rollout; sets TAKEN to the number of those that were news, OTHERS to that of those
+# that do not.
 reports_take() { # DEPOT
 	local store time line old
-	TAKEN=0
+	TAKEN=0 OTHERS=0
 	[ -d "$1/status" ] || return 0
 	# Strangers write here: plain files of a bounded size, the first line of each.
 	find "$1/status" -maxdepth 1 -type f -size -128k -name '[A-Za-z0-9]*.json' -print0 | xargs -0 -r awk -v OFS='\t' 'FNR == 1 { print FILENAME, $0 }' |
 		jq -Rr --arg release "$RELEASE" "$REPORT_JQ" >"$WORK/reports" || fail error "the reports in $1/status cannot be read" || return
 	awk -F '\t' 'NR == FNR { mine[$1] = 1; next } $1 in mine' <(cat "$ROLLOUT"/waves/*.stores) "$WORK/reports" >"$WORK/mine"
+	OTHERS=$(($(find "$1/status" -maxdepth 1 -name '[A-Za-z0-9]*.json' | wc -l) - $(wc -l <"$WORK/mine")))
 	while IFS=$'\t' read -r store time line; do
 		old=$(jq -r '.answer.time? // ""' "$ROLLOUT/status/$store" 2>/dev/null) || old=
 		# RFC 3339 in UTC compares as text.

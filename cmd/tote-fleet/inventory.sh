@@ -21,6 +21,8 @@ BEGIN { printf "" > out; box = "^([A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9:][A-Z
 NF < 5 { bad("five columns with tabs between: store, boxes, transport, groups, window") }
 NF > 5 { bad("more than five columns") }
 $1 !~ /^[A-Za-z0-9][A-Za-z0-9._-]*$/ || length($1) > 63 { bad("\"" $1 "\" is no name for a store") }
+# On a stick the case of letters may be lost.
+tolower($1) == "default" { bad("\"" $1 "\" cannot be a store: wanted/default is the wish of all") }
 $1 in seen { bad("the store " $1 " is there already") }
 $3 !~ /^(ssh|pull|usb)$/ { bad("\"" $3 "\" is no transport: ssh, pull or usb") }
 $4 != "-" && $4 !~ /^[A-Za-z0-9][A-Za-z0-9._-]*(,[A-Za-z0-9][A-Za-z0-9._-]*)*$/ { bad("\"" $4 "\" is no list of groups") }

@@ -30,7 +30,7 @@ plan_read() { # FILE
 
 # Leaves words in WHY.
 plan_wave() { # LINE
-	local words word key name
+	local words word key name seen=' '
 	read -ra words <<<"$1"
 	name=${words[1]:-}
 	[ "${words[0]}" = wave ] || { WHY="a line begins with \"wave NAME\"" && return 1; }
@@ -44,6 +44,8 @@ plan_wave() { # LINE
 		key=${word%%=*}
 		[ -n "${PLAN_FORM[$key]+x}" ] && [[ $word == *=* ]] || { WHY="\"$word\": a wave has no such key" && return 1; }
 		[[ ${word#*=} =~ ^(${PLAN_FORM[$key]})$ ]] || { WHY="\"$word\" has no good value" && return 1; }
+		[[ $seen != *" $key "* ]] || { WHY="\"$key\" is there twice" && return 1; }
+		seen+="$key "
 		WAVE[$name $key]=${word#*=}
 	done
 	case ${WAVE[$name stores]:+stores}${WAVE[$name percent]:+percent} in

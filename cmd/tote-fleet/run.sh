@@ -9,13 +9,12 @@ verb_run() { # [RELEASE]
 	[ -z "$release" ] || [ -z "${OPT[rollout]:-}" ] || die usage "either a release or --rollout"
 	[ -z "${OPT[dry-run]:-}" ] || { run_preview "$release" && exit 0; } || exit
 	run_prepare
-	[ -z "$release" ] || { release_check "$release" && release_fresh; } || exit
-	fleet_lock || exit
 	if [ -n "$release" ]; then
-		rollout_new "$release" "$FLEET/plan" || exit
+		run_check "$release" && fleet_lock && rollout_new "$release" "$FLEET/plan" || exit
 		say "rollout $ROLLOUT_ID"
 	else
-		rollout_open "${OPT[rollout]:-}" || exit
+		# Before the lock, which says whether a driver is at work on one.
+		rollout_open "${OPT[rollout]:-}" && fleet_lock || exit
 	fi
 	run_locked
 }
@@ -28,6 +27,21 @@ run_preview() { # RELEASE
 		OPT[rollout]=$ROLLOUT_ID
 		verb_plan
 	fi
+}
+
+# What every store would refuse, or could not be given, is found here.
+run_check() { # RELEASE
+	release_check "$1" && release_fresh && run_check_images
+}
+
+# By the IDs that the manifest has; after release_read.
+run_check_images() {
+	local name tote=${TOTE:-tote}
+	need "$tote" || return
+	for name in "${RELEASE_IMAGE_NAMES[@]}"; do
+		bounded 60 "$tote" inspect "sha256:${RELEASE_IMAGES[$name]}" >/dev/null 2>&1 ||
+			fail absent "image $name@sha256:${RELEASE_IMAGES[$name]} is not in the image store here, so no store could get it; load it" || return
+	done
 }
 
 run_prepare() {
@@ -43,11 +57,14 @@ run_locked() {
 	local code=0
 	rollout_lock || exit
 	rollout_flags || { code=$? && wave_say_flag $code && exit $code; }
-	release_check "$RELEASE" || exit
+	run_check "$RELEASE" || exit
+	# The lock is ours: whoever made them has gone.
+	rm -rf "$ROLLOUT/parcels"
 	trap 'INTERRUPTED=1' INT TERM HUP
 	audit run rollout="$ROLLOUT_ID" release="$RELEASE" || exit
 	run_waves || code=$?
 	run_end $code
+	rm -rf "$ROLLOUT/parcels"
 	exit "$code"
 }
 
@@ -101,7 +118,6 @@ run_end() { # CODE
 	say "rollout $ROLLOUT_ID: $REPLY"
 	if [ "$1" = 0 ]; then
 		date -u +%FT%TZ | replace_file "$ROLLOUT/finished" || true
-		rm -rf "$ROLLOUT/parcels"
 	fi
 	audit end rollout="$ROLLOUT_ID" code:="$1" ok:="${COUNT[ok]}" failed:="${COUNT[failed]}" unreachable:="${COUNT[unreachable]}" || true
 	[ "$FORMAT" = text ] || { run_json "$1" && printf '%s\n' "$REPLY"; }

@@ -2,6 +2,8 @@
 # shellcheck shell=bash disable=SC2015,SC2016,SC2034,SC2153,SC2154
 # secret: what only the boxes of one store can read. Encrypted by age to their ssh host keys, listed and signed, kept in
 # secrets/STORE/ and sent with the next release or stick. Headquarters itself cannot read it any more.
+#
+# secrets/STORE is a link to .sets/STORE/SERIAL, a whole set: it changes by one rename, and no set changes.
 
 verb_secret() { # put|list|hosts ...
 	local what=${1:-}
@@ -19,30 +21,63 @@ secret_store() { # STORE
 
 # put STORE NAME: the content is read from stdin, so that it is in no list of processes.
 secret_put() { # STORE NAME
-	local store=${1:-} name=${2:-} new dir serial=0
+	local store=${1:-} name=${2:-} words serial
 	[ $# = 2 ] && [[ $name =~ ^$SECRETS_NAME$ ]] || die usage "secret put STORE NAME, the content on stdin"
 	need age || exit
 	secret_store "$store" && sign_key || exit
 	awk '$1 !~ /^[#@]/ && $2 ~ /^ssh-(ed25519|rsa)$/ { print $2, $3 }' "$FLEET/hostkeys/$store" 2>/dev/null | sort -u >"$WORK/recipients" || true
 	[ -s "$WORK/recipients" ] || die error "hostkeys/$store has no key; \"tote-fleet secret hosts $store\" gets them"
-	dir=$FLEET/secrets/$store new=$FLEET/secrets/.new.$store
 	[ -z "${OPT[dry-run]:-}" ] || { say "would encrypt $name for $(wc -l <"$WORK/recipients") boxes of $store" && exit 0; }
+	# Whoever types it has all the time, so the lock comes after that.
+	words=$(age -R "$WORK/recipients" -o "$WORK/secret" 2>&1) || { fail_by "age cannot encrypt $name for $store" "$words" || exit; }
+	secret_lock && secret_current "$store" || exit
+	serial=${OPT[serial]:-$((SECRETS_SERIAL + 1))}
+	[[ $serial =~ ^[1-9][0-9]{0,14}$ ]] && [ "$serial" -gt "$SECRETS_SERIAL" ] ||
+		die usage "--serial has to be higher than that of the list before, $SECRETS_SERIAL"
 	audit secret store="$store" name="$name" boxes:="$(wc -l <"$WORK/recipients")" || exit
-	rm -rf "$new" && mkdir -p "$new" || die full "$new: cannot be made"
-	[ ! -d "$dir" ] || cp -- "$dir"/*.age "$new/" 2>/dev/null || true
-	age -R "$WORK/recipients" -o "$new/$name.age" || die error "age cannot encrypt $name for $store"
-	[ ! -f "$dir/index" ] || { secrets_read "$dir/index" "$store" && serial=$SECRETS_SERIAL; } || exit
-	secrets_make "$new" "$KEY" "$store" "${OPT[serial]:-$((serial + 1))}" || exit
-	secret_swap "$new" "$dir" || exit
-	say "$name for $store, encrypted for $(wc -l <"$WORK/recipients") boxes, list number ${OPT[serial]:-$((serial + 1))}"
+	secret_set "$store" "$name" "$serial" || exit
+	say "$name for $store, encrypted for $(wc -l <"$WORK/recipients") boxes, list number $serial"
 }
 
-# A directory cannot replace one that is not empty: the old one steps aside. Killed in between, the next put finds it.
-secret_swap() { # NEW DIR
-	local old=$FLEET/secrets/.old.${2##*/}
-	rm -rf "$old"
-	[ ! -d "$2" ] || mv -T "$2" "$old" || fail error "$2: cannot be replaced" || return
-	replace_dir "$1" "$2" && rm -rf "$old"
+# Two lists of one number would be two truths. The lock ends with the command.
+secret_lock() {
+	mkdir -p "$FLEET/secrets" && exec 7>>"$FLEET/secrets/.lock" || fail error "$FLEET/secrets: cannot be written" || return
+	flock -w 60 7 || fail busy "somebody else changes secrets; nothing was done"
+}
+
+# Sets CURRENT to the directory of the store's set, or to nothing, and what secrets_read sets. Refuses what is not whole, as it would
+# be signed again.
+secret_current() { # STORE
+	local link=$FLEET/secrets/$1 sets=$FLEET/secrets/.sets/$1 last
+	CURRENT='' SECRETS=() SECRETS_SERIAL=0
+	mkdir -p "$sets" || fail full "$sets: cannot be made" || return
+	# One that a person has copied there.
+	if [ -d "$link" ] && [ ! -L "$link" ]; then
+		secrets_read "$link/index" "$1" && rm -rf "${sets:?}/$SECRETS_SERIAL" && replace_dir "$link" "$sets/$SECRETS_SERIAL" || return
+	fi
+	# Without a link: of a command that was killed. What it had made is the latest.
+	last=$(find "$sets" -mindepth 1 -maxdepth 1 -type d -name '[1-9]*' -printf '%f\n' | sort -n | tail -n 1)
+	[ ! -L "$link" ] || last=$(basename -- "$(readlink -- "$link")")
+	[ -n "$last" ] || return 0
+	CURRENT=$sets/$last
+	secrets_read "$CURRENT/index" "$1" && secrets_verify_files "$CURRENT"
+}
+
+# The current set and WORK/secret become the next one. The one before stays, as a stream may be reading it.
+secret_set() { # STORE NAME SERIAL
+	local sets=$FLEET/secrets/.sets/$1 new=$FLEET/secrets/.sets/$1/.new file words
+	words=$({ rm -rf "$new" "${sets:?}/$3" && mkdir "$new"; } 2>&1) || fail_by "$new" "$words" || return
+	for file in "${!SECRETS[@]}"; do
+		words=$(cp -- "$CURRENT/$file" "$new/$file" 2>&1) || fail_by "$new" "$words" || return
+	done
+	words=$(cp -- "$WORK/secret" "$new/$2.age" 2>&1) || fail_by "$new" "$words" || return
+	secrets_make "$new" "$KEY" "$1" "$3" && replace_dir "$new" "$sets/$3" || return
+	words=$({ ln -sfn ".sets/$1/$3" "$FLEET/secrets/.link" && mv -fT "$FLEET/secrets/.link" "$FLEET/secrets/$1"; } 2>&1) ||
+		fail_by "$FLEET/secrets/$1" "$words" || return
+	sync_dir "$FLEET/secrets" || return
+	for file in "$sets"/*; do
+		[ "$file" = "$sets/$3" ] || [ "$file" = "$CURRENT" ] || rm -rf -- "$file"
+	done
 }
 
 secret_list() { # [STORE]

@@ -30,6 +30,7 @@ sign_make() { # WORD...
 	local made
 	mkdir -p "$FLEET/releases" && made=$(mktemp -u "$FLEET/releases/.made.XXXXXX") || fail full "$FLEET/releases: cannot be written" || return
 	release_make "$made" "$KEY" "$@" || return
+	release_fresh || { rm -rf "$made" && return "${CODE[refused]}"; }
 	if [ -f "$FLEET/release-signers" ] && ! release_verify "$made" "$FLEET/release-signers" release_fresh; then
 		rm -rf "$made"
 		fail refused "the key $KEY is not one of $FLEET/release-signers, or the release is not good" || return
@@ -40,16 +41,34 @@ sign_make() { # WORD...
 
 # Fills `words` of the caller.
 sign_words() { # DIR
-	local dir=$1 name expires serial=${OPT[serial]:-} path
+	local dir name expires serial=${OPT[serial]:-} project
+	dir=$(realpath -- "$1")
 	[ -n "$serial" ] || { sign_next_serial && serial=$REPLY; } || return
-	name=${OPT[name]:-$(basename -- "$(realpath -- "$dir")")}
+	name=${OPT[name]:-${dir##*/}}
+	[[ $name =~ ^${RELEASE_FORM[name]}$ ]] || fail usage "\"$name\" is no name of a release: small letters, digits, \".\", \"_\", \"-\"; give --name" || return
+	# Releases of one thing have one project: a version at the end is not of its name.
+	project=${OPT[project]:-${name%%[-._][0-9]*}}
+	[[ $project =~ ^${RELEASE_FORM[project]}$ ]] || fail usage "\"$project\" is no name of a project: small letters, digits, \"_\", \"-\"; give --project" || return
 	sign_expires "${OPT[expires]:-180d}" && expires=$REPLY || return
-	words=(serial="$serial" name="$name" project="${OPT[project]:-${name%%[!a-z0-9]*}}" expires="$expires" compose="$dir/compose.yaml")
+	words=(serial="$serial" name="$name" project="$project" expires="$expires" compose="$dir/compose.yaml")
+	sign_files "$dir" && sign_images "$dir"
+}
+
+# What else is in DIR, told by name: a person may not know of all of it. Names that begin with a dot are an editor's, git's, a
+# key's; .env is Compose's.
+sign_files() { # DIR
+	local path
+	local -a own=('(' -name '.*' ! -path ./.env ! -path . ')')
+	work_dir && cd -- "$1" || fail error "$1: cannot be read" || return
+	find . "${own[@]}" -prune -printf '%P\n' | sort >"$WORK/left" || return
+	[ ! -s "$WORK/left" ] || say "left out: $(paste -sd ' ' "$WORK/left")"
+	[ -z "$(find . "${own[@]}" -prune -o ! -type f ! -type d -print -quit)" ] ||
+		fail refused "$1: has something that is neither a file nor a directory" || return
 	while IFS= read -r -d '' path; do
-		words+=(file="$path=$dir/$path")
-	done < <(cd -- "$dir" && find . -type f ! -path ./compose.yaml -printf '%P\0' | sort -z)
-	[ -z "$(find "$dir" ! -type f ! -type d -print -quit)" ] || fail refused "$dir: has something that is neither a file nor a directory" || return
-	sign_images "$dir"
+		words+=(below="$1//$path")
+		say "takes ${path@Q}"
+	done < <(find . "${own[@]}" -prune -o -type f ! -path ./compose.yaml -printf '%P\0' | sort -z)
+	cd -- "$OLDPWD" || return
 }
 
 # One more than the highest that was ever made here.

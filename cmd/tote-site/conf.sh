@@ -59,7 +59,8 @@ conf_bad() { # LINE WORDS
 conf_take() { # KEY VALUE
 	local words
 	case $1 in
-	store) CONF_STORE=$2 ;;
+	# On a stick the case of letters may be lost.
+	store) [ "${2,,}" != default ] && CONF_STORE=$2 || { WHY="\"store\" cannot be $2: wanted/default is the wish of all stores"; return 1; } ;;
 	box) CONF_BOX=$2 ;;
 	engine) CONF_ENGINE=$2 ;;
 	gate-seconds) CONF_GATE_SECONDS=$((10#$2)) ;;

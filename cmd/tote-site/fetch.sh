@@ -27,7 +27,7 @@ verb_fetch() { # [DEPOT]
 }
 
 fetch_report() {
-	[ "$FORMAT" = json ] || echo "release $RELEASE_NAME, serial $RELEASE_SERIAL, is here: $RELEASE"
+	[ "$FORMAT" = json ] || [ "$DRY_RUN" = 1 ] || echo "release $RELEASE_NAME, serial $RELEASE_SERIAL, is here: $RELEASE"
 }
 
 # RELEASE is asked of the depot where it is not given. "here": see store_admits.

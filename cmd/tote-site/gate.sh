@@ -18,7 +18,7 @@ def lines: . as $b |
 	if .online | not then {key: "online", value: "missing", why: (.why // "" | if . == "" then "cannot be reached" else . end)}
 	else
 		(if (.release // "") != $release then
-			{key: "release", value: "bad", why: "has release \((.release // "none")[0:12]) instead of \($release[0:12])"}
+			{key: "release", value: "bad", why: "has release \((.release // "none")[0:12]) instead of \(if $release == "" then "none" else $release[0:12] end)"}
 		else empty end),
 		(if $settled and .phase != "settled" then {key: "phase", value: "wait", why: "is \(.phase)"} else empty end),
 		(.health[] | .why = "\(.key): \(.why)")

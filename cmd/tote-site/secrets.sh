@@ -16,7 +16,14 @@ secrets_take() { # DEPOT
 	words=$(mkdir -p -- "$dir" 2>&1) || fail_by "$dir" "$words" || return
 	depot_get "$1" "secrets/$CONF_STORE/index" "$dir/index" "$SECRETS_MAX" 2>/dev/null || code=$?
 	case $code in
-	0) secrets_take_index "$1" "$dir" || code=$? ;;
+	0)
+		secrets_take_index "$1" "$dir" || code=$?
+		# Half a list is not a release that is not here.
+		if [ "$code" = "${CODE[absent]}" ]; then
+			code=0
+			depot_there "$1" && fail refused "the secrets are half copied: $WHY" || code=$?
+		fi
+		;;
 	# A depot without secrets is a good one.
 	"${CODE[absent]}") code=0 ;;
 	*) say "$WHY" ;;

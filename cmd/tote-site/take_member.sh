@@ -37,5 +37,8 @@ limit_of "$name"
 printf . >>"$TAKE_DIR/.count"
 [ "$(stat -c %s "$TAKE_DIR/.count")" -le "$MEMBERS_MAX" ] || refuse refused "too many files"
 mkdir -p "${file%/*}" || refuse full "$name: cannot be written"
-words=$(head -c "$LIMIT" 2>&1 >"$file") || refuse full "$name: ${words##*: }"
+words=$(head -c "$LIMIT" 2>&1 >"$file") || case $words in
+*"No space left"* | *"Disk quota exceeded"*) refuse full "$name: ${words##*: }" ;;
+*) refuse error "$name: ${words:-its content did not come}" ;;
+esac
 [ "$(stat -c %s "$file")" = "$TAR_SIZE" ] || refuse refused "$name: is cut off"

@@ -46,6 +46,34 @@ report() { # DEPOT STORE CODE TIME
 	[ "$status" = 4 ]
 }
 
+@test "sign: odd names, a link to the directory, what is left out and what is told, words that cannot be" {
+	echo odd >"$SOURCE/configs/a=b.conf"
+	mkdir "$SOURCE/.git"
+	ln -s /nowhere "$SOURCE/.git/HEAD"
+	echo A=1 >"$SOURCE/.env"
+	ln -s "$SOURCE" "$BATS_TEST_TMPDIR/shop-a-1.3"
+	run fleet sign "$BATS_TEST_TMPDIR/shop-a-1.3"
+	[ "$status" = 0 ]
+	[[ $output == *"left out: .git"* ]]
+	[[ $output == *"takes 'configs/a=b.conf'"* ]]
+	R=${lines[-1]}
+	[ "$(cat "$FLEET/releases/$R/configs/a=b.conf")" = odd ]
+	[ -e "$FLEET/releases/$R/.env" ]
+	[ ! -e "$FLEET/releases/$R/.git" ]
+	grep -qx 'name pos' "$FLEET/releases/$R/manifest"
+	# The version is not of the project's name, the rest is.
+	R=$(fleet sign "$SOURCE" --name shop-a-1.3)
+	grep -qx 'project shop-a' "$FLEET/releases/$R/manifest"
+	rm "$FLEET/release-signers"
+	run fleet sign "$SOURCE" --expires 2020-01-01T00:00:00Z
+	[ "$status" = 4 ]
+	[ "$(find "$FLEET/releases" -mindepth 1 -maxdepth 1 | wc -l)" = 2 ]
+	run fleet sign "$SOURCE" --name POS
+	[ "$status" = 2 ]
+	run fleet sign "$SOURCE" --project POS
+	[ "$status" = 2 ]
+}
+
 @test "sign refuses a key that nobody knows, and leaves nothing" {
 	ssh-keygen -q -t ed25519 -N '' -f "$BATS_TEST_TMPDIR/other"
 	run fleet sign "$SOURCE" --key "$BATS_TEST_TMPDIR/other"
@@ -72,6 +100,44 @@ report() { # DEPOT STORE CODE TIME
 	cmp "$FLEET/releases/$old/configs/till.json" "$FLEET/releases/$back/configs/till.json"
 	[ "$(running "$back")" = 5 ]
 	[ "$(jq -r .verb <"$FLEET/audit.jsonl" | grep -c rollback)" = 1 ]
+}
+
+@test "rollback goes to what went well last: not to what was aborted, taken back, planned only, or is of another project" {
+	local good other n
+	good=$(fleet sign "$SOURCE")
+	fleet run "$good" --quiet
+	for n in aborted planned running; do
+		echo "# $n" >>"$SOURCE/compose.yaml"
+		R=$(fleet sign "$SOURCE")
+		fleet plan --freeze "$R"
+		[ $n != aborted ] || fleet abort
+		[ $n != planned ] || other=$(fleet sign "$SOURCE" --project other)
+	done
+	fleet run "$other" --quiet
+	fleet run --rollout 5-pos --quiet
+	run fleet rollback --dry-run
+	[ "$status" = 0 ]
+	[[ $output == *"would abort 5-pos and bring the content of $good out again"* ]]
+	fleet rollback --quiet
+	# And from there to nothing: 5 was taken back, and 1 is what runs.
+	run fleet rollback --dry-run
+	[ "$status" = 1 ]
+	[[ $output == *"--to"* ]]
+}
+
+@test "rollback --all has the limits of the last wave, or those of --fail" {
+	fleet run "$(fleet sign "$SOURCE")" --quiet
+	echo "# more" >>"$SOURCE/compose.yaml"
+	printf 'wave canary stores=store0001\nwave rest percent=100 soak=0 fail=1 parallel=2\n' >"$FLEET/plan"
+	fleet run "$(fleet sign "$SOURCE")" --quiet
+	fleet rollback --all --quiet
+	[ "$(cat "$FLEET/rollouts/3-pos/plan")" = "wave all stores=@all fail=1 parallel=2" ]
+	echo "# even more" >>"$SOURCE/compose.yaml"
+	fleet run "$(fleet sign "$SOURCE")" --quiet
+	fleet rollback --all --fail 50% --quiet
+	[ "$(cat "$FLEET/rollouts/5-pos/plan")" = "wave all stores=@all parallel=2 fail=50%" ]
+	run fleet rollback --fail 5%
+	[ "$status" = 2 ]
 }
 
 @test "rollback of a rollout that is under way ends it for good" {
@@ -125,6 +191,12 @@ report() { # DEPOT STORE CODE TIME
 	report "$stick" store0005 0 2026-11-23T11:00:00Z
 	"${fleet_program[@]}" import-status "$stick"
 	[ "$(fleet status --format json | jq -r .state)" = finished ]
+	# Reports of one release tell nothing of another, and that is said.
+	R=$(fleet sign "$SOURCE")
+	fleet plan --freeze "$R" >/dev/null
+	run "${fleet_program[@]}" import-status "$stick"
+	[ "$status" = 0 ]
+	[[ $output == *"2-pos: 0 new answers"*"5 reports are not about this rollout's release"* ]]
 	fleet audit >/dev/null
 }
 
@@ -198,6 +270,93 @@ report() { # DEPOT STORE CODE TIME
 	fleet run "$R" --quiet
 	tar -xOf "$FAKE_STORES/store0001/taken" ./secrets/store0001/db.age | age -d -i "$BATS_TEST_TMPDIR/box2" | grep -qx "pass word"
 	run ! grep -q secrets <<<"$(tar -tf "$FAKE_STORES/store0002/taken")"
+	mkdir "$BATS_TEST_TMPDIR/stick"
+	fleet export-usb store0001 "$BATS_TEST_TMPDIR/stick" --release "$R"
+	[ ! -L "$BATS_TEST_TMPDIR/stick/secrets/store0001" ]
+	diff -r "$FLEET/secrets/store0001/" "$BATS_TEST_TMPDIR/stick/secrets/store0001"
+}
+
+@test "secrets: two at once, a full disk, and a put that was killed at any place lose nothing" {
+	command -v age >/dev/null || skip "needs age"
+	local i n
+	mkdir -p "$FLEET/hostkeys"
+	echo "box $(cut -d ' ' -f 1,2 "$BATS_TEST_TMPDIR/key.pub")" >"$FLEET/hostkeys/store0001"
+	for i in 1 2 3; do
+		fleet secret put store0001 two$i <<<x 3>&- &
+	done
+	wait
+	[ "$(fleet secret list | cut -f 2-3 | paste -sd,)" = "two1	3,two2	3,two3	3" ]
+	n=3
+	# Killed where a program is begun: each time another one.
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	for i in cp sync mv ln mkdir ssh-keygen; do
+		printf '#!/bin/sh\nkill -9 0\n' >"$BATS_TEST_TMPDIR/bin/$i"
+		chmod +x "$BATS_TEST_TMPDIR/bin/$i"
+		PATH=$BATS_TEST_TMPDIR/bin:$PATH run fleet secret put store0001 "killed-$i" <<<x
+		[ "$status" != 0 ]
+		rm "$BATS_TEST_TMPDIR/bin/$i"
+		fleet secret put store0001 "after-$i" <<<x
+		n=$((n + 1))
+		fleet secret list >"$BATS_TEST_TMPDIR/list"
+		[ "$(grep -c "two\|after" "$BATS_TEST_TMPDIR/list")" = $n ]
+		[ "$(cut -f 3 "$BATS_TEST_TMPDIR/list" | sort -u | wc -l)" = 1 ]
+	done
+	# Never a lower number than one that a box may have.
+	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/list" | cut -f 3)" -ge $n ]
+	run fleet secret put store0001 x --serial 3 <<<x
+	[ "$status" = 2 ]
+	[ "$(find "$FLEET/secrets/.sets/store0001" -mindepth 1 -maxdepth 1 | wc -l)" -le 3 ]
+	# What was changed by others is not signed again.
+	echo more >>"$FLEET/secrets/store0001/two1.age"
+	run fleet secret put store0001 x <<<x
+	[ "$status" = 4 ]
+}
+
+@test "secrets: a set that a person has copied is gone on with; a full disk is told as such" {
+	command -v age >/dev/null || skip "needs age"
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	mkdir -p "$FLEET/hostkeys" "$BATS_TEST_TMPDIR/small"
+	echo "box $(cut -d ' ' -f 1,2 "$BATS_TEST_TMPDIR/key.pub")" >"$FLEET/hostkeys/store0001"
+	fleet secret put store0001 one <<<x
+	cp -RL "$FLEET/secrets/store0001" "$FLEET/copied"
+	rm -rf "$FLEET/secrets"
+	mkdir "$FLEET/secrets"
+	mv "$FLEET/copied" "$FLEET/secrets/store0001"
+	fleet secret put store0001 two <<<x
+	[ "$(fleet secret list | cut -f 2-3 | paste -sd,)" = "one	2,two	2" ]
+	mount -t tmpfs -o size=1m none "$BATS_TEST_TMPDIR/small"
+	cp -a "$FLEET/secrets" "$BATS_TEST_TMPDIR/small/secrets"
+	mv "$FLEET/secrets" "$FLEET/away"
+	ln -s "$BATS_TEST_TMPDIR/small/secrets" "$FLEET/secrets"
+	dd if=/dev/zero of="$BATS_TEST_TMPDIR/small/fill" bs=4k 2>/dev/null || true
+	run fleet secret put store0001 three <<<x
+	rm "$BATS_TEST_TMPDIR/small/fill"
+	fleet secret list >"$BATS_TEST_TMPDIR/list"
+	umount "$BATS_TEST_TMPDIR/small"
+	[ "$status" = 9 ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/list")" = 2 ]
+}
+
+@test "a file is never written through a link that is put beside it" {
+	local i
+	# shellcheck source=/dev/null
+	. "$TESTS/../../cmd/script/say.sh"
+	# shellcheck source=/dev/null
+	. "$TESTS/../../cmd/script/replace.sh"
+	cd "$BATS_TEST_TMPDIR"
+	echo mine >victim
+	# In the moment between: rm has been there.
+	rm() {
+		command rm "$@"
+		ln -s victim .file.new
+	}
+	run replace_file file <<<"other"
+	unset -f rm
+	[ "$status" != 0 ]
+	[ "$(cat victim)" = mine ]
+	replace_file file 600 <<<"other"
+	[ "$(cat file)" = other ]
+	[ "$(stat -c %a file)" = 600 ]
 }
 
 @test "host keys from the network are taken only when somebody has compared them" {

@@ -79,6 +79,8 @@ store0001\tbox\tssh\t-\t-
 ../x\tbox\tssh\t-\t-
 store0002\t-oProxyCommand=x\tssh\t-\t-
 store0002\tbox;reboot\tssh\t-\t-
+default\tbox\tssh\t-\t-
+Default\tbox\tssh\t-\t-
 store0002\tbox\ttelnet\t-\t-
 store0002\tbox\tssh\t$(id)\t-
 store0002\tbox\tssh\t-\t25:00-26:00
@@ -93,7 +95,7 @@ END
 	printf 'store0001\tbox\tssh\t-\t22:00-05:00 Europe/Berlin\n' >"$FLEET/stores.tsv"
 	inventory_read
 	for line in 'wave' 'wave a' 'wave a percent=0' 'wave a percent=101' 'wave a percent=5 stores=@x' 'wave a percent=5 soak=x' 'wave a percent=5 x=1' \
-		'wave ../a percent=5' 'wave a stores=nobody' 'wave a stores=@nobody' 'wove a percent=5' "wave b percent=5"$'\n'"wave b percent=5"; do
+		'wave ../a percent=5' 'wave a stores=nobody' 'wave a stores=@nobody' 'wove a percent=5' 'wave a percent=100 percent=5' "wave b percent=5"$'\n'"wave b percent=5"; do
 		echo "$line" >"$FLEET/plan"
 		run read_plan
 		[ "$status" = 1 ]
@@ -307,6 +309,74 @@ END
 	run fleet run "$R"
 	[ "$status" = 4 ]
 	[ ! -e "$FLEET/rollouts" ]
+	# Also not when it was good as the rollout began.
+	fleet plan --freeze "$R"
+	run fleet run
+	[ "$status" = 4 ]
+	[ "$(touched "$R")" = 0 ]
+}
+
+@test "an image that headquarters lacks is told before the first store is called" {
+	FAKE_NO_IMAGE=1 run fleet run "$R"
+	[ "$status" = 8 ]
+	[[ $output == *"image pos:1@sha256:0000"*"not in the image store here"* ]]
+	[ ! -e "$FLEET/rollouts" ]
+	fleet plan --freeze "$R"
+	FAKE_CALLS=1 FAKE_NO_IMAGE=1 run fleet run
+	[ "$status" = 8 ]
+	[ -z "$(cat "$FAKE_STORES"/*/calls 2>/dev/null)" ]
+}
+
+@test "run without words takes the newest that is under way, not the one that was driven last" {
+	fleet run "$R" --quiet
+	make_release 43
+	fleet plan --freeze "$R"
+	fleet run --quiet
+	[ "$(running "$R")" = 8 ]
+	make_release 44
+	fleet plan --freeze "$R"
+	fleet abort
+	run fleet run
+	[ "$status" = 1 ]
+	[[ $output == *"no rollout that is under way"* ]]
+}
+
+@test "stores that lie count at once: the rollout halts at the first one" {
+	local mode n=42
+	echo "wave all stores=@all fail=0 parallel=1" >"$FLEET/plan"
+	for mode in no-boxes half not-json; do
+		n=$((n + 1))
+		make_release $n
+		fleet plan --freeze "$R"
+		rm -f "$FAKE_STORES"/*/mode
+		inject "$(head -n 1 "$FLEET/rollouts/$n-pos/waves/all.stores")" $mode
+		run fleet run
+		[ "$status" = 3 ]
+		[[ $output == *"FAILED, lying"* ]]
+		# The one behind may have been begun.
+		[ "$(running "$R")" -le 1 ]
+		fleet abort
+	done
+}
+
+@test "what was made for a store that lacks something is kept for few others, and not behind the end" {
+	local i
+	for i in 1 2 3 4 5 6 7; do
+		inject store000$i "has $i$i"
+	done
+	inject store0008 never
+	echo "wave all stores=@all fail=100% parallel=1" >"$FLEET/plan"
+	cat >"$BATS_TEST_TMPDIR/tote" <<-END
+		#!/bin/sh
+		ls "$FLEET/rollouts/42-pos/parcels" | grep -c 'tar\$' >>"$BATS_TEST_TMPDIR/counts"
+		exec "$TESTS/fake/tote" "\$@"
+	END
+	chmod +x "$BATS_TEST_TMPDIR/tote"
+	TOTE=$BATS_TEST_TMPDIR/tote run fleet run "$R" --quiet
+	[ "$status" = 8 ]
+	[ "$(running "$R")" = 7 ]
+	[ "$(sort -n "$BATS_TEST_TMPDIR/counts" | tail -n 1)" = 4 ]
+	[ ! -e "$FLEET/rollouts/42-pos/parcels" ]
 }
 
 @test "soak: a store that goes bad meanwhile stops the rollout" {
@@ -416,4 +486,7 @@ END
 		[ "$status" = 1 ] || { echo "$words: $status" && false; }
 	done
 	[ ! -e "$FLEET/audit.jsonl" ]
+	mkdir "$FLEET b"
+	run "$FLEET_PROGRAM" --dir "$FLEET b" status
+	[ "$status" = 2 ]
 }

@@ -6,6 +6,7 @@
 
 TESTS=$(dirname -- "$(realpath -- "${BASH_SOURCE[0]}")")
 FLEET_PROGRAM=$(realpath -- "$TESTS/../../cmd/tote-fleet/tote-fleet")
+export TOTE=$TESTS/fake/tote
 export FAKE_STORES TOTE_FLEET_SSH=$TESTS/fake/ssh TOTE_FLEET_BUSY_PAUSE=0.1 TOTE_FLEET_POLL=0.5
 
 fleet() {

@@ -32,6 +32,8 @@ has_image() { "$TOTE" images -q | grep -qx "sha256:$1"; }
 	site_fails error 'site.conf:3: is not "key value"' fetch
 	printf 'store s\nengine supervise\n' >"$BOX/site.conf"
 	site_fails error 'site.conf: "box" is missing' fetch
+	printf 'store Default\nengine supervise\nbox b\n' >"$BOX/site.conf"
+	site_fails error 'site.conf:1: "store" cannot be Default' fetch
 	while IFS='|' read -r words line; do
 		printf 'store s\nengine supervise\nbox b\n%s\n' "$line" >"$BOX/site.conf"
 		site_fails error "$words" fetch
@@ -99,6 +101,7 @@ has_image() { "$TOTE" images -q | grep -qx "sha256:$1"; }
 	run --separate-stderr site fetch --dry-run "$DEPOT"
 	[ "$status" -eq 0 ]
 	[[ $output == *"would take in release pos-1"* ]]
+	[[ $output != *"is here"* ]]
 	[ -z "$(ls "$SITE/releases")" ]
 	[ ! -e "$SITE/state.json" ]
 	nothing_in_incoming
@@ -312,6 +315,8 @@ open_secrets() {
 	secret 3 db evil
 	printf evil2 | age -R "$BOX/host.pub" -o "$DEPOT/secrets/store0001/db.age"
 	site_fails refused "not what the index says" fetch "$DEPOT"
+	rm "$DEPOT/secrets/store0001/index.sig"
+	site_fails refused "half copied" fetch "$DEPOT"
 	open_secrets
 	[ "$(cat "$BOX/run/secrets/db")" = salmon ]
 	# For another box's key: an error, and what was open stays.

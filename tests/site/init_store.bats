@@ -142,7 +142,7 @@ cib() { # BOX
 	for name in A a- a_b a.b ../a "a b" "$(printf 'a%.0s' {1..64})"; do
 		refused "no name for a box" "${F[@]}" "$name=10.0.0.1" b=10.0.0.2 c=10.0.0.3
 	done
-	for name in Store ../x "a b"; do
+	for name in Store ../x "a b" default; do
 		refused "no name for a store" "${F[@]}" --name "$name" "${ABC[@]}"
 	done
 	refused "is not IP/PREFIX" "${F[@]}" --address 10.0.0.9 "${ABC[@]}"
