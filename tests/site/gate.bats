@@ -181,14 +181,14 @@ begin() {
 @test "expired, also in between: refused, and nobody is left between" {
 	long_one
 	begin
-	EXPIRES=$(date -u -d '+5 seconds' +%FT%TZ) next_release "$POS2"
+	EXPIRES=$(date -u -d '+30 seconds' +%FT%TZ) next_release "$POS2"
 	ends box3 good fetch "$DEPOT"
 	touch "$FAKE_STORE/box2/hang"
 	begin_on box3 apply
 	patiently grep -q -- '--wait ' "$FAKE_STORE/box2/calls"
 	patiently eval '[ "$(state box2 .phase)" = switching ]'
 	kill -KILL "$PID"
-	sleep 5
+	sleep 30
 	rm "$FAKE_STORE/box2/hang"
 	ends box3 refused apply
 	said "has expired"
