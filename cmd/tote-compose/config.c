@@ -65,23 +65,14 @@ static void print_images(const struct desired_project *p)
 	}
 }
 
-static void print_document(const struct desired_project *p)
+static void print(const struct config_options *o, const struct resolution *r)
 {
-	autobuf text = BUF_INIT;
-	struct json_writer w;
+	const struct desired_project *p = &r->t.project;
 
-	json_writer_init(&w, &text, true);
-	desired_write(p, &w);
-	json_writer_done(&w);
-	printf("%s\n", buf_str(&text));
-}
-
-static void print(const struct config_options *o, const struct desired_project *p)
-{
 	if (o->images)
 		print_images(p);
 	else if (!o->services && !o->quiet)
-		print_document(p);
+		resolution_print(r);
 	for (size_t i = 0; o->services && i < p->services.count; i++)
 		printf("%s\n", p->services.items[i].name);
 }
@@ -110,7 +101,7 @@ static int run(char **args, size_t count, void *opts)
 	if (result == 0 && o->prepare)
 		result = prepare(o, &r, &a, &err);
 	if (result == 0)
-		print(o, &r.t.project);
+		print(o, &r);
 	resolution_done(&r);
 	if (result == 0)
 		return 0;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <libgen.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Length of the name in NAME@DIGEST; 0: it is none. */
@@ -124,6 +125,17 @@ int resolve(struct resolution *r, char **services, size_t count, struct arena *a
 	if (result == 0)
 		name_source(r, a);
 	return result;
+}
+
+void resolution_print(const struct resolution *r)
+{
+	autobuf text = BUF_INIT;
+	struct json_writer w;
+
+	json_writer_init(&w, &text, true);
+	desired_write(&r->t.project, &w);
+	json_writer_done(&w);
+	printf("%s\n", buf_str(&text));
 }
 
 void resolution_done(struct resolution *r)

@@ -31,6 +31,8 @@ struct resolution {
 /* Fills in what is below o, order and without_images; services as those of struct translate_options. Logs
  * warnings. All in a; resolution_done() in any case. */
 int resolve(struct resolution *r, char **services, size_t count, struct arena *a, struct err *err);
+/* The project as a document, on stdout. */
+void resolution_print(const struct resolution *r);
 void resolution_done(struct resolution *r);
 
 #endif

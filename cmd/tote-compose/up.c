@@ -135,17 +135,6 @@ static int apply(struct up *up, struct control *c, bool dry_run)
 	return r;
 }
 
-static void print_project(const struct up *up)
-{
-	autobuf text = BUF_INIT;
-	struct json_writer w;
-
-	json_writer_init(&w, &text, true);
-	desired_write(&up->r.t.project, &w);
-	json_writer_done(&w);
-	printf("%s\n", buf_str(&text));
-}
-
 /* Against what is stored; nothing is, as far as somebody may look who is not root. */
 static void compare_with_stored(struct up *up)
 {
@@ -172,7 +161,7 @@ static int dry_run(struct up *up)
 	int r;
 
 	if (up->json) {
-		print_project(up);
+		resolution_print(&up->r);
 		return 0;
 	}
 	if (up->paths.run && control_open(up->paths.run, &c, &why) == 0) {

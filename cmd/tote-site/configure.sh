@@ -90,16 +90,10 @@ configure_verify() {
 
 # ---- times ----
 
-configure_token() {
-	local line
-	line=$(bounded 10 corosync-cmapctl -g runtime.config.totem.token 2>/dev/null) || return
-	REPLY=${line##* }
-}
-
 # A box that missed a change of corosync.conf keeps its old times, and suspects the others for ever.
 configure_times() {
 	local box bad=''
-	configure_token || fail error "corosync does not answer" || return
+	do_token || return
 	[ "$REPLY" = "$CONFIGURE_TOKEN" ] || bad+=" $CONF_BOX $REPLY ms,"
 	for box in "${CONF_PEER_NAMES[@]}"; do
 		REPLY=$(bounded 20 "${CONF_SSH[@]}" "${CONF_PEERS[$box]}" tote-site peer token </dev/null 2>/dev/null) || REPLY=unknown
