@@ -7,7 +7,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config libcap-dev libseccomp-dev libyajl-dev lib
 DEMO_DEPS := busybox-static jq
 CROSS_DEPS := gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf gcc-riscv64-linux-gnu \
 	libc6-dev-arm64-cross libc6-dev-armhf-cross libc6-dev-riscv64-cross
-CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats procps iproute2 util-linux uidmap python3 \
+CHECK_DEPS := $(DEMO_DEPS) $(CROSS_DEPS) libcmocka-dev bats gojq procps iproute2 util-linux uidmap python3 \
 	strace scdoc cppcheck clang libclang-rt-14-dev bsdutils umoci skopeo buildah podman libarchive-tools zstd pigz xz-utils \
 	containernetworking-plugins iptables nftables passt slirp4netns containerd protobuf-compiler python3-protobuf python3-grpcio python3-yaml curl \
 	resource-agents libxml2-utils shellcheck corosync pacemaker pacemaker-cli-utils openssh-server parallel clustershell age
@@ -20,8 +20,9 @@ UNIT_SRC := $(wildcard tests/*/test_*.c)
 UNIT := $(UNIT_SRC:%.c=$(BUILD)/%)
 BATS := $(wildcard tests/*/*.bats)
 BATS_VM := $(wildcard tests/cgroups/*.bats tests/systemd/*.bats tests/netns/compare_vm*.bats tests/shim/*_vm.bats)
-# Chains for tests/run: files of one chain come one after the other, and three chains run at the same time on two processors, as about
-# half of all tests wait. So what computes (the virtual machine, sanitizers, fuzzers) is begun at another time than what waits.
+# Chains for tests/run: files of one chain come one after the other, and four chains run at the same time on two processors, as tests
+# wait for more than half of their time. So what computes (the virtual machine, sanitizers, sweeps) is begun beside what waits. The
+# longest chains come first.
 comma := ,
 space := $(subst ,, )
 chain = $(subst $(space),+,$(strip $(1)))
@@ -36,8 +37,8 @@ BATS_CHAINED := docs fault cli shim netns image supervise monitor compose ocf si
 BATS_REST := $(filter-out $(BATS_PLACED) $(call bats_of,$(BATS_CHAINED)),$(BATS))
 VM_SUITES := $(addprefix tests/vm/,check.sh check-systemd.sh check-reboot.sh selftest.sh)
 # hostile_rootfs looks at the host's mounts: beside nothing that makes some.
-SUITES = $(call chains,$(foreach files,VM_SUITES SUITE_SUPERVISE SUITE_SHIM SUITE_SITE SUITE_NETNS SUITE_MONITOR SUITE_IMAGE SUITE_CLI \
-		SUITE_SAN SUITE_UNIT SUITE_SWEEPS,$(call chain,$($(files))))) \
+SUITES = $(call chains,$(foreach files,VM_SUITES SUITE_SITE SUITE_SHIM SUITE_SUPERVISE SUITE_NETNS SUITE_IMAGE SUITE_MONITOR SUITE_SAN \
+		SUITE_CLI SUITE_SWEEPS SUITE_UNIT,$(call chain,$($(files))))) \
 	tests/fuzz/fuzz.sh$(comma)tests/security/hostile_rootfs.bats \
 	$(BATS_ALONE)
 SUITE_SUPERVISE = $(call bats_of,supervise)
@@ -51,7 +52,7 @@ SUITE_SAN = $(UNIT:$(BUILD)/%=$(SAN_BUILD)/%) tests/sanitized.sh
 SUITE_UNIT = $(UNIT) $(call bats_of,docs fault)
 SUITE_SWEEPS = tests/fault/sample.sh tests/image/hostile.bats tests/security/exec_attack.bats
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_SECONDS ?= 5
+FUZZ_SECONDS ?= 3
 SAN_BUILD := $(BUILD)/san
 export BUILD TOTE := $(abspath $(BUILD))/tote
 export FAULT := $(abspath $(BUILD))/tests/fault/fault
@@ -89,8 +90,9 @@ $(BUILD)/tests/fault/fault: $(wildcard tests/fault/*.c tests/fault/*.h)
 	$(call say,TEST)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -I. -o $@ $(filter %.c,$^)
 
-BENCH_TOOLS := $(addprefix $(BUILD)/tests/bench/,bench floor greeter memlock nothing round_trip)
+BENCH_TOOLS := $(addprefix $(BUILD)/tests/bench/,bench files_cost floor greeter memlock nothing round_trip)
 $(BUILD)/tests/bench/bench: tests/bench/bench.c tests/bench/report.c
+$(BUILD)/tests/bench/files_cost: tests/bench/files_cost.c
 $(BUILD)/tests/bench/floor: tests/bench/floor.c
 $(BUILD)/tests/bench/greeter: tests/bench/greeter.c
 $(BUILD)/tests/bench/memlock: tests/bench/memlock.c
@@ -158,8 +160,11 @@ demo: setup-build
 	@tests/demo
 
 # No root and under a minute: what to run while working.
-check-fast: all $(UNIT)
-	@tests/run $(UNIT)
+# It waits for 18 s, so it begins first.
+UNIT_WAITS := %/test_io_copy
+check-fast:
+	@$(MAKE) --no-print-directory -j2 all unit
+	@tests/run $(call chains,$(filter $(UNIT_WAITS),$(UNIT)) $(filter-out $(UNIT_WAITS),$(UNIT)))
 
 # Each in a make of its own, as only now everything that they ask for is installed.
 check: setup-check
@@ -184,19 +189,19 @@ sweep: all fault-tool
 	STEP=1 TIMEOUT=14400 tests/run tests/netns/crash.bats tests/netns/loop.bats tests/netns/run_crash.bats tests/shim/bootstrap.bats tests/shim/crash.bats \
 		tests/shim/daemon.bats
 
-# What `make check` does a few hundred times, for an hour.
 # Stores and fleets at their real size, and a real Pacemaker on three boxes; an hour.
 fleet-check: setup-check
 	@$(MAKE) --no-print-directory -j2 all
 	tests/fleet/campaign.sh
 	ALL=1 UNSTEADY=0 TIMEOUT=7200 tests/run $(wildcard tests/fleet/*.bats tests/site/*.bats tests/site/rig/*.bats)
 
+# What `make check` does a few hundred times, for an hour.
 soak: all unit fault-tool
 	EXECS=1000 HOSTILE_COUNT=5000 ALL=1 ROUNDS=200 LIFECYCLES=10000 RACES=300 UNSTEADY=0 TIMEOUT=7200 tests/run \
 		tests/security/exec_attack.bats tests/image/hostile.bats tests/supervise/kill.bats $(BATS_ALONE)
 
 fuzz: setup-check fuzz-tools
-	FUZZ_SECONDS=$(if $(filter 5,$(FUZZ_SECONDS)),600,$(FUZZ_SECONDS)) sh tests/fuzz/fuzz.sh
+	FUZZ_SECONDS=$(if $(filter 3,$(FUZZ_SECONDS)),600,$(FUZZ_SECONDS)) sh tests/fuzz/fuzz.sh
 
 bench: setup-build
 	@tests/setup $(BENCH_DEPS)

@@ -9,7 +9,9 @@ start of ctr in them, which both shims bear alike. What is measured "without ctr
 
   BUILD=DIR TOTE=FILE ROUNDS=60 PODS=10 EXECS=1000 PARALLEL=50   PARTS=memory,run,direct,parallel
 """
-import contextlib, json, os, shutil, signal, statistics, subprocess, sys, tempfile, time
+import contextlib, json, os, shutil, statistics, subprocess, sys, tempfile, time
+
+from world import equal_target, fail, run_in_group, target, targets
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.join(HERE, "../shim")
@@ -25,48 +27,11 @@ PAUSE = 0.04  # what containerd and the kernel do after an answer is not the nex
 LIMIT = 900  # seconds for everything
 PYTHON = "/usr/bin/python3"  # Debian's own has protobuf; others that come first in PATH may not
 
-targets = []
-
-
-def target(name, measured, wanted, form="{:.2f}"):
-    verdict = "PASS" if measured <= wanted else "MISS"
-    targets.append(f"| {name} | {form.format(measured)} | <= {form.format(wanted)} | {verdict} |")
-
-
-def equal_target(name, measured, wanted):
-    targets.append(f"| {name} | {measured} | {wanted} | {'PASS' if measured == wanted else 'MISS'} |")
-
-
 def ms(values):
     return f"{statistics.median(values) * 1000:.1f}"
 
 
 # ---- around it ----
-
-def cgroup_tree():
-    for path in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
-        if os.path.exists(path + "/cgroup.procs") and os.path.exists(path + "/cgroup.controllers"):
-            return path
-    sys.exit("shim.py: no cgroup v2 tree is mounted")
-
-
-def remove_group(group):
-    try:
-        with open(group + "/cgroup.kill", "w") as f:
-            f.write("1")
-    except OSError:
-        pass
-    for _ in range(50):
-        for path, _, _ in os.walk(group, topdown=False):
-            try:
-                os.rmdir(path)
-            except OSError:
-                pass
-        if not os.path.isdir(group):
-            return
-        time.sleep(0.1)
-    print(f"shim.py: {group} is still there", file=sys.stderr)
-
 
 # $1: this file. The groups that runtimes see begin at our own, which has no controllers for crun to enable in the host's.
 WORLD = """
@@ -92,24 +57,14 @@ exit $code
 
 
 def outside():
-    if os.geteuid():
-        sys.exit("shim.py: must be root")
-    group = f"{cgroup_tree()}/tote-bench-shim.{os.getpid()}"
-    os.mkdir(group)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     wrapper = [] if subprocess.run(["sh", "-c", "ulimit -l unlimited"], stderr=subprocess.DEVNULL).returncode == 0 \
         else [BUILD + "/tests/bench/memlock"]
     with tempfile.TemporaryDirectory() as where:
         env = {**os.environ, "BUILD": BUILD, "TOTE": TOTE, "TESTS": TESTS, "PYTHON": PYTHON, "PARTS": ",".join(PARTS),
                "TOTE_SHIM_GROUP": "direct", "RESULTS": where + "/results"}
-        try:
-            # The group itself must have no process, lest crun tries for seconds to enable controllers in it.
-            code = subprocess.run(["timeout", "--foreground", "-k", "10", str(LIMIT), "sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"',
-                                   group, *wrapper, "unshare", "--mount", "--cgroup", "--propagation", "private", "bash", "-c", WORLD,
-                                   "bash", os.path.abspath(__file__)], env=env, stdin=subprocess.DEVNULL).returncode
-        finally:
-            remove_group(group)
-    sys.exit(code)
+        # The group itself must have no process, lest crun tries for seconds to enable controllers in it.
+        sys.exit(run_in_group([*wrapper, "unshare", "--mount", "--cgroup", "--propagation", "private", "bash", "-c", WORLD, "bash",
+                               os.path.abspath(__file__)], env, LIMIT))
 
 
 # ---- the shims ----
@@ -156,7 +111,7 @@ def ctr(*arguments):
     status = os.waitpid(spawn(*arguments), 0)[1]
     took = time.perf_counter() - start
     if status:
-        sys.exit(f"shim.py: ctr {' '.join(arguments)}: status {status}")
+        fail(f"ctr {' '.join(arguments)}: status {status}")
     return took
 
 
@@ -212,7 +167,7 @@ def execs(client, messages, id, count, where, command=["/bin/echo", "hello"], sa
             os.close(fd)
             os.unlink(pipe)
         if status or text != said:
-            sys.exit(f"shim.py: exec {i}: {status} {text}")
+            fail(f"exec {i}: {status} {text}")
     return took
 
 
@@ -269,7 +224,7 @@ def memory_of_pod(shim):
     time.sleep(1)
     found = shim.processes()
     if len(found) != 1:
-        sys.exit(f"shim.py: {shim.name}: {len(found)} shims for one pod")
+        fail(f"{shim.name}: {len(found)} shims for one pod")
     pid = found[0]
     alone = row("1 pod of 5, the only one", shim, [usage(pid)])
     ids.append(shim.name + "-other")

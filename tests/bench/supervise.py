@@ -11,6 +11,8 @@ nanoseconds, with that of children that have ended.
 """
 import glob, json, os, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
 
+from world import fail, run_in_group, target, targets
+
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 TOTE = os.path.abspath(os.environ.get("TOTE", BUILD + "/tote"))
 COUNT = int(os.environ.get("COUNT", "200"))
@@ -22,17 +24,6 @@ LIMIT = 1500  # seconds for everything
 PATIENCE = 120
 GREETER = BUILD + "/tests/bench/greeter"
 IDLE_MS = 200
-
-targets = []
-
-
-def target(name, measured, wanted, form="{:.2f}"):
-    verdict = "PASS" if measured <= wanted else "MISS"
-    targets.append(f"| {name} | {form.format(measured)} | <= {form.format(wanted)} | {verdict} |")
-
-
-def fail(words):
-    sys.exit("supervise.py: " + words)
 
 
 # ---- around it ----
@@ -48,34 +39,7 @@ exec "$0" "$@"
 """
 
 
-def cgroup_tree():
-    for path in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
-        if os.path.exists(path + "/cgroup.procs") and os.path.exists(path + "/cgroup.controllers"):
-            return path
-    fail("no cgroup v2 tree is mounted")
-
-
-def remove_group(group):
-    with open(group + "/cgroup.kill", "w") as f:
-        f.write("1")
-    for _ in range(100):
-        for path, _, _ in os.walk(group, topdown=False):
-            try:
-                os.rmdir(path)
-            except OSError:
-                pass
-        if not os.path.isdir(group):
-            return
-        time.sleep(0.1)
-    print(f"supervise.py: {group} is still there", file=sys.stderr)
-
-
 def outside():
-    if os.geteuid():
-        fail("must be root")
-    group = f"{cgroup_tree()}/tote-bench-supervise.{os.getpid()}"
-    os.mkdir(group)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     where = tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
     env = {**os.environ, "BUILD": BUILD, "TOTE": TOTE, "WHERE": where, "TOTE_SUPERVISE_DIR": where + "/supervise", "TOTE_STORE": where + "/store",
            "TOTE_NET_DIR": where + "/net", "NETCONFPATH": where + "/net.d", "CNI_PATH": "/nonexistent", "PARTS": ",".join(PARTS),
@@ -83,11 +47,9 @@ def outside():
     os.makedirs(where + "/net.d")
     podman_config(where + "/podman")
     try:
-        code = subprocess.run(["timeout", "--foreground", "-k", "10", str(LIMIT), "sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"', group,
-                               "unshare", "--net", "--mount", "--cgroup", "--propagation", "private", "sh", "-c", WORLD, sys.executable,
-                               os.path.abspath(__file__), "--inside"], env=env, stdin=subprocess.DEVNULL).returncode
+        code = run_in_group(["unshare", "--net", "--mount", "--cgroup", "--propagation", "private", "sh", "-c", WORLD, sys.executable,
+                             os.path.abspath(__file__), "--inside"], env, LIMIT)
     finally:
-        remove_group(group)
         shutil.rmtree(where, ignore_errors=True)
     sys.exit(code)
 

@@ -4,6 +4,7 @@
 # TOTE is the program whose neighbour tote-compose is under test.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 
 setup() {
 	: "${TOTE:=$BATS_TEST_DIRNAME/../../build/tote}"

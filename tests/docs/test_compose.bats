@@ -3,6 +3,7 @@
 # tote-compose(7) against the tables of keys that `tote up` reads Compose files by. Needs no root, and no program.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 
 setup() {
 	TOP=$BATS_TEST_DIRNAME/../..

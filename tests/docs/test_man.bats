@@ -4,6 +4,7 @@
 # TOTE is the program under test. Needs no root.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 
 setup() {
 	TOP=$BATS_TEST_DIRNAME/../..

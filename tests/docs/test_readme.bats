@@ -3,6 +3,7 @@
 # README.md against the tree: what it names is there, and its program compiles. TOTE is the program under test.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.."

@@ -3,6 +3,7 @@
 # tests/run itself: what fails is a failure, what fails once is unsteady, chains run at the same time.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
@@ -96,4 +97,50 @@ last_is() { [ "${lines[-1]}" = "$1" ]; }
 	: >order
 	LANES=1 runs 0 c.sh+d.sh,c.sh,d.sh
 	[ "$(tr -d '\n' <order)" = cdcd ]
+}
+
+@test "../bats.bash: a test that fails says where" {
+	# What bats would take for a test here.
+	sed 's/^T/@test/' >some.bats <<-END
+	. "$BATS_TEST_DIRNAME/../bats.bash"
+	helper() {
+		[ "\$1" = good ]
+		true
+	}
+	teardown() {
+		[ "\$BATS_TEST_NUMBER" != 5 ]
+	}
+	T "in a helper" {
+		helper good
+		helper bad
+		true
+	}
+	T "in a loop" {
+		for i in 1 2; do
+			[[ \$i = 1 ]]
+			true
+		done
+	}
+	T "return" {
+		true
+		helper good || return 1
+		return 3
+	}
+	T "exit" {
+		true
+		exit 4
+	}
+	T "teardown" {
+		true
+	}
+	T "good" {
+		run false
+		if [ 1 = 2 ]; then true; fi
+		[ 1 = 2 ] || true
+	}
+	END
+	run -1 bats --tap some.bats
+	echo "$output"
+	[ "$(grep -oE '^(not )?ok [0-9]|line [0-9]+' <<<"$output" | tr '\n' ' ')" = \
+		"not ok 1 line 3 line 11 not ok 2 line 16 not ok 3 line 23 not ok 4 line 27 not ok 5 line 7 ok 6 " ]
 }

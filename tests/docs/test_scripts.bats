@@ -3,6 +3,7 @@
 # What is written for the shell: shellcheck has nothing to say of it, and the installed programs find their parts.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 
 setup() {
 	TOP=$BATS_TEST_DIRNAME/../..

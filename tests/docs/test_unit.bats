@@ -3,6 +3,7 @@
 # share/systemd/tote.service: systemd understands it, it starts what is installed, and tote-supervise(8) explains it. Starts nothing.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 
 setup() {
 	TOP=$BATS_TEST_DIRNAME/../..

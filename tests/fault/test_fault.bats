@@ -3,6 +3,7 @@
 # The fault injector itself, and that its sweep sees what is left over. FAULT names the program under test.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 
 setup_file() {
 	export FAULT=${FAULT:-build/fault}

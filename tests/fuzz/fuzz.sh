@@ -1,6 +1,6 @@
 #!/bin/sh
-# Every fuzzer for FUZZ_SECONDS (default 5). TAP.
-seconds=${FUZZ_SECONDS:-5}
+# Every fuzzer for FUZZ_SECONDS (default 3). TAP.
+seconds=${FUZZ_SECONDS:-3}
 set -- "${BUILD:-build}"/tests/fuzz/fuzz_*
 n=0 code=0
 for f in "$@"; do

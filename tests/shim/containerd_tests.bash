@@ -4,6 +4,7 @@
 # directory of containers is. Every test runs under every version of containerd that is to be had (see fetch-containerd).
 
 bats_require_minimum_version 1.5.0
+load ../bats
 load ctr
 
 setup_file() { start_containerds; }

@@ -3,6 +3,7 @@
 # containerd that is to be had (see tests/shim/fetch-containerd). The daemons are in network namespaces of their own.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 load ctr
 
 PAUSE=tote.example/pause:1

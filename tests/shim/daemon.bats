@@ -4,6 +4,7 @@
 # day; STEP=1: all, the versions by turns. See daemon_killer.py.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 load ctr
 BY_TOTE=(--runtime io.containerd.tote.v2)
 GROUP=(--annotation io.containerd.tote.v2.group=pod)

@@ -17,6 +17,8 @@
 #
 # POD_DIR has all files, POD_DIR/box a root file system.
 
+load ../bats
+
 : "${TOTE:=$BATS_TEST_DIRNAME/../../build/tote}"
 TOTE=$(realpath "$TOTE")
 : "${POD_LIMIT:=60}"

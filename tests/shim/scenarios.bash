@@ -5,6 +5,8 @@
 #   @test "a whole life" { scenario whole_life; }
 #   @test "all scenarios are here" { all_here; }
 
+load ../bats
+
 : "${TOTE:=$BATS_TEST_DIRNAME/../../build/tote}"
 export TOTE=$(realpath "$TOTE")
 

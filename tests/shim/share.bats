@@ -2,6 +2,7 @@
 # What share/ tells other programs about tote: `make install` puts it below PREFIX/share/tote, and those programs take it.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 load ctr
 
 setup_file() {

@@ -32,7 +32,7 @@ patiently() { # COMMAND...: at most 40 s
 
 status_json() { timeout 30 tote status --format json; }
 service() { # NAME JQ
-	status_json | jq -r --arg s "$1" '.projects[0].services[] | select(.name == $s) | '"$2"
+	status_json | gojq -r --arg s "$1" '.projects[0].services[] | select(.name == $s) | '"$2"
 }
 service_is() { [ "$(service "$1" "$2")" = "$3" ] || { service "$1" .; return 1; }; }
 at_least() { [ "$(service "$1" "$2")" -ge "$3" ] || { service "$1" .; return 1; }; } # SERVICE JQ NUMBER
@@ -134,10 +134,10 @@ before() {
 # Boot times are by the kernel's clock, which no one sets.
 clock_jumps() { # DATE-WORDS
 	local was now
-	was=$(status_json | jq -c '[.projects[].services[] | select(.name != "leak") | .instances[] | {id, name, pid, run}]')
+	was=$(status_json | gojq -c '[.projects[].services[] | select(.name != "leak") | .instances[] | {id, name, pid, run}]')
 	date -s "$1" >/dev/null || return
 	sleep 3
-	now=$(status_json | jq -c '[.projects[].services[] | select(.name != "leak") | .instances[] | {id, name, pid, run}]')
+	now=$(status_json | gojq -c '[.projects[].services[] | select(.name != "leak") | .instances[] | {id, name, pid, run}]')
 	[ "$was" = "$now" ] || { echo "$was"; echo "$now"; return 1; }
 	service_is web .health healthy && service_is db .health healthy
 }
@@ -150,7 +150,7 @@ restarts_soon() {
 }
 
 uptimes_make_sense() {
-	[ "$(status_json | jq '[.projects[].services[].instances[].uptimeMs // 0 | . >= 0 and . < 600000] | all')" = true ]
+	[ "$(status_json | gojq '[.projects[].services[].instances[].uptimeMs // 0 | . >= 0 and . < 600000] | all')" = true ]
 }
 
 after() {
