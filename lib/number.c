@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/number.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 bool number_scan(const char **text, uint64_t *ret)
 {
@@ -17,6 +20,49 @@ bool number_scan(const char **text, uint64_t *ret)
 		    __builtin_add_overflow(n, (unsigned int)(*p - '0'), &n))
 			return false;
 	*text = p;
+	*ret = n;
+	return true;
+}
+
+bool number_decimal(const char **text, uint64_t scale, uint64_t *ret)
+{
+	uint64_t whole, part = 0, unit = 1, n;
+	const char *p = *text;
+
+	if (!isdigit((unsigned char)*p) || !number_scan(&p, &whole))
+		return false;
+	if (p[0] == '.' && isdigit((unsigned char)p[1])) {
+		for (p++; isdigit((unsigned char)*p); p++)
+			if (unit < 1000000000) {
+				part = part * 10 + (uint64_t)(*p - '0');
+				unit *= 10;
+			}
+	}
+	/* part * scale / unit without a product that overflows: part < unit <= 10^9. */
+	part = part * (scale / unit) + part * (scale % unit) / unit;
+	if (__builtin_mul_overflow(whole, scale, &n) || __builtin_add_overflow(n, part, &n))
+		return false;
+	*text = p;
+	*ret = n;
+	return true;
+}
+
+/* go-units, RAMInBytes(): with "b" or "ib" behind the letter or not. */
+bool number_bytes(const char *text, uint64_t *ret)
+{
+	static const char letters[] = "kmgtp";
+	const char *end = text + strspn(text, "0123456789."), *unit = end + strspn(end, " ");
+	const char *letter = *unit ? strchr(letters, tolower((unsigned char)*unit)) : NULL;
+	uint64_t scale = 1, n;
+
+	if (letter) {
+		scale <<= 10 * (letter - letters + 1);
+		unit++;
+	}
+	if (*unit && strcasecmp(unit, "b") != 0 && (!letter || strcasecmp(unit, "ib") != 0))
+		return false;
+	if (!number_decimal(&text, scale, &n) || text != end || n > INT64_MAX)
+		return false;
 	*ret = n;
 	return true;
 }

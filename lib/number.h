@@ -14,6 +14,14 @@
 /* Skips blanks, reads decimal digits and moves *text behind them. False when there are none or they
  * overflow. */
 bool number_scan(const char **text, uint64_t *ret);
+/* Digits, perhaps with a point among them, in units of 1/scale: "1.5" by 1024 is 1536. What a unit
+ * cannot hold is cut off. */
+bool number_decimal(const char **text, uint64_t scale, uint64_t *ret);
+/*
+ * A size as docker, podman and Compose take it: "4096", "512k", "1.5g", "2 GiB", powers of 1024 up
+ * to p. False for anything else, and above INT64_MAX.
+ */
+bool number_bytes(const char *text, uint64_t *ret);
 
 #define TIME_TEXT_SIZE 36
 

@@ -5,7 +5,7 @@
 #include "lib/cleanup.h"
 #include "lib/deadline.h"
 #include "lib/fd.h"
-#include "lib/file.h"
+#include "lib/json_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,15 +87,9 @@ static int read_made(struct client *c, struct attach_session *s, struct err *err
 {
 	struct desired_service made = { 0 };
 	struct instance_status status = { 0 };
-	struct json_value *root;
-	size_t len;
-	char *text;
-	int r = file_read(s->dir_fd, INSTANCE_MADE, MADE_MAX, &c->memory, &text, &len, err);
+	int r = json_decode_file(s->dir_fd, INSTANCE_MADE, MADE_MAX, &desired_service_table,
+				 &c->memory, &made, err);
 
-	if (r == 0)
-		r = json_parse(text, len, &c->memory, &root, err);
-	if (r == 0)
-		r = json_decode(root, &desired_service_table, &c->memory, &made, err);
 	if (r < 0)
 		return err_prefix(err, "%s", s->name);
 	s->tty = made.tty;

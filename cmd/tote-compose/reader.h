@@ -103,7 +103,6 @@ read_value read_pairs;
 
 /* Values without a place. 0, or -EINVAL without words. */
 int parse_duration(const char *text, uint32_t *ret_ms);
-int parse_bytes(const char *text, uint64_t *ret);
 /* Decimal, or 0x.., 0o.., 0.. as Compose's parser of YAML takes a plain number. */
 int parse_integer(const char *text, bool prefixes, uint64_t *ret);
 /* What Compose's parser makes of a plain scalar that is a number or a boolean when it becomes text

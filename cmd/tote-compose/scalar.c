@@ -185,49 +185,6 @@ int read_decimal(struct reader *r, const struct yaml_node *n, void *out, const v
 	return 0;
 }
 
-/* Digits with a point among them, as so many of 1/scale: "1.5" of 1024 is 1536. */
-static bool scan_decimal(const char **text, uint64_t scale, uint64_t *ret)
-{
-	uint64_t whole = 0, part = 0, unit = 1;
-	const char *p = *text;
-	size_t digits = strspn(p, DIGITS);
-
-	if (!isdigit((unsigned char)*p) || !number_scan(&p, &whole))
-		return false;
-	if (p[0] == '.' && isdigit((unsigned char)p[1])) {
-		for (p++; isdigit((unsigned char)*p); p++)
-			if (unit < 1000000000) {
-				part = part * 10 + (uint64_t)(*p - '0');
-				unit *= 10;
-			}
-	}
-	*text = p;
-	/* Below 10^9 * 2^50 in 128 bits. */
-	part = (uint64_t)((unsigned __int128)part * scale / unit);
-	return digits && !__builtin_mul_overflow(whole, scale, ret) &&
-	       !__builtin_add_overflow(*ret, part, ret);
-}
-
-/* go-units, RAMInBytes(): powers of 1024, with "b" or "ib" behind the letter or not. */
-int parse_bytes(const char *text, uint64_t *ret)
-{
-	static const char letters[] = "kmgtp";
-	size_t len = strspn(text, DIGITS ".");
-	const char *unit = text + len + strspn(text + len, " "), *letter;
-	uint64_t scale = 1;
-
-	letter = *unit ? strchr(letters, tolower((unsigned char)*unit)) : NULL;
-	if (letter) {
-		scale <<= 10 * (letter - letters + 1);
-		unit++;
-	}
-	if (*unit && strcasecmp(unit, "b") != 0 && (!letter || strcasecmp(unit, "ib") != 0))
-		return -EINVAL;
-	if (!scan_decimal(&text, scale, ret) || strspn(text, " bBiIkKmMgGtTpP") != strlen(text))
-		return -EINVAL;
-	return *ret > INT64_MAX ? -EINVAL : 0;
-}
-
 int read_size(struct reader *r, const struct yaml_node *n, void *out, const void *arg)
 {
 	const char *text = read_scalar(r, n);
@@ -235,7 +192,7 @@ int read_size(struct reader *r, const struct yaml_node *n, void *out, const void
 	(void)arg;
 	if (!text)
 		return -EINVAL;
-	if (parse_bytes(text, out) < 0)
+	if (!number_bytes(text, out))
 		return read_error(r, n, "expected a size like 64m, found \"%.80s\"", text);
 	return 0;
 }
@@ -285,7 +242,7 @@ int parse_duration(const char *text, uint32_t *ret_ms)
 		for (i = 0; i < ARRAY_SIZE(units); i++)
 			if (strncmp(unit, units[i].name, strlen(units[i].name)) == 0)
 				break;
-		if (i == ARRAY_SIZE(units) || !scan_decimal(&number, units[i].us, &value) ||
+		if (i == ARRAY_SIZE(units) || !number_decimal(&number, units[i].us, &value) ||
 		    number != unit || __builtin_add_overflow(sum, value, &sum))
 			return -EINVAL;
 		text = unit + strlen(units[i].name);

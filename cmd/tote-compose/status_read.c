@@ -7,7 +7,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/fd.h"
-#include "lib/file.h"
+#include "lib/json_file.h"
 #include "lib/loop.h"
 
 #include <errno.h>
@@ -51,16 +51,10 @@ struct found {
 
 static void read_memory(int dir, struct arena *a, struct memory *ret)
 {
-	struct json_value *root;
 	struct err err;
-	size_t len;
-	char *text;
 
-	if (file_read(dir, INSTANCE_RECORD, RECORD_MAX, a, &text, &len, &err) == 0 &&
-	    json_parse(text, len, a, &root, &err) == 0 &&
-	    json_decode(root, &table, a, ret, &err) == 0)
-		return;
-	*ret = (struct memory){ 0 };
+	if (json_decode_file(dir, INSTANCE_RECORD, RECORD_MAX, &table, a, ret, &err) < 0)
+		*ret = (struct memory){ 0 };
 }
 
 static void read_instance(int run_fd, struct found *f, struct arena *a)

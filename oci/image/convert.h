@@ -76,7 +76,7 @@ int convert_build(const struct image_config *image, const struct convert_opts *o
 int convert_spec(const struct image_config *image, const struct convert_opts *opts, int root_fd,
 		 struct buf *ret_json, struct err *err);
 
-/* "67108864", "64k", "64M", "2g", "2gb", "2GiB": powers of 1024. False for anything else, also 0. */
+/* "67108864", "64k", "64M", "1.5g", "2GiB": as number_bytes(). False for anything else, also 0. */
 bool convert_bytes(const char *text, int64_t *ret);
 
 /* Whether nothing may be mounted there: /proc, /sys, /dev and below, but /dev/shm and /dev/mqueue. */

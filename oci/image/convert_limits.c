@@ -24,22 +24,12 @@
 
 bool convert_bytes(const char *text, int64_t *ret)
 {
-	static const char units[] = "kmgt";
-	const char *unit;
 	uint64_t n;
 
-	if (!isdigit((unsigned char)*text) || !number_scan(&text, &n))
+	if (!number_bytes(text, &n) || n == 0)
 		return false;
-	unit = *text ? strchr(units, tolower((unsigned char)*text)) : NULL;
-	if (unit) {
-		if (__builtin_mul_overflow(n, UINT64_C(1) << 10 * (unit - units + 1), &n))
-			return false;
-		text++;
-		text += tolower((unsigned char)text[0]) == 'i';
-	}
-	text += tolower((unsigned char)text[0]) == 'b';
 	*ret = (int64_t)n;
-	return !*text && n > 0 && n <= INT64_MAX;
+	return true;
 }
 
 /* "2", "0.5", ".25" to microseconds of a period; digits that it cannot hold are cut off. */
