@@ -6,9 +6,9 @@
 #include "lib/fd.h"
 #include "lib/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -175,24 +175,34 @@ static void remove_upwards(int root, const char *rel, unsigned int count)
 	}
 }
 
+/* 1 when it was made, 0 when a neighbour was faster, or -errno. */
+static int make_one(int root, const char *rel)
+{
+	struct stat st;
+
+	if (mkdirat(root, rel, 0755) == 0)
+		return 1;
+	if (errno != EEXIST || fstatat(root, rel, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	/* A file of the group that was made a moment ago: "new/cgroup.procs". */
+	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
 /* Makes rel, whose last `cut` slashes are cut to NULs, and then each longer path. */
 static int make_down(int root, char *rel, unsigned int cut, unsigned int *made)
 {
 	for (; cut > 0; cut--) {
 		size_t end = strlen(rel);
+		int r;
 
 		rel[end] = '/';
-		if (mkdirat(root, rel, 0755) == 0) {
-			(*made)++;
-		} else if (errno == EEXIST) {
-			*made = 0;
-		} else {
-			int saved = errno;
-
+		r = make_one(root, rel);
+		if (r < 0) {
 			rel[end] = '\0';
 			remove_upwards(root, rel, *made);
-			return -saved;
+			return r;
 		}
+		*made = r ? *made + 1 : 0;
 	}
 	return 0;
 }
@@ -350,80 +360,17 @@ int cg_missing(const struct cg_tree *tree, const char *path)
 	return missing;
 }
 
-/* The name of some group directly in fd: 1, 0 when there is none, or -errno. */
-static int first_child(int fd, char name[NAME_MAX + 1])
+/* One sweep: what holds processes stays, and what is above it. Returns how many were removed. */
+static unsigned int remove_below(int root, const char *rel, const struct deadline *end)
 {
-	int dup = fd_open(fd, ".", OPEN_DIR);
-	DIR *dir = dup < 0 ? NULL : fdopendir(dup);
-	struct dirent *de;
-	int r = 0;
+	autofd top = fd_open(root, rel, OPEN_DIR);
+	autowalk w = { .fd = -1 };
+	unsigned int removed = 0;
 
-	if (!dir) {
-		r = -errno;
-		cleanup_fd(&dup);
-		return r;
-	}
-	errno = 0;
-	while ((de = readdir(dir))) {
-		if (de->d_type != DT_DIR || !strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
-			continue;
-		snprintf(name, NAME_MAX + 1, "%s", de->d_name);
-		r = 1;
-		break;
-	}
-	if (!de && errno)
-		r = -errno;
-	closedir(dir);
-	return r;
-}
-
-/* Replaces *fd by a directory relative to it. */
-static int step_to(int *fd, const char *name)
-{
-	int next = fd_open(*fd, name, OPEN_DIR);
-
-	if (next < 0)
-		return -errno;
-	close(*fd);
-	*fd = next;
-	return 0;
-}
-
-/*
- * One sweep through the groups below rel, leaf first. It walks with a single descriptor and no
- * stack, as a container with a writable cgroup mount decides how deep they nest. Ends at a group
- * that holds processes, when everything is gone or at the deadline. Returns how many were removed.
- */
-static int remove_below(int root, const char *rel, const struct deadline *end)
-{
-	autofd cur = fd_open(root, rel, OPEN_DIR);
-	char name[NAME_MAX + 1];
-	bool from_leaf = false;
-	int depth = 0, removed = 0;
-
-	if (cur < 0)
+	if (top < 0)
 		return 0;
-	while (!deadline_passed(end)) {
-		int r = first_child(cur, name);
-
-		if (r == 0 && depth > 0) {
-			r = step_to(&cur, "..");
-			depth--;
-			from_leaf = true;
-		} else if (r <= 0) {
-			return removed;
-		} else if (unlinkat(cur, name, AT_REMOVEDIR) == 0 || errno == ENOENT) {
-			removed++;
-			from_leaf = false;
-		} else if (errno != EBUSY || from_leaf) {
-			return removed;
-		} else {
-			r = step_to(&cur, name);
-			depth++;
-		}
-		if (r < 0)
-			return removed;
-	}
+	for (int r = cg_walk_first(&w, top, CG_UP, end); r > 0; r = cg_walk_next(&w))
+		removed += unlinkat(w.fd, w.name, AT_REMOVEDIR) == 0;
 	return removed;
 }
 
@@ -437,7 +384,7 @@ static int remove_group(int root, const char *rel, int timeout_ms)
 			return 0;
 		if (errno != EBUSY)
 			return -errno;
-		if (remove_below(root, rel, &pauses.end) > 0)
+		if (remove_below(root, rel, &pauses.end))
 			continue;
 		if (!deadline_pause(&pauses, &pause))
 			return -EBUSY;
@@ -446,15 +393,45 @@ static int remove_group(int root, const char *rel, int timeout_ms)
 	return 0;
 }
 
+uint64_t cg_counter(int dir, const char *file, const char *key)
+{
+	char text[512];
+	const char *line = file_peek(dir, file, text, sizeof(text)) > 0 ? text : NULL;
+
+	while (line && strncmp(line, key, strlen(key)) != 0) {
+		line = strchr(line, '\n');
+		if (line)
+			line++;
+	}
+	return line ? strtoull(line + strlen(key), NULL, 10) : 0;
+}
+
+/* How many groups there are below, as the kernel counts them (Linux 4.14). */
+static uint64_t count_below(int root, const char *rel)
+{
+	char file[PATH_MAX + 16];
+
+	snprintf(file, sizeof(file), "%s/cgroup.stat", rel);
+	return cg_counter(root, file, "nr_descendants ");
+}
+
 int cg_destroy(const struct cg_tree *tree, const char *path, unsigned int levels, int timeout_ms,
 	       struct err *err)
 {
 	char clean[PATH_MAX];
+	uint64_t left;
 	int r = clean_group_path(path, clean, err);
 
 	if (r < 0 || levels == 0)
 		return r;
 	r = remove_group(tree->fd, clean + 1, timeout_ms);
+	left = r == -EBUSY ? count_below(tree->fd, clean + 1) : 0;
+	if (left)
+		return err_set(err, EBUSY,
+			       "remove cgroup %s: time is up, and %" PRIu64
+			       " groups below it are left: "
+			       "call again",
+			       clean, left);
 	if (r < 0)
 		return err_code(err, r, "remove cgroup %s", clean);
 	*strrchr(clean, '/') = '\0';

@@ -8,6 +8,8 @@
 #define CGROUPS_CG_H
 
 #include "lib/arena.h"
+#include "lib/buf.h"
+#include "lib/deadline.h"
 #include "lib/err.h"
 #include "lib/types.h"
 
@@ -62,7 +64,7 @@ int cg_missing(const struct cg_tree *tree, const char *path);
  * Removes the group with all groups below it, then up to levels - 1 of its parents while they are
  * empty. levels is what cg_create() reported as made: 0 removes nothing. No such group is success.
  * The kernel may say EBUSY for a moment after the last exit, so it is retried for timeout_ms; then
- * -EBUSY. Kills nothing.
+ * -EBUSY, and another call goes on from there. Kills nothing.
  */
 int cg_destroy(const struct cg_tree *tree, const char *path, unsigned int levels, int timeout_ms,
 	       struct err *err);
@@ -87,6 +89,40 @@ int cg_delegated_path(const struct cg_tree *tree, char *ret_path, size_t size, s
  */
 int cg_inner(const struct cg *cg);
 
+/*
+ * A walk over a group and all groups below it (cg_walk.c). Who is in there decides how many they
+ * are, how deep they nest and whether new ones keep coming: so it holds three descriptors at most,
+ * and ends by a deadline. Groups that come or go meanwhile may be seen or not.
+ */
+enum cg_order {
+	CG_DOWN, /* each before those in it, the first is where the walk begins */
+	CG_UP,	 /* each after those in it, without where the walk begins: fit for removing */
+};
+
+struct cg_walk {
+	int fd;		  /* the group's directory, with CG_UP that of the one above */
+	const char *name; /* with CG_UP the group's name in there, until the next call */
+	enum cg_order order;
+	const struct deadline *end;
+	struct buf names;
+};
+
+/*
+ * The first group and the next: 1, 0 when there are no more, -ETIMEDOUT when the deadline has
+ * passed (NULL: none), or -errno. In any case cg_walk_done() comes last. fd is borrowed for the
+ * first call. ENOENT and ENODEV on what is in a group tell that it was removed meanwhile.
+ */
+int cg_walk_first(struct cg_walk *w, int fd, enum cg_order order, const struct deadline *end);
+int cg_walk_next(struct cg_walk *w);
+/* With CG_DOWN: the group's path from where the walk began, "" or "/a/b". -ENAMETOOLONG. */
+int cg_walk_path(const struct cg_walk *w, char *ret_path, size_t size);
+void cg_walk_done(struct cg_walk *w);
+#define autowalk __attribute__((cleanup(cg_walk_done))) struct cg_walk
+
+/* The number in the line of a group's file that begins with key, which ends in a space: "oom ". dir is
+ * open at the group, or file leads there. 0 when there is no such file or line. */
+uint64_t cg_counter(int dir, const char *file, const char *key);
+
 /* Processes (cg_procs.c). */
 
 /* Moves a process in: for kernels without CLONE_INTO_CGROUP, and for exec. */
@@ -97,7 +133,8 @@ struct cg_pids {
 	size_t count;
 };
 
-/* The processes of the group and all groups below it, in the caller's pid namespace. */
+/* The processes of the group and all groups below it, in the caller's pid namespace. -ETIMEDOUT when
+ * there are too many groups to look through in 10 seconds. */
 int cg_pids(const struct cg *cg, struct arena *a, struct cg_pids *ret_pids, struct err *err);
 
 /* 1 when a process lives in the group or below, 0 when none (zombies do not count), or -errno. */
@@ -107,7 +144,8 @@ int cg_frozen(const struct cg *cg);
 /* Waits until no process is left. -ETIMEDOUT after timeout_ms. A group that is gone is empty. */
 int cg_wait_empty(const struct cg *cg, int timeout_ms, struct err *err);
 
-/* Freezes and waits (Linux 5.2). On -ETIMEDOUT the group is thawed again. */
+/* Freezes and waits (Linux 5.2). On -ETIMEDOUT the group is thawed again, and the message names who
+ * did not freeze. */
 int cg_freeze(const struct cg *cg, int timeout_ms, struct err *err);
 /* Thaws and waits; -EBUSY when a group above is frozen, and with it ours still. */
 int cg_thaw(const struct cg *cg, int timeout_ms, struct err *err);

@@ -19,8 +19,10 @@
 #include <unistd.h>
 
 #define PROCS_MAX ((size_t)16 << 20)
-/* Descriptors are held while descending. */
-#define WALK_DEPTH 128
+/* Enough for some 100,000 groups. */
+#define PIDS_TIMEOUT_MS 10000
+/* A message need not be complete. */
+#define STUCK_TIMEOUT_MS 300
 
 int cg_add_pid(const struct cg *cg, pid_t pid, struct err *err)
 {
@@ -55,51 +57,59 @@ static int add_pids(int fd, struct buf *pids, struct err *err)
 	return 0;
 }
 
-/* Takes fd over. */
-static int walk(int fd, int depth, struct buf *pids, struct err *err)
+static int list_pids(const struct cg *cg, const struct deadline *end, struct arena *a,
+		     struct cg_pids *ret_pids, struct err *err)
 {
-	DIR *dir = fdopendir(fd);
-	struct dirent *de;
+	autowalk w = { .fd = -1 };
+	autobuf pids = BUF_INIT;
 	int r;
 
-	if (!dir) {
-		err_errno(err, "open cgroup directory");
-		close(fd);
-		return err->code;
+	for (r = cg_walk_first(&w, cg->fd, CG_DOWN, end); r > 0; r = cg_walk_next(&w)) {
+		r = add_pids(w.fd, &pids, err);
+		if (r < 0 && r != -ENOENT && r != -ENODEV)
+			return err_prefix(err, "list processes of cgroup %s", cg->path);
 	}
-	r = depth < WALK_DEPTH ? add_pids(fd, pids, err)
-			       : err_set(err, ELOOP, "cgroups nest deeper than %d", WALK_DEPTH);
-	while (r == 0 && (de = readdir(dir))) {
-		int child;
-
-		if (de->d_type != DT_DIR || !strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
-			continue;
-		child = fd_open(fd, de->d_name, O_RDONLY | O_DIRECTORY);
-		if (child >= 0)
-			r = walk(child, depth + 1, pids, err);
-		else if (errno != ENOENT)
-			r = err_errno(err, "open cgroup %s", de->d_name);
-		if (r == -ENOENT || r == -ENODEV) /* removed while we looked */
-			r = 0;
-	}
-	closedir(dir);
-	return r;
+	if (r < 0)
+		return err_code(err, r, "list processes of cgroup %s", cg->path);
+	ret_pids->count = pids.len / sizeof(pid_t);
+	ret_pids->items = arena_memdup(a, buf_str(&pids), pids.len);
+	return 0;
 }
 
 int cg_pids(const struct cg *cg, struct arena *a, struct cg_pids *ret_pids, struct err *err)
 {
-	autobuf pids = BUF_INIT;
-	int fd = fd_open(cg->fd, ".", O_RDONLY | O_DIRECTORY);
-	int r;
+	struct deadline end = deadline_in(PIDS_TIMEOUT_MS);
 
-	if (fd < 0)
-		return err_errno(err, "open cgroup %s", cg->path);
-	r = walk(fd, 0, &pids, err);
-	if (r < 0)
-		return err_prefix(err, "list processes of cgroup %s", cg->path);
-	ret_pids->count = pids.len / sizeof(pid_t);
-	ret_pids->items = arena_memdup(a, buf_str(&pids), pids.len);
-	return 0;
+	return list_pids(cg, &end, a, ret_pids, err);
+}
+
+static bool is_stuck(pid_t pid)
+{
+	char file[32], stat[512];
+	const char *state;
+
+	snprintf(file, sizeof(file), "/proc/%d/stat", (int)pid);
+	if (file_peek(AT_FDCWD, file, stat, sizeof(stat)) <= 0)
+		return false;
+	/* A process may have any name, with ") D" in it as well. */
+	state = strrchr(stat, ')');
+	return state && strncmp(state, ") D", 3) == 0;
+}
+
+/* Who neither signals nor the freezer reach, for a message: "" or "; in state D: 12 13". */
+static const char *stuck_text(const struct cg *cg, struct arena *a)
+{
+	struct deadline end = deadline_in(STUCK_TIMEOUT_MS);
+	struct cg_pids pids = { NULL, 0 };
+	struct err ignored;
+	autobuf text = BUF_INIT;
+
+	list_pids(cg, &end, a, &pids, &ignored);
+	for (size_t i = 0; i < pids.count && text.len < 100; i++)
+		if (is_stuck(pids.items[i]))
+			buf_addf(&text, "%s %d",
+				 text.len ? "" : "; in state D:", (int)pids.items[i]);
+	return arena_strdup(a, buf_str(&text));
 }
 
 /* The value of "key 0|1" in an open cgroup.events, or -errno. */
@@ -168,12 +178,13 @@ static int wait_event(const struct cg *cg, const char *key, int want, int timeou
 int cg_wait_empty(const struct cg *cg, int timeout_ms, struct err *err)
 {
 	int r = wait_event(cg, "populated ", 0, timeout_ms);
+	autoarena a = ARENA_INIT;
 
 	if (r == -ENODEV || r == -ENOENT)
 		return 0;
 	if (r == -ETIMEDOUT)
-		return err_set(err, ETIMEDOUT, "cgroup %s still holds processes after %d ms",
-			       cg->path, timeout_ms);
+		return err_set(err, ETIMEDOUT, "cgroup %s still holds processes after %d ms%s",
+			       cg->path, timeout_ms, stuck_text(cg, &a));
 	return r < 0 ? err_code(err, r, "wait for cgroup %s", cg->path) : 0;
 }
 
@@ -196,11 +207,17 @@ static int freeze_error(const struct cg *cg, const char *verb, int r, struct err
 int cg_freeze(const struct cg *cg, int timeout_ms, struct err *err)
 {
 	int r = set_frozen(cg, true, timeout_ms);
+	autoarena a = ARENA_INIT;
 
 	if (r == 0)
 		return 0;
+	if (r == -ETIMEDOUT)
+		err_set(err, ETIMEDOUT,
+			"freeze cgroup %s: not all processes stand still after %d ms%s; "
+			"it is thawed again",
+			cg->path, timeout_ms, stuck_text(cg, &a));
 	file_poke(cg->fd, "cgroup.freeze", "0");
-	return freeze_error(cg, "freeze", r, err);
+	return r == -ETIMEDOUT ? r : freeze_error(cg, "freeze", r, err);
 }
 
 bool cg_frozen_above(const struct cg *cg)
@@ -228,11 +245,12 @@ int cg_thaw(const struct cg *cg, int timeout_ms, struct err *err)
 	return r == 0 ? 0 : freeze_error(cg, "thaw", r, err);
 }
 
-static int signal_all(const struct cg *cg, struct err *err)
+static int signal_all(const struct cg *cg, int timeout_ms, struct err *err)
 {
+	struct deadline end = deadline_in(timeout_ms ? timeout_ms : PIDS_TIMEOUT_MS);
 	autoarena a = ARENA_INIT;
 	struct cg_pids pids = { NULL, 0 };
-	int r = cg_pids(cg, &a, &pids, err);
+	int r = list_pids(cg, &end, &a, &pids, err);
 
 	if (r < 0)
 		return r;
@@ -256,7 +274,7 @@ int cg_kill_each(const struct cg *cg, int timeout_ms, struct err *err)
 			return 0;
 		/* Frozen, nothing can fork away and no pid can be taken by another process. */
 		set_frozen(cg, true, 100);
-		r = signal_all(cg, err);
+		r = signal_all(cg, timeout_ms, err);
 		file_poke(cg->fd, "cgroup.freeze", "0");
 		if (r < 0)
 			return r;

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cgroups/limits.h"
 
-#include "cgroups/cg.h"
 #include "lib/buf.h"
 #include "lib/cleanup.h"
-#include "lib/file.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A translation under way. */
@@ -170,16 +167,18 @@ static uint64_t weight_from_shares(uint64_t shares)
 	return (uint64_t)ceil(pow(10, (l * l + 125 * l) / 612.0 - 7.0 / 34.0));
 }
 
-static void put_idle(struct list *l, const struct cg_cpu *c)
-{
-	addf(l, "cpu.idle", 0, "cpu.idle", "%" PRId64, c->idle.value);
-}
-
-/* The kernel refuses a weight while the group is idle: idle is left before, entered after. */
+/*
+ * An idle group has a weight of its own: the kernel refuses another, and forgets the one before. So
+ * idle is left before, and shares mean nothing where it is entered.
+ */
 static void put_weight(struct list *l, const struct cg_cpu *c)
 {
-	if (c->idle.set && !c->idle.value)
-		put_idle(l, c);
+	if (c->idle.set && c->idle.value) {
+		add(l, "cpu.idle", 0, "cpu.idle", "1");
+		return;
+	}
+	if (c->idle.set)
+		add(l, "cpu.idle", CG_WRITE_OPTIONAL, "cpu.idle", "0");
 	/*
 	 * containerd writes 1024 into every configuration. That is what a group weighs when nothing
 	 * is said, but only if the controller is on at all: so it is asked for where there is one.
@@ -187,8 +186,6 @@ static void put_weight(struct list *l, const struct cg_cpu *c)
 	if (c->shares.set && c->shares.value)
 		addf(l, "cpu.shares", c->shares.value == 1024 ? CG_WRITE_USUAL : 0, "cpu.weight",
 		     "%" PRIu64, weight_from_shares(c->shares.value));
-	if (c->idle.set && c->idle.value)
-		put_idle(l, c);
 }
 
 static void put_quota(struct list *l, const struct cg_cpu *c)
@@ -196,32 +193,58 @@ static void put_quota(struct list *l, const struct cg_cpu *c)
 	static const char file[] = "cpu.max";
 	bool period = c->period.set && c->period.value;
 
-	/* A burst above the quota is refused: the old one must not stand in a smaller one's way. */
-	if (c->burst.set && c->quota.set)
-		add(l, "cpu.burst", 0, "cpu.max.burst", "0");
-	if (c->quota.set && c->quota.value <= 0 && !period)
+	if (given(c->quota) && c->quota.value < 0 && !period)
 		add_max(l, "cpu.quota", file);
-	else if (c->quota.set && c->quota.value <= 0)
+	else if (given(c->quota) && c->quota.value < 0)
 		addf(l, "cpu.period", 0, file, "max %" PRIu64, c->period.value);
-	else if (c->quota.set && period)
+	else if (given(c->quota) && period)
 		addf(l, "cpu.quota", 0, file, "%" PRId64 " %" PRIu64, c->quota.value,
 		     c->period.value);
-	else if (c->quota.set)
+	else if (given(c->quota))
 		addf(l, "cpu.quota", 0, file, "%" PRId64, c->quota.value);
 	else if (period)
 		addf(l, "cpu.period", CG_WRITE_KEEP_QUOTA, file, "%" PRIu64, c->period.value);
-	if (c->burst.set)
-		addf(l, "cpu.burst", 0, "cpu.max.burst", "%" PRIu64, c->burst.value);
 }
 
-static void put_cpu(struct list *l, const struct cg_cpu *c)
+/* A burst above the quota is refused: the old one must not stand in a smaller quota's way. */
+static void put_bandwidth(struct list *l, const struct cg_cpu *c)
 {
-	if (c->cpus && c->cpus[0])
-		add(l, "cpu.cpus", 0, "cpuset.cpus", c->cpus);
-	if (c->mems && c->mems[0])
-		add(l, "cpu.mems", 0, "cpuset.mems", c->mems);
-	put_weight(l, c);
+	static const char field[] = "cpu.burst", file[] = "cpu.max.burst";
+
+	if (c->burst.set && (given(c->quota) || !c->burst.value))
+		add(l, field, CG_WRITE_OPTIONAL, file, "0");
 	put_quota(l, c);
+	if (c->burst.set && c->burst.value)
+		addf(l, field, 0, file, "%" PRIu64, c->burst.value);
+}
+
+/* The kernel reads lists up to the end of the line. */
+static int put_list(struct list *l, const char *field, const char *file, const char *text)
+{
+	if (!text || !text[0])
+		return 0;
+	if (strchr(text, '\n'))
+		return invalid(l, field, "is not one line");
+	add(l, field, 0, file, text);
+	return 0;
+}
+
+static int put_cpu(struct list *l, const struct cg_cpu *c)
+{
+	int r = put_list(l, "cpu.cpus", "cpuset.cpus", c->cpus);
+
+	if (r == 0)
+		r = put_list(l, "cpu.mems", "cpuset.mems", c->mems);
+	if (r < 0)
+		return r;
+	if (c->idle.set && c->idle.value != 0 && c->idle.value != 1)
+		return invalid(l, "cpu.idle", "is neither 0 nor 1");
+	if (c->burst.set && given(c->quota) && c->quota.value > 0 &&
+	    c->burst.value > (uint64_t)c->quota.value)
+		return invalid(l, "cpu.burst", "is more than cpu.quota");
+	put_weight(l, c);
+	put_bandwidth(l, c);
+	return 0;
 }
 
 static void put_pids(struct list *l, struct opt_i64 limit)
@@ -256,6 +279,8 @@ static int put_device_weights(struct list *l, const struct cg_block_io *b)
 			arena_printf(l->a, "%" PRId64 ":%" PRId64 " ", d->major, d->minor);
 		int r = put_block_weight(l, "blockIO.weightDevice", device, d->weight);
 
+		if (!d->weight.set && !d->leaf_weight.set)
+			r = invalid(l, "blockIO.weightDevice", "has no weight");
 		if (r == 0 && d->leaf_weight.set && d->leaf_weight.value)
 			r = err_set(l->err, EOPNOTSUPP,
 				    "linux.resources.blockIO.weightDevice.leafWeight: cgroup v2 "
@@ -320,27 +345,32 @@ static int put_rdma(struct list *l, const struct cg_limits *limits)
 
 		if (!d->device || !d->device[0] || strpbrk(d->device, " \n"))
 			return invalid(l, "rdma", "not the name of a device");
+		if (!d->hca_handles.set && !d->hca_objects.set)
+			return invalid(l, "rdma", "has neither hcaHandles nor hcaObjects");
 		buf_adds(&text, d->device);
 		if (d->hca_handles.set)
 			buf_addf(&text, " hca_handle=%" PRIu32, d->hca_handles.value);
 		if (d->hca_objects.set)
 			buf_addf(&text, " hca_object=%" PRIu32, d->hca_objects.value);
-		if (d->hca_handles.set || d->hca_objects.set)
-			add(l, "rdma", 0, "rdma.max", arena_strdup(l->a, buf_str(&text)));
+		add(l, "rdma", 0, "rdma.max", arena_strdup(l->a, buf_str(&text)));
 	}
 	return 0;
 }
 
-/* One write for each line: files such as io.max take one device at a time. */
-static void put_lines(struct list *l, const char *field, const char *file, const char *text)
+/* One write for each line: files such as io.max take one device at a time. The kernel takes an
+ * empty one, and does nothing. */
+static int put_lines(struct list *l, const char *field, const char *file, const char *text)
 {
 	do {
 		size_t len = strcspn(text, "\n");
 
+		if (!len)
+			return invalid(l, field, "an empty line");
 		add(l, field, 0, file, arena_strndup(l->a, text, len));
 		text += len;
 		text += *text == '\n';
 	} while (*text);
+	return 0;
 }
 
 /* What a group is and does, which is ours to say: a frozen one never lets its first process run. */
@@ -362,13 +392,16 @@ static int put_unified(struct list *l, const struct key_value_list *unified)
 	for (size_t i = 0; i < unified->count; i++) {
 		const struct key_value *u = &unified->items[i];
 		const char *field = arena_printf(l->a, "unified[\"%s\"]", u->key);
+		int r;
 
 		if (!u->key[0] || strchr(u->key, '/') || !strcmp(u->key, ".") ||
 		    !strcmp(u->key, ".."))
 			return invalid(l, field, "not the name of a file in a cgroup");
 		if (is_no_limit(u->key))
 			return invalid(l, field, "is not a limit");
-		put_lines(l, field, u->key, u->value);
+		r = put_lines(l, field, u->key, u->value);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -379,9 +412,10 @@ static int translate(struct list *l, const struct cg_limits *limits)
 
 	if (r == 0)
 		r = put_memory(l, &limits->memory);
+	if (r == 0)
+		r = put_cpu(l, &limits->cpu);
 	if (r < 0)
 		return r;
-	put_cpu(l, &limits->cpu);
 	put_pids(l, limits->pids_limit);
 	r = put_block_io(l, &limits->block_io);
 	if (r == 0)
@@ -408,138 +442,4 @@ int limits_translate(const struct cg_limits *limits, struct arena *a, struct cg_
 	}
 	buf_done(&l.writes);
 	return r;
-}
-
-/* Of the writes that have none of the flags. */
-static unsigned int controllers_without(const struct cg_writes *writes, unsigned int flags)
-{
-	unsigned int mask = 0;
-
-	for (size_t i = 0; i < writes->count; i++) {
-		const struct cg_write *w = &writes->items[i];
-		int c = cg_controller_of(w->file);
-
-		if (c >= 0 && !(w->flags & flags))
-			mask |= 1u << c;
-	}
-	return mask;
-}
-
-unsigned int limits_controllers(const struct cg_writes *writes)
-{
-	return controllers_without(writes, CG_WRITE_OPTIONAL);
-}
-
-static unsigned int controllers_to_enable(const struct cg *cg, const struct cg_writes *writes)
-{
-	unsigned int mask = limits_controllers(writes);
-	unsigned int needed = controllers_without(writes, CG_WRITE_OPTIONAL | CG_WRITE_USUAL);
-	const struct cg_tree tree = { .fd = cg->root };
-
-	return mask == needed ? mask : needed | (mask & cg_available(&tree));
-}
-
-/* The first field that needs one of the controllers. */
-static const char *field_needing(const struct cg_writes *writes, unsigned int mask)
-{
-	for (size_t i = 0; i < writes->count; i++) {
-		const struct cg_write *w = &writes->items[i];
-		int c = cg_controller_of(w->file);
-
-		if (c >= 0 && mask & 1u << c && !(w->flags & CG_WRITE_OPTIONAL))
-			return w->field;
-	}
-	return "";
-}
-
-static int enable_controllers(const struct cg *cg, const struct cg_writes *writes, struct err *err)
-{
-	unsigned int mask = controllers_to_enable(cg, writes);
-	int r = mask ? cg_enable(cg, mask, err) : 0;
-
-	if (r < 0) {
-		/* cg_enable() stops at the first one that is refused, in this order. */
-		unsigned int missing = mask & ~cg_enabled(cg);
-		unsigned int first = missing & -missing;
-
-		return err_prefix(err, "linux.resources.%s", field_needing(writes, first));
-	}
-	return 0;
-}
-
-static int check_memory(const struct cg *cg, const struct cg_memory *m, struct err *err)
-{
-	char text[32];
-	uint64_t used;
-
-	if (!m->check_before_update.set || !m->check_before_update.value || !m->limit.set ||
-	    m->limit.value <= 0)
-		return 0;
-	if (file_peek(cg->fd, "memory.current", text, sizeof(text)) < 0)
-		return 0;
-	used = strtoull(text, NULL, 10);
-	if (used <= (uint64_t)m->limit.value)
-		return 0;
-	return err_set(err, EBUSY,
-		       "linux.resources.memory.limit: %" PRIu64
-		       " bytes are in use, more than the new limit of %" PRId64,
-		       used, m->limit.value);
-}
-
-static int poke_period(const struct cg *cg, const struct cg_write *w)
-{
-	char text[64], value[128];
-	ssize_t n = file_peek(cg->fd, w->file, text, sizeof(text));
-
-	if (n < 0)
-		return (int)n;
-	snprintf(value, sizeof(value), "%.*s %s", (int)strcspn(text, " "), text, w->value);
-	return file_poke(cg->fd, w->file, value);
-}
-
-/* 1 when written, 0 when the file is missing and may be. */
-static int write_one(const struct cg *cg, const struct cg_write *w, struct err *err)
-{
-	int r = w->flags & CG_WRITE_KEEP_QUOTA ? poke_period(cg, w)
-					       : file_poke(cg->fd, w->file, w->value);
-
-	if (r == 0)
-		return 1;
-	if (r == -ENOENT && w->flags & (CG_WRITE_OPTIONAL | CG_WRITE_USUAL))
-		return 0;
-	if (r == -ENOENT)
-		return err_set(err, EOPNOTSUPP,
-			       "linux.resources.%s: kernel lacks %s (no such file in cgroup %s)",
-			       w->field, w->file, cg->path);
-	return err_code(err, r, "linux.resources.%s: write \"%s\" to %s of cgroup %s", w->field,
-			w->value, w->file, cg->path);
-}
-
-static int write_all(const struct cg *cg, const struct cg_writes *writes, struct err *err)
-{
-	int written = 0;
-
-	for (size_t i = 0; i < writes->count; i++) {
-		const struct cg_write *w = &writes->items[i];
-		if (w->flags & CG_WRITE_ALTERNATIVE && written)
-			continue;
-		written = write_one(cg, w, err);
-		if (written < 0)
-			return written;
-	}
-	return 0;
-}
-
-int limits_apply(const struct cg *cg, const struct cg_limits *limits, struct err *err)
-{
-	autoarena a = ARENA_INIT;
-	struct cg_writes writes = { NULL, 0 };
-	int r = limits_translate(limits, &a, &writes, err);
-
-	if (r < 0)
-		return r;
-	r = check_memory(cg, &limits->memory, err);
-	if (r == 0)
-		r = enable_controllers(cg, &writes, err);
-	return r < 0 ? r : write_all(cg, &writes, err);
 }

@@ -36,7 +36,7 @@ struct cg_memory {
 
 struct cg_cpu {
 	struct opt_u64 shares;
-	struct opt_i64 quota;		 /* microseconds a period; -1 is unlimited */
+	struct opt_i64 quota;		 /* microseconds a period; below 0 is unlimited */
 	struct opt_u64 burst, period;	 /* microseconds */
 	struct opt_i64 realtime_runtime; /* v1 only */
 	struct opt_u64 realtime_period;	 /* v1 only */
@@ -131,9 +131,13 @@ unsigned int limits_controllers(const struct cg_writes *writes);
 /*
  * Translates, enables the controllers that are needed and writes. Limits without a value cost no
  * system call. -EOPNOTSUPP when the kernel or the v2 tree cannot do it, -EBUSY when
- * check_before_update is set and more memory is in use than the limit to be (nothing is written
- * then); else what the kernel said. What was written before an error stays.
+ * check_before_update is set and more memory is in use than the limit to be, -EINVAL for what does
+ * not go together with what holds already; else what the kernel said. After an error a group that
+ * was there before (cg->made is 0) has the limits that it had.
  */
 int limits_apply(const struct cg *cg, const struct cg_limits *limits, struct err *err);
+
+/* The (first) number in a file of the group; -1 for "max", and where there is no such file. */
+int64_t limits_in_force(const struct cg *cg, const char *file);
 
 #endif

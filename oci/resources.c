@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int resources_device_program(const struct cg_limits *limits, struct arena *a,
 			     struct device_program *ret_program, struct err *err)
@@ -28,15 +29,52 @@ int resources_device_program(const struct cg_limits *limits, struct arena *a,
 }
 
 /* `update --memory-swap 1g` alone means the memory limit there is; cgroup v2 counts swap alone. */
-static void fill_memory_limit(const struct cg *cg, struct cg_memory *m)
+static void fill_memory_limit(int64_t in_force, struct cg_memory *m)
 {
-	char text[32];
+	if (m->swap.set && m->swap.value > 0 && !(m->limit.set && m->limit.value) && in_force >= 0)
+		m->limit = (struct opt_i64){ true, in_force };
+}
 
-	if (!m->swap.set || m->swap.value <= 0 || (m->limit.set && m->limit.value))
-		return;
-	if (file_peek(cg->fd, "memory.max", text, sizeof(text)) <= 0 || strcmp(text, "max") == 0)
-		return;
-	m->limit = (struct opt_i64){ true, strtoll(text, NULL, 10) };
+/* The annotation's share of a memory limit; not set where there is none. */
+static int share_of(const struct container *c, int64_t limit, struct opt_i64 *ret_high,
+		    struct err *err)
+{
+	struct cg_limits l = { .memory.limit = { true, limit } };
+	int r = spec_apply_annotations(&c->st.annotations, &l, err);
+
+	if (r == 0)
+		*ret_high = l.memory.high;
+	return r;
+}
+
+/*
+ * memory.high by annotation follows the limit. One that is not that share of the old limit was set
+ * by somebody for its own sake, and stays. The kernel has cut both down to pages.
+ */
+static int follow_limit(const struct container *c, const struct cg *cg, int64_t limit_in_force,
+			struct cg_memory *m, struct err *err)
+{
+	int64_t high = limits_in_force(cg, "memory.high"), page = getpagesize();
+	struct opt_i64 old = { false, 0 };
+	int r;
+
+	if (!m->limit.set || !m->limit.value)
+		return 0;
+	r = share_of(c, limit_in_force, &old, err);
+	if (r < 0 || !old.set || (high < 0) != (old.value < 0) || llabs(high - old.value) > page)
+		return r;
+	return share_of(c, m->limit.value, &m->high, err);
+}
+
+static int fill_memory(const struct container *c, const struct cg *cg, struct cg_memory *m,
+		       struct err *err)
+{
+	int64_t limit = limits_in_force(cg, "memory.max");
+
+	fill_memory_limit(limit, m);
+	if (!m->check_before_update.set)
+		m->check_before_update = (struct opt_bool){ true, c->st.check_memory };
+	return follow_limit(c, cg, limit, m, err);
 }
 
 /* The new limits as systemd has them, or it would bring the old ones back. */
@@ -109,10 +147,7 @@ static int update_group(struct container *c, struct resources_change *change, st
 		r = container_cgroup(c, &tree, &cg, err);
 	if (r < 0)
 		return r;
-	fill_memory_limit(&cg, &limits->memory);
-	/* A share of the memory limit follows the limit. */
-	if (limits->memory.limit.set && limits->memory.limit.value)
-		r = spec_apply_annotations(&c->st.annotations, limits, err);
+	r = fill_memory(c, &cg, &limits->memory, err);
 	if (r == 0)
 		r = c->st.unit ? apply_with_systemd(c, &cg, limits, err)
 			       : limits_apply(&cg, limits, err);
@@ -129,8 +164,9 @@ int resources_update(struct container *c, struct resources_change *change, struc
 
 	if (status != STATUS_CREATED && status != STATUS_RUNNING && status != STATUS_PAUSED)
 		return err_set(err, ESRCH, "container %s: container not running", c->st.id);
-	r = update_group(c, change, err);
+	/* First, as limits can be taken back and shares cannot. */
+	r = rdt_update(&c->st, change->l3_cache_schema, change->mem_bw_schema, err);
 	if (r == 0)
-		r = rdt_update(&c->st, change->l3_cache_schema, change->mem_bw_schema, err);
+		r = update_group(c, change, err);
 	return r < 0 ? err_prefix(err, "update container %s", c->st.id) : 0;
 }

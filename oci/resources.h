@@ -27,7 +27,8 @@ struct resources_change {
  * Changes a created, running or paused container, whose lock the caller holds. Swap, which the spec
  * counts together with memory, is judged by the memory limit in force when none is given
  * (change->limits is filled in so). -ESRCH "container not running" for any other. Errors as
- * limits_apply(), devices_replace() and rdt_update(); what was written before one stays.
+ * rdt_update(), limits_apply() and devices_replace(), in that order: an error of the limits leaves
+ * the shares of RDT changed, one of the device program both.
  */
 int resources_update(struct container *c, struct resources_change *change, struct err *err);
 

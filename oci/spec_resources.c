@@ -71,7 +71,7 @@ static const struct json_field cpu_fields[] = {
 static const struct json_table cpu_table = TABLE(cg_cpu, cpu_fields, NULL);
 
 static const struct json_field pids_fields[] = {
-	REQUIRED(cg_limits, "limit", pids_limit, json_opt_i64),
+	FIELD(cg_limits, "limit", pids_limit, json_opt_i64), /* required before 1.3 */
 };
 
 static const struct json_table pids_table = TABLE(cg_limits, pids_fields, NULL);

@@ -4,6 +4,7 @@
 #include "lib/cleanup.h"
 #include "lib/file.h"
 #include "lib/json.h"
+#include "lib/number.h"
 #include "oci/resources.h"
 
 #include <ctype.h>
@@ -39,7 +40,7 @@ static const struct option items[] = {
 	OPTION("cpu-idle", 0, cpu_idle, "0|1", "1: run only when nobody else wants the CPU"),
 	OPTION("cpuset-cpus", 0, cpuset_cpus, "LIST", "CPUs that may be used, like 0-2,4"),
 	OPTION("cpuset-mems", 0, cpuset_mems, "LIST", "memory nodes that may be used"),
-	OPTION("memory", 0, memory, "BYTES", "memory limit (suffixes k, m, g), -1 for none"),
+	OPTION("memory", 0, memory, "BYTES", "memory limit like 512m or 1.5g, -1 for none"),
 	OPTION("memory-reservation", 0, memory_reservation, "BYTES",
 	       "memory that is kept from reclaim"),
 	OPTION("memory-swap", 0, memory_swap, "BYTES",
@@ -55,28 +56,17 @@ static const struct option items[] = {
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
-/* Numbers: optional sign, decimal. *ret_end is what follows them. */
-static bool read_i64(const char *text, int64_t *ret, const char **ret_end)
+/* A number in decimal, with a sign or without. */
+static bool read_plain(const char *text, void *out)
 {
+	struct opt_i64 *v = out;
 	char *end;
-	long long n;
 
 	if (!isdigit((unsigned char)text[text[0] == '-']))
 		return false;
 	errno = 0;
-	n = strtoll(text, &end, 10);
-	*ret = n;
-	*ret_end = end;
-	return errno == 0;
-}
-
-static bool read_plain(const char *text, void *out)
-{
-	struct opt_i64 *v = out;
-	const char *end;
-
-	v->set = true;
-	return read_i64(text, &v->value, &end) && !*end;
+	*v = (struct opt_i64){ true, strtoll(text, &end, 10) };
+	return !*end && errno == 0;
 }
 
 static bool read_unsigned(const char *text, void *out)
@@ -101,29 +91,19 @@ static bool read_u16(const char *text, void *out)
 	return true;
 }
 
-/* "-1", "4096", "512k", "512K", "2g", "2gb", "2GiB": powers of 1024, as Docker's and runc's users
- * write them. */
 static bool read_bytes(const char *text, void *out)
 {
-	static const char units[] = "kmgt";
 	struct opt_i64 *v = out;
-	const char *end, *unit;
-	int64_t n, factor = 1;
+	uint64_t n;
 
-	if (!read_i64(text, &n, &end) || n < -1)
-		return false;
-	unit = *end ? strchr(units, tolower((unsigned char)*end)) : NULL;
-	if (unit) {
-		factor <<= 10 * (unit - units + 1);
-		end++;
-		if (tolower((unsigned char)*end) == 'i')
-			end++;
+	v->set = true;
+	if (strcmp(text, "-1") == 0) {
+		v->value = -1;
+		return true;
 	}
-	if (tolower((unsigned char)*end) == 'b')
-		end++;
-	if (*end || (factor > 1 && n < 0) || __builtin_mul_overflow(n, factor, &n))
+	if (!number_bytes(text, &n))
 		return false;
-	*v = (struct opt_i64){ true, n };
+	v->value = (int64_t)n;
 	return true;
 }
 

@@ -4,7 +4,7 @@
 # tests/bench/run.sh: tote against Debian's crun and runc and against the floor (floor.c), as Markdown on stdout.
 # `make bench` calls it, as root, with the programs of this folder built. It installs with apt what is missing.
 #
-#   BUILD=DIR      where tests/bench/{bench,floor,memlock,nothing} and tote-shared are (default: build)
+#   BUILD=DIR      where tests/bench/{bench,files_cost,floor,memlock,nothing} and tote-shared are (default: build)
 #   TOTE=FILE      the tote to measure (default: $BUILD/tote); without one, its columns stay empty
 #   CONFIG=FILE CONFIG_SECCOMP=FILE
 #                  configs to use instead of those of `tote spec` and `tote spec --seccomp`
@@ -73,10 +73,27 @@ cleanup() {
 	rm -rf --one-file-system "$WORK"
 }
 
+# What the statistics read of a group that has controllers, and nothing of one without, as v1 calls it: the same code of the kernel on
+# the same processor. The two of pids, which the group at hand may not have, are numbers like others.
+V1_FILES=(memory/{usage_in_bytes,max_usage_in_bytes,limit_in_bytes,memsw.limit_in_bytes,oom_control,stat,failcnt,soft_limit_in_bytes}
+	blkio/throttle.io_service_bytes)
+
+# Microseconds of one container's files of controllers, where the host has these as v1; else nothing.
+controllers_cost() {
+	local name controller group files=()
+	for name in "${V1_FILES[@]}"; do
+		controller=${name%/*}
+		group=$(awk -F: -v name="$controller" '$2 == name { print $3 }' /proc/self/cgroup)
+		files+=("/sys/fs/cgroup/$controller$group/$controller.${name#*/}")
+		[ -r "${files[-1]}" ] || return 0
+	done
+	"$PROGRAMS/files_cost" $((ROUNDS * 100)) "${files[@]}"
+}
+
 outside() {
 	[ "$(id -u)" = 0 ] || fail "must be root, as its peers are measured as root"
 	local program
-	for program in bench floor memlock nothing; do
+	for program in bench files_cost floor memlock nothing; do
 		[ -x "$PROGRAMS/$program" ] || fail "$PROGRAMS/$program is not built (make bench builds it)"
 	done
 	install_missing
@@ -87,7 +104,8 @@ outside() {
 	mkdir "$GROUP"
 	local wrapper=()
 	(ulimit -l unlimited) 2>/dev/null || wrapper=("$PROGRAMS/memlock")
-	export WORK BUILD TOTE ROUNDS WARMUPS CONTAINERS MEMLOCK=${wrapper[*]:-}
+	CONTROLLERS_US=$(controllers_cost)
+	export WORK BUILD TOTE ROUNDS WARMUPS CONTAINERS CONTROLLERS_US MEMLOCK=${wrapper[*]:-}
 	# In the background and waited for, so that the traps run at once; --foreground keeps ^C working.
 	# shellcheck disable=SC2016 # the inner shell expands it
 	timeout --foreground -k 10 "$LIMIT" bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$GROUP" \
@@ -289,11 +307,25 @@ print_results() {
 	result_row 'exec' exec
 	result_row 'peak RSS of a run' run-small maxrss_kib
 	row 'system calls of a run' '%s' "${CALLS[tote]:-}" "${CALLS[floor]}" "${CALLS[crun]}" "${CALLS[runc]}"
+	print_statistics
 	# shellcheck disable=SC2016 # Markdown
-	[ ! -f "$WORK/stats.json" ] || printf '\n`tote stats --no-stream --format json`, %s containers without controllers: %.2f ms of processor time\n' \
-		"$CONTAINERS" "$(value stats tote cpu_ms)"
 	[ ! -f "$WORK/startup.json" ] || printf '\n`tote --version`: static %.2f ms, shared %.2f ms\n' \
 		"$(value startup static)" "$(value startup shared)"
+}
+
+# Without controllers, and with what their files take when v1 has them.
+statistics_ms() {
+	awk -v ms="$(value stats tote cpu_ms)" -v us="$CONTROLLERS_US" -v n="$CONTAINERS" 'BEGIN { printf "%.2f", ms + us * n / 1000 }'
+}
+
+print_statistics() {
+	[ -f "$WORK/stats.json" ] || return 0
+	# shellcheck disable=SC2016 # Markdown
+	printf '\n`tote stats --no-stream --format json`, %s containers without controllers: %.2f ms of processor time' \
+		"$CONTAINERS" "$(value stats tote cpu_ms)"
+	[ -z "$CONTROLLERS_US" ] || printf '; reading the files of controllers, as v1 has them here: %.1f us each, %.2f ms with them' \
+		"$CONTROLLERS_US" "$(statistics_ms)"
+	echo
 }
 
 # The highest of all tote processes that were measured with a program in the container that is smaller than they are.
@@ -315,6 +347,8 @@ print_verdicts() {
 	done
 	verdict 'create + start + state + delete: tote / crun' "$(value lifecycle tote)" "$(value lifecycle crun)" 0.40
 	verdict 'peak RSS of any tote process, KiB' "$(peak_rss)" 1 1200
+	[ -z "$CONTROLLERS_US" ] || verdict "statistics of $CONTAINERS containers with all controllers, processor ms" "$(statistics_ms)" \
+		1 "$((CONTAINERS / 5))"
 }
 
 inside() {

@@ -80,15 +80,46 @@ ends_with() {
 	ends_with 137 "${TAKES}24M"
 }
 
-@test "memory: 512 KiB are enough for /bin/true" {
-	RESOURCES='{"memory": {"limit": 524288, "swap": 524288}, "pids": {"limit": 1}}'
-	bundle /bin/true
-	quietly timeout 20 "$TOTE" --root "$ROOT" run "$ID"
-	nothing_left
+@test "memory: above nine tenths of the limit the container is slowed down, by the annotation" {
+	RESOURCES='{"memory": {"limit": 41943040, "swap": 41943040}}' ANNOTATIONS='{"org.tote.memory.high": "90%"}'
+	started
+	local slow high try
+	takes_38_mib
+	slow=$took high=$(number_in memory.events high)
+	echo "with memory.high at 36 MiB: $slow ms, memory.events: $(tr '\n' ' ' <"$G/memory.events")"
+	[ "$high" -gt 0 ]
+	resources '{"unified": {"memory.high": "max"}}'
+	# Whatever else the host does, once of three times.
+	for try in 1 2 3; do
+		takes_38_mib
+		echo "without: $took ms"
+		[ $((took + 500)) -gt "$slow" ] || break
+	done
+	[ $((took + 500)) -le "$slow" ]
+	[ "$(number_in memory.events high)" = "$high" ]
+	[ "$(number_in memory.events oom_kill)" = 0 ]
+}
+
+# Leaves the time in $took, ms.
+takes_38_mib() {
+	local start
+	start=$(now_ms)
+	ends_with 0 "${TAKES}38M"
+	took=$(($(now_ms) - start))
+}
+
+# What README.md says.
+@test "memory: 192 KiB are enough for /bin/true" {
+	for namespaces in '' '' '' '{"type": "time"}'; do
+		RESOURCES='{"memory": {"limit": 196608, "swap": 196608}, "pids": {"limit": 1}}' NAMESPACES=$namespaces
+		bundle /bin/true
+		quietly timeout 20 "$TOTE" --root "$ROOT" run "$ID"
+		nothing_left
+	done
 }
 
 @test "memory: however small the limit, it works or is an error, and nothing is left" {
-	for limit in 1 4096 16384 65536 131072 196608 262144; do
+	for limit in 1 4096 16384 65536 131072 163840; do
 		for namespaces in '' '{"type": "time"}'; do
 			RESOURCES="{\"memory\": {\"limit\": $limit, \"swap\": $limit}}" NAMESPACES=$namespaces
 			bundle /bin/true
@@ -207,6 +238,67 @@ reads_2_mib() {
 	start=$(now_ms)
 	ends_with 0 'exec dd if=/dev/disk of=/dev/null bs=64k count=32 iflag=direct'
 	took=$(($(now_ms) - start))
+}
+
+@test "block I/O: who weighs more gets more, by the cost model" {
+	[ -e $TREE/io.cost.qos ] || skip "this kernel has no cost model for block I/O"
+	local device
+	device=$(stat -c '%Hr:%Lr' $DISK)
+	# A disk that the model takes for slow is one that is always busy.
+	echo "$device enable=1 ctrl=user min=100.00 max=100.00" >$TREE/io.cost.qos
+	echo "$device ctrl=user model=linear rbps=4194304 rseqiops=64 rrandiops=64 wbps=4194304 wseqiops=64 wrandiops=64" >$TREE/io.cost.model
+	two_readers
+	echo "$device enable=0" >$TREE/io.cost.qos
+	ten_times_the_weight_read_more
+}
+
+@test "block I/O: who weighs more gets more, by BFQ" {
+	local queue=/sys/block/${DISK##*/}/queue
+	modprobe bfq || skip "this kernel has no BFQ"
+	echo bfq >"$queue/scheduler"
+	# It prefers who has just begun.
+	echo 0 >"$queue/iosched/low_latency"
+	two_readers
+	echo none >"$queue/scheduler"
+	modprobe -r bfq
+	ten_times_the_weight_read_more
+}
+
+# Containers with the weights 100 and 1000 read from the disk at once. Leaves in $few and $many how much they got in 4 s, in one of some
+# tries: the host may be busy.
+two_readers() {
+	local light=$G heavy=$G-heavy try
+	reader 100
+	ID=$ID-heavy G=$heavy
+	reader 1000
+	for try in 1 2 3 4 5; do
+		few=$(bytes_read "$light") many=$(bytes_read "$heavy")
+		sleep 4
+		few=$(($(bytes_read "$light") - few)) many=$(($(bytes_read "$heavy") - many))
+		echo "try $try: weight 100 read $few bytes, 1000 read $many"
+		! ten_times_the_weight_read_more || break
+	done
+}
+
+ten_times_the_weight_read_more() {
+	[ "$many" -ge $((3 * few)) ] && [ "$many" -ge 4000000 ]
+}
+
+# A container of a weight that reads from the disk without end.
+reader() {
+	DEVICES=$(stat -c '{"path": "/dev/disk", "type": "b", "major": %Hr, "minor": %Lr}' $DISK)
+	RESOURCES='{"devices": [{"allow": false}, {"allow": true, "type": "b", "access": "r"}], "blockIO": {"weight": '$1'}}'
+	started sh -c 'while :; do dd if=/dev/disk of=/dev/null bs=64k iflag=direct; done'
+}
+
+# rbytes of all devices in the group.
+bytes_read() {
+	local words word sum=0
+	mapfile -t words < <(tr ' ' '\n' <"$1/io.stat")
+	for word in "${words[@]}"; do
+		[[ $word != rbytes=* ]] || sum=$((sum + ${word#rbytes=}))
+	done
+	echo $sum
 }
 
 @test "huge pages: no more than the limit" {

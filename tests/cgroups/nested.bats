@@ -24,7 +24,7 @@ manages_groups() {
 }
 
 settled() {
-	[ -n "$(<"$G/one/leaf/cgroup.procs")" ]
+	[ -n "$(cat "$G/one/leaf/cgroup.procs" 2>/dev/null)" ]
 }
 
 @test "exec goes where init is, or where it is told to" {
@@ -38,6 +38,7 @@ settled() {
 		exec --cgroup one "$ID" true
 	refuses 255 "open cgroup /tote-$ID/nowhere: No such file or directory" exec --cgroup nowhere "$ID" true
 	refuses 255 '--cgroup: must not hold ".."' exec --cgroup ../x "$ID" true
+	refuses 255 '--cgroup: an empty path ("/" is the container' exec --cgroup '' "$ID" true
 }
 
 @test "ps, pause, resume, kill and update reach all groups, delete leaves none" {

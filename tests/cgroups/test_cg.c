@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -330,6 +331,16 @@ static void test_destroy_after_exit(void **state)
 	}
 }
 
+/* A path down through so many groups, which are made. */
+static void make_nested(const struct cg *cg, int depth, char path[PATH_MAX])
+{
+	path[0] = '\0';
+	for (int i = 0; i < depth; i++) {
+		strcat(path, i ? "/d" : "d");
+		assert_int_equal(mkdirat(cg->fd, path, 0755), 0);
+	}
+}
+
 /* Deeper than there are descriptors, and wide. */
 static void test_destroy_nested(void **state)
 {
@@ -343,13 +354,86 @@ static void test_destroy_nested(void **state)
 		snprintf(path, sizeof(path), "w%d", i);
 		assert_int_equal(mkdirat(cg.fd, path, 0755), 0);
 	}
-	path[0] = '\0';
-	for (int i = 0; i < 300; i++) {
-		strcat(path, i ? "/d" : "d");
-		assert_int_equal(mkdirat(cg.fd, path, 0755), 0);
-	}
+	make_nested(&cg, 300, path);
 	assert_int_equal(cg_destroy(&tree, top, 1, 10000, &err), 0);
 	assert_false(exists(top));
+}
+
+/* With hardly any descriptors: how deep they nest is up to who is in there. */
+static void test_pids_nested(void **state)
+{
+	autocg cg = CG_INIT, sub = CG_INIT;
+	autoarena a = ARENA_INIT;
+	struct cg_pids pids = { NULL, 0 };
+	struct rlimit limit, few;
+	struct err err = { 0 };
+	char path[PATH_MAX];
+	pid_t pid;
+	int r;
+
+	(void)state;
+	assert_int_equal(cg_create(&tree, top, &cg, &err), 0);
+	make_nested(&cg, 300, path);
+	assert_int_equal(cg_open(&tree, below(path), &sub, &err), 0);
+	pid = spawn(&sub);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = limit;
+	few.rlim_cur = 32;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	r = cg_pids(&cg, &a, &pids, &err);
+	if (r == 0)
+		r = cg_kill_each(&cg, 0, &err);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(r, 0);
+	assert_int_equal(pids.count, 1);
+	assert_int_equal(pids.items[0], pid);
+	reap(1);
+	assert_int_equal(cg_destroy(&tree, top, 1, 10000, &err), 0);
+}
+
+/* Removed is what can be; the rest is counted. */
+static void test_destroy_partly(void **state)
+{
+	autocg cg = CG_INIT, held = CG_INIT;
+	struct err err = { 0 };
+	char name[16];
+
+	(void)state;
+	assert_int_equal(cg_create(&tree, below("a/held"), &held, &err), 0);
+	assert_int_equal(cg_open(&tree, top, &cg, &err), 0);
+	for (int i = 0; i < 50; i++) {
+		snprintf(name, sizeof(name), "a/w%d", i);
+		assert_int_equal(mkdirat(cg.fd, name, 0755), 0);
+	}
+	spawn(&held);
+	assert_int_equal(cg_destroy(&tree, top, 1, 500, &err), -EBUSY);
+	assert_non_null(strstr(err.msg, "2 groups below it are left: call again"));
+	assert_int_equal(faccessat(cg.fd, "a/w0", F_OK, 0), -1);
+	assert_int_equal(cg_kill(&cg, 2000, &err), 0);
+	reap(1);
+	assert_int_equal(cg_destroy(&tree, top, 1, 10000, &err), 0);
+}
+
+/* Every group has files, and no group can have the name of one: nothing that was made on the way stays. */
+static void test_name_of_a_file(void **state)
+{
+	static const char *const names[] = { "z/cgroup.procs/y", "z/cgroup.procs",
+					     "z/y/cgroup.procs/x" };
+	autocg cg = CG_INIT, refused = CG_INIT;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(cg_create(&tree, top, &cg, &err), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		assert_int_equal(cg_create(&tree, below(names[i]), &refused, &err), -ENOTDIR);
+		assert_false(exists(below("z")));
+	}
+	assert_int_equal(cg_create(&tree, below("z"), &refused, &err), 0);
+	cg_done(&refused);
+	/* This one was there before. */
+	assert_int_equal(cg_create(&tree, below(names[0]), &refused, &err), -ENOTDIR);
+	assert_true(exists(below("z")));
+	assert_int_equal(cg_destroy(&tree, top, 1, 2000, &err), 0);
 }
 
 /* Groups that are made and removed in one shared parent, which is removed whenever it is empty. */
@@ -595,6 +679,9 @@ int main(void)
 		IN_TREE(test_deadlines_hold),
 		IN_TREE(test_destroy_after_exit),
 		IN_TREE(test_destroy_nested),
+		IN_TREE(test_pids_nested),
+		IN_TREE(test_destroy_partly),
+		IN_TREE(test_name_of_a_file),
 		IN_TREE(test_parallel),
 		IN_TREE(test_add_pid),
 		IN_TREE(test_self_path),

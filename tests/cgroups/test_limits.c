@@ -39,6 +39,10 @@ static struct cg_net_priority priorities[] = { { (char *)"eth0", 5 } };
 static struct key_value unified[] = { { (char *)"memory.high", (char *)"5" },
 				      { (char *)"io.max", (char *)"8:0 rbps=1\n8:16 rbps=2\n" } };
 static struct key_value bad_unified[] = { { (char *)"../cgroup.procs", (char *)"1" } };
+static struct key_value nothing[] = { { (char *)"memory.max", (char *)"" } };
+static struct key_value gap[] = { { (char *)"io.max", (char *)"8:0 rbps=1\n\n8:16 rbps=2" } };
+static struct cg_block_weight no_weights[] = { { 8, 0, { false, 0 }, { false, 0 } } };
+static struct cg_rdma no_rdma[] = { { (char *)"mlx5_0", { false, 0 }, { false, 0 } } };
 static struct key_value no_limit[] = { { (char *)"cgroup.freeze", (char *)"1" } };
 
 /* Expected: "file=value;" each, '?' marks optional ones, '|' alternatives, '~' a kept quota. */
@@ -51,7 +55,7 @@ static const struct {
 	{ "nothing", { .memory = { .limit = { false, 0 } } }, "", 0 },
 	{ "zeroes are not set",
 	  { .memory = { .limit = V(0), .swap = V(0), .reservation = V(0) },
-	    .cpu = { .shares = V(0), .period = V(0), .realtime_runtime = V(0) } },
+	    .cpu = { .shares = V(0), .quota = V(0), .period = V(0), .realtime_runtime = V(0) } },
 	  "",
 	  0 },
 	{ "memory",
@@ -97,6 +101,11 @@ static const struct {
 	  M(CPU) },
 	{ "period", { .cpu = { .period = V(10000) } }, "~cpu.max=10000;", M(CPU) },
 	{ "no quota", { .cpu = { .quota = V(-1) } }, "?cpu.max=max;", 0 },
+	{ "any quota below 0 is none", { .cpu = { .quota = V(-5) } }, "?cpu.max=max;", 0 },
+	{ "quota 0 with a period",
+	  { .cpu = { .quota = V(0), .period = V(10000) } },
+	  "~cpu.max=10000;",
+	  M(CPU) },
 	{ "no quota, period",
 	  { .cpu = { .quota = V(-1), .period = V(10000) } },
 	  "cpu.max=max 10000;",
@@ -104,16 +113,26 @@ static const struct {
 	{ "burst alone", { .cpu = { .burst = V(7) } }, "cpu.max.burst=7;", M(CPU) },
 	{ "burst around quota",
 	  { .cpu = { .burst = V(7), .quota = V(5000) } },
-	  "cpu.max.burst=0;cpu.max=5000;cpu.max.burst=7;",
+	  "?cpu.max.burst=0;cpu.max=5000;cpu.max.burst=7;",
 	  M(CPU) },
-	{ "idle after weight",
+	{ "no burst before quota",
+	  { .cpu = { .burst = V(0), .quota = V(5000) } },
+	  "?cpu.max.burst=0;cpu.max=5000;",
+	  M(CPU) },
+	{ "no burst needs no controller", { .cpu = { .burst = V(0) } }, "?cpu.max.burst=0;", 0 },
+	{ "burst as large as the quota, or without one",
+	  { .cpu = { .burst = V(5000), .quota = V(-1) } },
+	  "?cpu.max.burst=0;?cpu.max=max;cpu.max.burst=5000;",
+	  M(CPU) },
+	{ "shares mean nothing when idle",
 	  { .cpu = { .idle = V(1), .shares = V(2) } },
-	  "cpu.weight=1;cpu.idle=1;",
+	  "cpu.idle=1;",
 	  M(CPU) },
 	{ "not idle before weight",
 	  { .cpu = { .idle = V(0), .shares = V(2) } },
-	  "cpu.idle=0;cpu.weight=1;",
+	  "?cpu.idle=0;cpu.weight=1;",
 	  M(CPU) },
+	{ "not idle needs no controller", { .cpu = { .idle = V(0) } }, "?cpu.idle=0;", 0 },
 	{ "cpuset",
 	  { .cpu = { .cpus = (char *)"0-1,3", .mems = (char *)"0" } },
 	  "cpuset.cpus=0-1,3;cpuset.mems=0;",
@@ -185,6 +204,18 @@ static const struct {
 	{ { .block_io = { .weight = V(1001) } }, -EINVAL, "blockIO.weight: is not in 10..1000" },
 	{ { .hugepages = { bad_hugepages, 1 } }, -EINVAL, "hugepageLimits" },
 	{ { .unified = { bad_unified, 1 } }, -EINVAL, "unified[\"../cgroup.procs\"]" },
+	{ { .unified = { nothing, 1 } }, -EINVAL, "unified[\"memory.max\"]: an empty line" },
+	{ { .unified = { gap, 1 } }, -EINVAL, "unified[\"io.max\"]: an empty line" },
+	{ { .rdma = { no_rdma, 1 } }, -EINVAL, "rdma: has neither hcaHandles nor hcaObjects" },
+	{ { .block_io = { .weight_device = { no_weights, 1 } } },
+	  -EINVAL,
+	  "blockIO.weightDevice: has no weight" },
+	{ { .cpu = { .cpus = (char *)"0\n1" } }, -EINVAL, "cpu.cpus: is not one line" },
+	{ { .cpu = { .mems = (char *)"0\n" } }, -EINVAL, "cpu.mems: is not one line" },
+	{ { .cpu = { .idle = V(2) } }, -EINVAL, "cpu.idle: is neither 0 nor 1" },
+	{ { .cpu = { .burst = V(5001), .quota = V(5000) } },
+	  -EINVAL,
+	  "cpu.burst: is more than cpu.quota" },
 	{ { .unified = { no_limit, 1 } }, -EINVAL, "unified[\"cgroup.freeze\"]: is not a limit" },
 };
 
@@ -241,12 +272,23 @@ struct fake {
 };
 
 static const char *const fake_files[] = {
-	"cgroup.controllers",	      "cgroup.subtree_control",
-	"up/cgroup.controllers",      "up/cgroup.subtree_control",
-	"up/leaf/cgroup.controllers", "up/leaf/memory.max",
-	"up/leaf/memory.current",     "up/leaf/cpu.max",
-	"up/leaf/pids.max",	      "up/leaf/io.weight",
+	"cgroup.controllers",
+	"cgroup.subtree_control",
+	"up/cgroup.controllers",
+	"up/cgroup.subtree_control",
+	"up/leaf/cgroup.controllers",
+	"up/leaf/memory.max",
+	"up/leaf/memory.current",
+	"up/leaf/cpu.max",
+	"up/leaf/pids.max",
+	"up/leaf/io.weight",
 	"up/leaf/io.bfq.weight",
+	"up/leaf/cpu.weight",
+	"up/leaf/cpu.idle",
+	"up/leaf/cpu.max.burst",
+	"up/leaf/cpuset.cpus",
+	"up/leaf/io.max",
+	"up/leaf/cpuset.cpus.effective",
 };
 
 static void put(const struct fake *f, const char *file, const char *text)
@@ -382,6 +424,7 @@ static void test_missing_file(void **state)
 	struct cg_limits limits = { .cpu = { .burst = V(7) } };
 	struct err err = { 0 };
 
+	assert_int_equal(unlinkat(f->cg.fd, "cpu.max.burst", 0), 0);
 	assert_int_equal(limits_apply(&f->cg, &limits, &err), -EOPNOTSUPP);
 	assert_non_null(strstr(err.msg, "cpu.burst: kernel lacks cpu.max.burst"));
 }
@@ -430,6 +473,107 @@ static void test_block_weight(void **state)
 	assert_int_equal(limits_apply(&f->cg, &limits, &err), -EOPNOTSUPP);
 }
 
+/* By what holds in the group: judged before anything is written. */
+static void test_burst_in_force(void **state)
+{
+	struct fake *f = *state;
+	struct cg_limits limits = { .cpu.quota = V(20000), .pids_limit = V(5) };
+	struct err err = { 0 };
+
+	put(f, "up/leaf/cpu.max", "50000 100000\n");
+	put(f, "up/leaf/cpu.max.burst", "40000\n");
+	assert_int_equal(limits_apply(&f->cg, &limits, &err), -EINVAL);
+	assert_string_equal(err.msg, "linux.resources.cpu.quota: a burst of 40000 is more than the "
+				     "quota of 20000; give a smaller burst as well");
+	limits.cpu.quota.set = false;
+	limits.cpu.burst = (struct opt_u64)V(50001);
+	assert_int_equal(limits_apply(&f->cg, &limits, &err), -EINVAL);
+	assert_string_equal(err.msg, "linux.resources.cpu.burst: a burst of 50001 is more than the "
+				     "quota of 50000");
+	expect(f, "up/leaf/cpu.max", "50000 100000");
+	expect(f, "up/leaf/cpu.max.burst", "40000");
+	expect(f, "up/leaf/pids.max", "");
+	limits.cpu.burst.value = 50000;
+	assert_int_equal(limits_apply(&f->cg, &limits, &err), 0);
+	expect(f, "up/leaf/cpu.max.burst", "50000");
+	expect(f, "up/leaf/pids.max", "5");
+}
+
+static void test_idle_has_no_shares(void **state)
+{
+	struct fake *f = *state;
+	struct cg_limits limits = { .cpu.shares = V(512), .pids_limit = V(5) };
+	struct err err = { 0 };
+
+	put(f, "up/leaf/cpu.idle", "1\n");
+	assert_int_equal(limits_apply(&f->cg, &limits, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "cpu.shares: the container is idle (cpu.idle is 1)"));
+	expect(f, "up/leaf/cpu.weight", "");
+	expect(f, "up/leaf/pids.max", "");
+	/* As config.json may have it, and again. */
+	limits.cpu.idle = (struct opt_i64)V(1);
+	assert_int_equal(limits_apply(&f->cg, &limits, &err), 0);
+	expect(f, "up/leaf/cpu.weight", "");
+	limits.cpu.idle.value = 0;
+	assert_int_equal(limits_apply(&f->cg, &limits, &err), 0);
+	expect(f, "up/leaf/cpu.weight", "59");
+	expect(f, "up/leaf/cpu.idle", "0");
+}
+
+/* The last of many is refused: a file that is not there. */
+static void test_undo(void **state)
+{
+	static struct cg_block_throttle rates[] = { { 8, 0, 5 }, { 8, 16, 6 } };
+	static struct key_value missing[] = { { (char *)"io.weight", (char *)"8:32 77" },
+					      { (char *)"memory.none", (char *)"1" } };
+	struct fake *f = *state;
+	struct cg_limits limits = { .memory.limit = V(4096),
+				    .cpu = { .quota = V(70000),
+					     .period = V(10000),
+					     .burst = V(5),
+					     .cpus = (char *)"1" },
+				    .pids_limit = V(777),
+				    .block_io = { .throttle_read_bps = { rates, 1 } },
+				    .unified = { missing, 2 } };
+	struct err err = { 0 };
+
+	put(f, "up/leaf/memory.max", "8192");
+	put(f, "up/leaf/cpu.max", "50000 100000\n");
+	put(f, "up/leaf/cpu.max.burst", "40000");
+	put(f, "up/leaf/pids.max", "max\n");
+	put(f, "up/leaf/cpuset.cpus.effective", "0-3\n");
+	put(f, "up/leaf/io.max", "8:0 rbps=max wbps=9 riops=max wiops=max\n");
+	assert_int_equal(limits_apply(&f->cg, &limits, &err), -EOPNOTSUPP);
+	assert_non_null(strstr(err.msg, "unified[\"memory.none\"]: kernel lacks memory.none"));
+	expect(f, "up/leaf/memory.max", "8192");
+	expect(f, "up/leaf/cpu.max", "50000 100000");
+	expect(f, "up/leaf/cpu.max.burst", "40000");
+	expect(f, "up/leaf/pids.max", "max");
+	expect(f, "up/leaf/io.max", "8:0 rbps=max wbps=9 riops=max wiops=max");
+	/* The kernel takes no empty list from a group with processes. */
+	expect(f, "up/leaf/cpuset.cpus", "0-3");
+	/* What had none gets none. */
+	expect(f, "up/leaf/io.weight", "8:32 default");
+	put(f, "up/leaf/io.max", "8:0 rbps=max wbps=9 riops=max wiops=max\n");
+	limits.block_io.throttle_read_bps.items = &rates[1];
+	assert_int_equal(limits_apply(&f->cg, &limits, &err), -EOPNOTSUPP);
+	expect(f, "up/leaf/io.max", "8:16 rbps=maxwbps=9 riops=max wiops=max");
+}
+
+/* Nobody comes back to a group that was made for these limits: it is removed. */
+static void test_new_group_is_not_looked_at(void **state)
+{
+	struct fake *f = *state;
+	struct cg_limits limits = { .cpu.quota = V(20000) };
+	struct cg cg = f->cg;
+	struct err err = { 0 };
+
+	cg.made = 1;
+	put(f, "up/leaf/cpu.max.burst", "40000\n");
+	assert_int_equal(limits_apply(&cg, &limits, &err), 0);
+	expect(f, "up/leaf/cpu.max", "20000");
+}
+
 #define FAKE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -447,6 +591,10 @@ int main(void)
 		FAKE(test_check_before_update),
 		FAKE(test_period_keeps_quota),
 		FAKE(test_block_weight),
+		FAKE(test_burst_in_force),
+		FAKE(test_idle_has_no_shares),
+		FAKE(test_undo),
+		FAKE(test_new_group_is_not_looked_at),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

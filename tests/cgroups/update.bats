@@ -27,6 +27,8 @@ update_from() {
 	tote update --memory 64m --memory-reservation=16M "$ID"
 	reads memory.max $((64 << 20))
 	reads memory.low $((16 << 20))
+	tote update --memory 0.0625g "$ID"
+	reads memory.max $((64 << 20))
 	tote update --memory 65011712 "$ID"
 	reads memory.max 65011712
 	tote update --memory 1GiB --kernel-memory 1 --kernel-memory-tcp 1 "$ID"

@@ -60,7 +60,7 @@ on_terminal() {
 	before=$(awk '$1 == "usage_usec" { print $2 }' "$(cgroup2_mount)/tote-$ID/cpu.stat")
 	tote stats --format json >"$LINES_FILE"
 	[ "$(wc -l <"$LINES_FILE")" = 1 ]
-	[ "$(last 'map(keys_unsorted) | tojson')" = "[$MEMBERS]" ]
+	[ "$(command jq -r 'map(keys_unsorted) | tojson' "$LINES_FILE")" = "[$MEMBERS]" ]
 	[ "$(last '.[0].id')" = "$ID" ]
 	[ "$(last '.[0].pid')" = "$(tote state "$ID" | jq .pid)" ]
 	[ "$(last ".[0].cpuSeconds * 1000000 | round >= $before")" = true ]

@@ -75,6 +75,7 @@ resources() {
 	refuses 1 '--memory: expected a size like 512m or -1, found "64x"' update --memory 64x "$ID"
 	refuses 1 '--memory: expected a size' update --memory= "$ID"
 	refuses 1 '--memory: expected a size' update --memory -2 "$ID"
+	refuses 1 '--memory: expected a size' update --memory 1.5.5g "$ID"
 	refuses 1 '--memory: expected a size' update --memory 99999999999t "$ID"
 	refuses 1 '--pids-limit: expected a number or -1, found "many"' update --pids-limit many "$ID"
 	refuses 1 '--cpu-share: expected a number, found "-5"' update --cpu-share -5 "$ID"
@@ -82,6 +83,9 @@ resources() {
 	refuses 1 'option --memory requires an argument' update "$ID" --memory
 	refuses 1 'unknown option: --colour' update --colour "$ID"
 	refuses 1 'blockIO.weight: is not in 10..1000' update --blkio-weight 5 "$ID"
+	refuses 1 'cpu.cpus: is not one line' update --cpuset-cpus $'0\n1' "$ID"
+	refuses 1 'cpu.idle: is neither 0 nor 1' update --cpu-idle 2 "$ID"
+	refuses 1 'cpu.burst: is more than cpu.quota' update --cpu-quota 30000 --cpu-burst 40000 "$ID"
 	refuses 1 'missing argument' update
 }
 
@@ -89,9 +93,22 @@ resources() {
 	background
 	refuses 1 "--resources: open nofile" update -r nofile "$ID"
 	for case in 'invalid JSON|{' 'pids.limit: |{"pids": {"limit": "x"}}' 'devices[0].type: |{"devices": [{"allow": true, "type": "z"}]}' \
-		'not the name of a cgroup file|{"unified": {"../x": "1"}}'; do
+		'not the name of a cgroup file|{"unified": {"../x": "1"}}' \
+		'has no member of linux.resources|{"linux": {"resources": {"pids": {"limit": 5}}}}'; do
 		printf '%s' "${case#*|}" >r.json
 		refuses 1 "${case%%|*}" update -r r.json "$ID"
 		[[ $stderr == *"update: --resources: "* ]]
 	done
+	for case in 'unified["memory.max"]: an empty line|{"unified": {"memory.max": ""}}' \
+		'rdma: has neither hcaHandles nor hcaObjects|{"rdma": {"mlx5_0": {}}}' \
+		'blockIO.weightDevice: has no weight|{"blockIO": {"weightDevice": [{"major": 8, "minor": 0}]}}'; do
+		printf '%s' "${case#*|}" >r.json
+		refuses 1 "linux.resources.${case%%|*}" update -r r.json "$ID"
+	done
+}
+
+@test "what is no limit needs no controller" {
+	background
+	tote update --cpu-quota 0 --cpu-burst 0 --cpu-idle 0 --memory 0 "$ID"
+	resources '{"pids": {}}' -r - "$ID"
 }
