@@ -43,7 +43,7 @@ static int configure(struct attach *at, const struct bridge_conf *conf, const st
 	int rc = 0;
 
 	if (has_ipam)
-		rc = pair_settings(at, conf->hairpin_mode || conf->promisc_mode);
+		rc = pair_settings(at, &pair->inside, conf->hairpin_mode || conf->promisc_mode);
 	if (rc < 0)
 		return rc;
 	link_up(at->inside, &pair->inside);
@@ -64,16 +64,19 @@ static int connect_container(struct attach *at, const struct bridge_conf *conf, 
 	const struct link before = *bridge;
 	struct link gateway;
 	struct pair pair;
-	int rc = pair_add(at, &wish, &pair);
+	int rc = 0;
 
+	/* In front of all that has to wait for the namespace. */
+	if (conf->ip_masq && at->result.ips.count)
+		rc = pair_masquerade(at);
+	if (rc >= 0)
+		rc = pair_add(at, &wish, &pair);
 	if (rc >= 0)
 		rc = bridge_port_vlan(at, conf, &pair.host);
 	if (rc >= 0)
 		rc = bridge_gateways(at, conf, bridge, before.mac, &gateway);
 	if (rc >= 0)
 		rc = configure(at, conf, &pair);
-	if (rc >= 0 && conf->ip_masq && at->result.ips.count)
-		rc = pair_masquerade(at);
 	if (rc >= 0)
 		rc = link_wait_running(at->host, &pair.host, CARRIER_MS, at->err);
 	if (rc < 0)
@@ -141,7 +144,9 @@ static int check(struct attach *at)
 const struct plugin plugin_bridge = {
 	.type = "bridge",
 	.add = add,
+	.early = true,
 	.del = pair_undo,
+	.give_back = pair_give_back,
 	.check = check,
 	.status = pair_status,
 	.gc = pair_gc,

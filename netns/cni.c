@@ -100,8 +100,10 @@ static int add_one(struct attach *at, const char *type)
 {
 	const struct plugin *plugin = plugin_find(type);
 	struct cni_result result;
-	int r = plugin ? plugin->add(at) : cni_exec(at, type, "ADD", &result);
+	int r = plugin && plugin->early ? 0 : attach_netns(at);
 
+	if (r == 0)
+		r = plugin ? plugin->add(at) : cni_exec(at, type, "ADD", &result);
 	if (r < 0)
 		return err_prefix(at->err, "%s", type);
 	if (!plugin)
@@ -118,9 +120,15 @@ static int del_one(struct attach *at, const char *type)
 	return r < 0 ? err_prefix(at->err, "%s", type) : 0;
 }
 
-/* The plugins up to last (NULL: all) in reverse order, all of them. The first error. */
-static int del_list(struct attach *at, const struct json_value *plugins,
-		    const struct json_value *last, const struct json_value *offered)
+static int give_back_one(struct attach *at, const char *type)
+{
+	return plugin_find(type)->give_back(at) < 0 ? err_prefix(at->err, "%s", type) : 0;
+}
+
+/* `one` for the plugins up to last (NULL: all) in reverse order, all of them. The first error. */
+static int each_back(struct attach *at, const struct json_value *plugins,
+		     const struct json_value *last, const struct json_value *offered,
+		     int (*one)(struct attach *at, const char *type))
 {
 	const struct json_value **order = arena_calloc(at->arena, plugins->count, sizeof(*order));
 	struct err first = { 0 };
@@ -130,11 +138,17 @@ static int del_list(struct attach *at, const struct json_value *plugins,
 	for (const struct json_value *p = plugins->first; p; p = p == last ? NULL : p->next)
 		order[count++] = p;
 	while (count--)
-		if (del_one(at, cni_take_turn(at, order[count], offered)) < 0 && !first.code)
+		if (one(at, cni_take_turn(at, order[count], offered)) < 0 && !first.code)
 			first = *at->err;
 	if (first.code)
 		*at->err = first;
 	return first.code;
+}
+
+static int del_list(struct attach *at, const struct json_value *plugins,
+		    const struct json_value *last, const struct json_value *offered)
+{
+	return each_back(at, plugins, last, offered, del_one);
 }
 
 void cni_take_network(struct attach *at, const struct cni_network *network)
@@ -296,6 +310,47 @@ int cni_del(struct attach *at, const struct cni_network *network)
 
 	if (r == 0)
 		r = del_held(at, &h, network);
+	held_close(at, &h);
+	return r;
+}
+
+/* What failed half way is not known well enough. */
+static bool can_be_halved(const struct held *h)
+{
+	if (!h->found || !h->record.done)
+		return false;
+	for (const struct json_value *p = h->record.network.plugins->first; p; p = p->next) {
+		const struct plugin *plugin = plugin_find(type_of(p));
+
+		if (!plugin || !plugin->give_back)
+			return false;
+	}
+	return true;
+}
+
+static int give_back_held(struct attach *at, struct held *h)
+{
+	const struct cni_network *network = &h->record.network;
+	const struct json_value *offered;
+	int r;
+
+	cni_take_record(at, &h->record);
+	cni_take_network(at, network);
+	offered = at->runtime;
+	r = each_back(at, network->plugins, NULL, offered, give_back_one);
+	at->runtime = offered;
+	if (r == 0)
+		r = held_forget(at, h, network);
+	return r < 0 ? r : 1;
+}
+
+int cni_give_back(struct attach *at)
+{
+	struct held h = HELD_INIT;
+	int r = held_open(at, &h);
+
+	if (r == 0 && can_be_halved(&h))
+		r = give_back_held(at, &h);
 	held_close(at, &h);
 	return r;
 }

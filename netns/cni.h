@@ -23,6 +23,12 @@ int cni_add(struct attach *at, const struct cni_network *network);
 /* DEL: in reverse order, all of them, whatever fails; the first error. 0 when there was nothing. With
  * network NULL it is that of the record. */
 int cni_del(struct attach *at, const struct cni_network *network);
+/*
+ * The first half of DEL by the record, for a caller whom somebody waits for: addresses and ports are free,
+ * the record is gone, and the rest is leftover.h's (at->network is filled in). 1, or 0 when DEL
+ * cannot be halved: nothing was done then. After -errno cni_del() does what can be done.
+ */
+int cni_give_back(struct attach *at);
 /* -ENOENT and others when something is not as ADD left it. */
 int cni_check(struct attach *at, const struct cni_network *network);
 int cni_status(struct attach *at, const struct cni_network *network);

@@ -29,9 +29,11 @@ int firewall_remove(const char *owner, struct err *err);
 /* 0, or -ENOENT when something of it is not in the kernel. */
 int firewall_check(const struct firewall_wish *wish, struct err *err);
 
-/* For port.c: appends an owner's elements (NULL: all); queues their removal, behind which the last step
- * is firewall_settle(); 1 when it is whole or not in use; 1 when there was something to repair. */
-int firewall_elems(struct nft *n, const char *owner, struct nft_elems *ret_list, struct err *err);
+/* For port.c: appends an owner's elements (NULL: all) of a family (AF_UNSPEC: both); queues their removal,
+ * behind which the last step is firewall_settle(); 1 when it is whole or not in use; 1 when there was
+ * something to repair. */
+int firewall_elems(struct nft *n, const char *owner, uint8_t family, struct nft_elems *ret_list,
+		   struct err *err);
 void firewall_queue_release(struct nft *n, const struct nft_elems *list);
 int firewall_settle(struct nft *n, struct err *err);
 int firewall_is_whole(struct nft *n, struct err *err);

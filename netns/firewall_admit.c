@@ -179,9 +179,15 @@ int firewall_check(const struct firewall_wish *wish, struct err *err)
 			: 0;
 }
 
-int firewall_elems(struct nft *n, const char *owner, struct nft_elems *ret_list, struct err *err)
+int firewall_elems(struct nft *n, const char *owner, uint8_t family, struct nft_elems *ret_list,
+		   struct err *err)
 {
-	return nft_elems_dump_all(n, &firewall_table, sets, FIREWALL_SETS, owner, ret_list, err);
+	const struct nft_set *some[FIREWALL_SETS];
+	size_t count = 0;
+
+	for (int i = family == AF_INET6; i < FIREWALL_SETS; i += family == AF_UNSPEC ? 1 : 2)
+		some[count++] = sets[i];
+	return nft_elems_dump_all(n, &firewall_table, some, count, owner, ret_list, err);
 }
 
 void firewall_queue_release(struct nft *n, const struct nft_elems *list)

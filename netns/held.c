@@ -120,22 +120,31 @@ static char *lasting_path(const struct attach *at)
 	return arena_strdup(at->arena, path);
 }
 
+static int note_namespace(const struct attach *at, struct record *r)
+{
+	char id[NS_ID_SIZE];
+	int rc = ns_id(at->netns_fd, id, at->err);
+
+	if (rc < 0)
+		return rc;
+	r->netns_id = arena_strdup(at->arena, id);
+	r->netns_path = lasting_path(at);
+	return 0;
+}
+
 int held_begin(struct attach *at, struct held *h, const struct cni_network *network)
 {
 	const struct json_value *plugin = network->plugins->first;
 	struct record r = { .network = *network, .gathered = network->single };
-	char id[NS_ID_SIZE];
 	int rc;
 
 	if (h->lock < 0)
 		return 0;
-	rc = ns_id(at->netns_fd, id, at->err);
+	rc = at->await_netns ? 0 : note_namespace(at, &r);
 	if (rc < 0)
 		return rc;
 	r.container = arena_strdup(at->arena, at->container);
 	r.ifname = arena_strdup(at->arena, at->ifname);
-	r.netns_path = lasting_path(at);
-	r.netns_id = arena_strdup(at->arena, id);
 	r.owner = copy(at->arena, at->owner);
 	r.args = copy(at->arena, at->args);
 	r.hostname = copy(at->arena, at->hostname);
@@ -154,7 +163,7 @@ int held_begin(struct attach *at, struct held *h, const struct cni_network *netw
 }
 
 /* From here on it is found by a path that others can use, too. */
-static int settle_path(struct attach *at, struct held *h)
+static int settle_path(struct attach *at)
 {
 	const char *before = at->netns_path, *path = at->lasting_path(at);
 
@@ -165,15 +174,17 @@ static int settle_path(struct attach *at, struct held *h)
 			i->sandbox = arena_strdup(at->arena, path);
 	at->netns_path = path;
 	at->lasting_path = NULL;
-	h->record.netns_path = lasting_path(at);
 	return 0;
 }
 
 int held_end(struct attach *at, struct held *h)
 {
-	int r = at->lasting_path ? settle_path(at, h) : 0;
+	int r = at->lasting_path ? settle_path(at) : 0;
 
 	if (r < 0 || h->lock < 0)
+		return r;
+	r = note_namespace(at, &h->record);
+	if (r < 0)
 		return r;
 	h->record.result = at->result;
 	h->record.done = true;

@@ -219,9 +219,9 @@ static int await_process(struct join *j, struct err *err)
 	int fd = -1;
 	ssize_t n;
 
-	if (j->pid || j->pid_sock < 0)
+	if (j->pid || j->sock < 0)
 		return 0;
-	n = fd_recv(j->pid_sock, &pid, sizeof(pid), &fd);
+	n = fd_recv(j->sock, &pid, sizeof(pid), &fd);
 	cleanup_fd(&fd);
 	if (n < 0)
 		return err_code(err, (int)n, "wait for the container's process");
@@ -234,15 +234,35 @@ static int await_process(struct join *j, struct err *err)
 
 static const char *lasting_path(struct attach *at)
 {
-	struct join *j = at->lasting_arg;
+	struct join *j = at->await_arg;
 
 	return await_process(j, at->err) < 0 ? NULL : j->netns_path;
 }
 
+/* 0 also when it is there. */
+static int await_namespace(struct join *j, struct err *err)
+{
+	int r = j->netns_fd < 0 && j->sock >= 0 ? join_receive(j, j->sock, err) : 0;
+
+	return r < 0 ? r : check_not_ours(j, err);
+}
+
+static int await_netns(struct attach *at)
+{
+	struct join *j = at->await_arg;
+	int r = await_namespace(j, at->err);
+
+	at->netns_path = j->netns_path;
+	at->netns_fd = j->netns_fd;
+	return r;
+}
+
 static int add_program(struct join *j, size_t number, struct err *err)
 {
-	int r = await_process(j, err);
+	int r = await_namespace(j, err);
 
+	if (r == 0)
+		r = await_process(j, err);
 	if (r < 0)
 		return r;
 	if (number || j->count > 1)
@@ -251,23 +271,6 @@ static int add_program(struct join *j, size_t number, struct err *err)
 	if (!j->pid)
 		return err_set(err, EINVAL, "a process is needed: give --pid");
 	return usermode_up(j->programs[number], j->pid, &j->ports, j->place.run_dir, err);
-}
-
-static void keep_quiet(void *arg, bool failed, const char *line)
-{
-	(void)arg;
-	(void)failed;
-	(void)line;
-}
-
-/* A port or address may belong to a container that ended while nobody waited for it. */
-static bool free_the_dead(const struct join *j)
-{
-	const struct repair rp = { j->place.run_dir, j->place.plugin_path, j->place.run_fd,
-				   keep_quiet, NULL };
-	struct err unused;
-
-	return repair_gc(&rp, &unused) == 0;
 }
 
 static int add_network(struct join *j, size_t number, struct err *err)
@@ -282,8 +285,9 @@ static int add_network(struct join *j, size_t number, struct err *err)
 		return add_program(j, number, err);
 	at.netns_path = j->netns_path;
 	at.netns_fd = j->netns_fd;
-	at.lasting_path = j->pid || j->pid_sock < 0 ? NULL : lasting_path;
-	at.lasting_arg = j;
+	at.await_netns = j->netns_fd < 0 ? await_netns : NULL;
+	at.lasting_path = j->pid || j->sock < 0 ? NULL : lasting_path;
+	at.await_arg = j;
 	at.owner = j->wish->owner;
 	at.hostname = j->wish->hostname;
 	if (number == 0)
@@ -291,12 +295,7 @@ static int add_network(struct join *j, size_t number, struct err *err)
 	if (r == 0 && number == 0 && j->wish->lo)
 		r = bring_loopback_up(&at);
 	if (r == 0)
-		r = cni_add(&at, network);
-	if (r == -EADDRINUSE && free_the_dead(j)) {
-		at.result = (struct cni_result){ 0 };
-		at.has_result = false;
-		r = cni_add(&at, network);
-	}
+		r = repair_add(&at, network, true);
 	attach_close(&at);
 	if (r < 0)
 		return err_prefix(err, "network %s", network->name);
@@ -325,7 +324,7 @@ static void undo(struct join *j, size_t count)
 int join_networks(struct join *j, struct err *err)
 {
 	struct err failed;
-	int r = check_not_ours(j, err);
+	int r = j->netns_fd < 0 ? 0 : check_not_ours(j, err);
 
 	for (size_t i = 0; r == 0 && i < j->count; i++) {
 		r = add_network(j, i, err);

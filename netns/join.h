@@ -36,14 +36,14 @@ struct join {
 	const char *netns_path;
 	int netns_fd;
 	pid_t pid;	    /* of a process in it; 0: none yet */
-	int pid_sock;	    /* it comes over this one later; -1: it does not */
+	int sock;	    /* both come over this one later; -1: they do not */
 	struct buf results; /* CNI's, a line for each network */
 	struct arena *arena;
 };
 
 #define JOIN_INIT(w, a)                                                                            \
 	{                                                                                          \
-		.wish = (w), .place = PLACE_INIT, .netns_fd = -1, .pid_sock = -1, .arena = (a)     \
+		.wish = (w), .place = PLACE_INIT, .netns_fd = -1, .sock = -1, .arena = (a)         \
 	}
 #define autojoin __attribute__((cleanup(join_done))) struct join
 void join_done(struct join *j);
@@ -54,30 +54,41 @@ int join_prepare(struct join *j, const char *run_dir, const char *conf_dir, stru
 /* Fills in the namespace, which comes over a socket: one message of a process's number (32 bits, or 0) and a
  * descriptor. -ECANCELED when none came. */
 int join_receive(struct join *j, int sock, struct err *err);
-/* The container is on all networks afterwards, or on none. With a pid_sock, one more message of a process's
- * number is waited for at the end. 0 or -errno. */
+/* The container is on all networks afterwards, or on none. With a sock, the namespace is waited for when
+ * there is nothing else to do, as join_receive() does, and at the end for one more message of a process's
+ * number unless that came with it. 0 or -errno. */
 int join_networks(struct join *j, struct err *err);
+
+/* What is removed when nobody waits any more; zeroed: nothing. */
+struct leave_later {
+	struct buf links;     /* indices of host interfaces (see struct attach) */
+	struct buf leftovers; /* leftover.h */
+};
+void leave_later_done(struct leave_later *l);
+#define autolater __attribute__((cleanup(leave_later_done))) struct leave_later
 
 struct leave_wish {
 	const char *id;
-	const char *netns;  /* a path, as far as it is still there; NULL: nothing is known */
-	const char *config; /* the network; NULL: all it is on */
-	const char *ifname; /* the interface; NULL: all */
-	/* Takes what the kernel may remove later (see struct attach); NULL: nothing. */
-	struct buf *later;
+	const char *netns;	   /* a path, as far as it is still there; NULL: nothing is known */
+	const char *config;	   /* the network; NULL: all it is on */
+	const char *ifname;	   /* the interface; NULL: all */
+	struct leave_later *later; /* takes what may be removed later; NULL: nothing may */
 };
 
 /* 0 also when there is nothing to leave. The first error. */
 int leave_networks(const struct place *p, const struct leave_wish *wish, struct err *err);
 /*
- * In front of the former and behind it, by a process that answers by a byte over the socket that is its
- * stdin, when addresses, ports and names are free. The veth and the memory of what was in nf_tables take
- * the kernel 10 ms and more that nobody has to wait for, as the container's processes are gone. SIGKILL
- * after the answer leaves the veth until its namespace goes, or the container comes again. Closes the
- * place and stdio. -errno when there was nobody to answer.
+ * In front of the former and behind it, by a process that answers by two bytes over the socket that is its
+ * stdin. The first: addresses, ports and names are free. The second, half a millisecond later: what the
+ * container had in nf_tables is gone, too. Whoever ends the process's cgroup with its caller (systemd does)
+ * kills it: so the caller waits for the second one last. The veth and the memory of both take 10 ms and more
+ * that nobody has to wait for; SIGKILL leaves the veth until its namespace goes, or the container comes again.
+ * Where the caller does not wait, it leaves the rest until then or `tote network gc`; an address that is leased
+ * to somebody else meanwhile is his (repair_add()). Closes the place and stdio. -errno when there was nobody to
+ * answer.
  */
 void leave_begin_answer(void);
-int leave_answer(struct place *p, const struct buf *later);
+int leave_answer(struct place *p, struct leave_later *later);
 
 /* -EINVAL unless it is a container's id, as records and CNI have it. */
 int join_check_id(const char *id, struct err *err);

@@ -3,6 +3,7 @@
 
 #include "lib/cleanup.h"
 #include "netns/cni.h"
+#include "netns/leftover.h"
 #include "netns/link_delete.h"
 #include "netns/names.h"
 #include "netns/nft_linger.h"
@@ -33,10 +34,14 @@ static int detach(const struct leave *l, const char *ifname, const struct cni_ne
 
 	at.netns_path = w->netns;
 	at.netns_fd = netns;
-	at.later = w->later;
-	r = cni_del(&at, network);
+	at.later = w->later ? &w->later->links : NULL;
+	r = w->later && !network ? cni_give_back(&at) : 0;
+	if (r > 0)
+		leftover_note(&at, &w->later->leftovers);
+	else
+		r = cni_del(&at, network);
 	attach_close(&at);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static bool is_meant(const struct record *r, const struct leave_wish *w)
@@ -118,12 +123,23 @@ int leave_networks(const struct place *p, const struct leave_wish *wish, struct 
 	return r;
 }
 
+void leave_later_done(struct leave_later *l)
+{
+	buf_done(&l->links);
+	buf_done(&l->leftovers);
+}
+
 void leave_begin_answer(void)
 {
 	nft_linger_here();
 }
 
-int leave_answer(struct place *p, const struct buf *later)
+static int say(void)
+{
+	return send(STDIN_FILENO, "", 1, MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+int leave_answer(struct place *p, struct leave_later *later)
 {
 	static const struct timespec a_moment = { .tv_nsec = 1000000 };
 	int sock = nft_linger_begin();
@@ -131,14 +147,17 @@ int leave_answer(struct place *p, const struct buf *later)
 
 	place_close(p);
 	setsid(); /* what ends our caller's terminal shall not end this */
-	if (chdir("/") < 0 || send(STDIN_FILENO, "", 1, MSG_NOSIGNAL) < 0)
+	if (chdir("/") < 0 || say() < 0)
 		r = -errno;
+	leftovers_forget(p->run_dir, &later->leftovers);
+	say();
 	/* Whoever waited may have been woken on this very processor, and goes first. */
 	nanosleep(&a_moment, NULL);
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
 	close(STDERR_FILENO);
-	link_delete_all(later);
+	leftovers_links(p->run_dir, &later->leftovers, &later->links);
+	link_delete_all(&later->links);
 	nft_linger_end(sock);
 	return r;
 }

@@ -84,6 +84,9 @@ void link_down(struct rtnl *r, const struct link *link);
 void link_set_mtu(struct rtnl *r, const struct link *link, uint32_t mtu);
 void link_set_mac(struct rtnl *r, const struct link *link, const uint8_t mac[LINK_MAC_SIZE]);
 void link_set_promisc(struct rtnl *r, const struct link *link, bool on);
+/* Neighbours are told when it comes up (arp_notify in ip-sysctl; Linux 2.6.38). Without a visit to /proc of
+ * its namespace, 0.07 ms. */
+void link_set_arp_notify(struct rtnl *r, const struct link *link);
 /* Puts it into a bridge (its index), or takes it out (0). */
 void link_set_master(struct rtnl *r, const struct link *link, int master);
 void link_rename(struct rtnl *r, const struct link *link, const char *name);

@@ -3,6 +3,7 @@
 
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,6 +40,19 @@ void link_down(struct rtnl *r, const struct link *link)
 void link_set_promisc(struct rtnl *r, const struct link *link, bool on)
 {
 	change(r, link, on ? IFF_PROMISC : 0, IFF_PROMISC, on ? "promiscuous" : "not promiscuous");
+}
+
+void link_set_arp_notify(struct rtnl *r, const struct link *link)
+{
+	struct nlmsghdr *nlh = change(r, link, 0, 0, "arp_notify");
+	struct nlattr *families = nl_nest(nlh, IFLA_AF_SPEC);
+	struct nlattr *family = nl_nest(nlh, AF_INET);
+	struct nlattr *conf = nl_nest(nlh, IFLA_INET_CONF);
+
+	nl_put_u32(nlh, IPV4_DEVCONF_ARP_NOTIFY, 1);
+	nl_nest_end(nlh, conf);
+	nl_nest_end(nlh, family);
+	nl_nest_end(nlh, families);
 }
 
 void link_set_mtu(struct rtnl *r, const struct link *link, uint32_t mtu)

@@ -14,8 +14,12 @@ int pair_check_free(struct attach *at)
 {
 	struct rtnl *inside;
 	struct link link;
-	int rc = attach_inside(at, &inside);
+	int rc;
 
+	/* One that is still being made has none. */
+	if (at->await_netns)
+		return 0;
+	rc = attach_inside(at, &inside);
 	if (rc < 0)
 		return rc;
 	rc = link_find(inside, at->ifname, &link, at->err);
@@ -151,45 +155,45 @@ int pair_add(struct attach *at, const struct pair_wish *wish, struct pair *ret_p
 	return rc;
 }
 
-static int set_inside(const struct attach *at, const char *family, const char *ifname,
-		      const char *what, const char *value)
+static int switch_off(const struct attach *at, const char *ifname, const char *what)
 {
 	char name[64];
 
-	snprintf(name, sizeof(name), "net/%s/conf/%s/%s", family, ifname, what);
-	return ns_sysctl(-1, name, value, at->err);
+	snprintf(name, sizeof(name), "net/ipv6/conf/%s/%s", ifname, what);
+	return ns_sysctl(-1, name, "0", at->err);
 }
 
 static int ipv6_settings(const struct attach *at, bool echoes)
 {
-	int rc = set_inside(at, "ipv6", "lo", "disable_ipv6", "0");
+	int home = ns_enter(at->netns_fd, at->err);
+	int rc;
 
+	if (home < 0)
+		return home;
+	rc = switch_off(at, "lo", "disable_ipv6");
 	if (rc >= 0)
-		rc = set_inside(at, "ipv6", at->ifname, "disable_ipv6", "0");
+		rc = switch_off(at, at->ifname, "disable_ipv6");
 	if (rc >= 0 && echoes)
-		rc = set_inside(at, "ipv6", at->ifname, "accept_dad", "0");
+		rc = switch_off(at, at->ifname, "accept_dad");
+	ns_leave(home);
 	return rc == -ENOENT
 		       ? err_set(at->err, EAFNOSUPPORT,
 				 "the kernel has no IPv6, which network %s wants", at->network)
 		       : rc;
 }
 
-int pair_settings(struct attach *at, bool echoes)
+int pair_settings(struct attach *at, const struct link *inside, bool echoes)
 {
 	bool has_ipv6 = false;
-	int home, rc;
+	int rc;
 
 	for_each (ip, &at->result.ips)
 		has_ipv6 |= ip->address.ip.family == AF_INET6;
-	home = ns_enter(at->netns_fd, at->err);
-	if (home < 0)
-		return home;
+	rc = has_ipv6 ? ipv6_settings(at, echoes) : 0;
 	/* Neighbours learn at once who has the address now. */
-	rc = set_inside(at, "ipv4", at->ifname, "arp_notify", "1");
-	if (rc >= 0 && has_ipv6)
-		rc = ipv6_settings(at, echoes);
-	ns_leave(home);
-	return rc;
+	if (rc >= 0)
+		link_set_arp_notify(at->inside, inside);
+	return rc < 0 ? rc : 0;
 }
 
 static void report(struct attach *at, const struct link *link, const char *sandbox)

@@ -31,9 +31,9 @@ int pair_check_free(struct attach *at);
  */
 int pair_add(struct attach *at, const struct pair_wish *wish, struct pair *ret_pair);
 
-/* Settings of the container's end before it comes up: arp_notify, and where IPv6 is to be had
- * disable_ipv6 (off) and, on a link that echoes, accept_dad (off). */
-int pair_settings(struct attach *at, bool echoes);
+/* Settings of the container's end before it comes up: arp_notify, which is queued, and where IPv6 is to be
+ * had disable_ipv6 (off) and, on a link that echoes, accept_dad (off). */
+int pair_settings(struct attach *at, const struct link *inside, bool echoes);
 
 /* Appends both to the result, the container's last. */
 void pair_report(struct attach *at, const struct pair *pair);
@@ -53,6 +53,8 @@ void pair_dns(struct attach *at, const struct cni_dns *dns);
 /* Removes pair, lease and (when the configuration has "ipMasq") masquerading, whatever fails; the first
  * error. */
 int pair_undo(struct attach *at);
+/* Of that the part that somebody may wait for: the lease. */
+int pair_give_back(struct attach *at);
 /* The same after an ADD that failed; returns at->err's code, which stays as it was. */
 int pair_undo_failed(struct attach *at);
 int pair_status(struct attach *at);

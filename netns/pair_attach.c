@@ -64,6 +64,11 @@ int pair_undo(struct attach *at)
 	return first.code;
 }
 
+int pair_give_back(struct attach *at)
+{
+	return ipam_del(at);
+}
+
 int pair_undo_failed(struct attach *at)
 {
 	struct err first = *at->err;

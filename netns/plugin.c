@@ -46,10 +46,21 @@ int attach_host(struct attach *at, struct rtnl **ret)
 	return rc;
 }
 
+int attach_netns(struct attach *at)
+{
+	int rc = at->await_netns ? at->await_netns(at) : 0;
+
+	if (rc == 0)
+		at->await_netns = NULL;
+	return rc;
+}
+
 int attach_inside(struct attach *at, struct rtnl **ret)
 {
-	int rc;
+	int rc = attach_netns(at);
 
+	if (rc < 0)
+		return rc;
 	if (at->netns_fd < 0)
 		return err_set(at->err, ENOENT, "the network namespace of container %s is gone",
 			       at->container);

@@ -22,9 +22,12 @@ struct attach {
 	const char *ifname;	/* CNI_IFNAME: the interface's name inside */
 	const char *netns_path; /* CNI_NETNS; NULL or "": not told (DEL) */
 	int netns_fd;		/* -1: not told, or gone */
+	/* ADD: a new namespace is still being made. Waits for it and fills in the former two; NULL: it is
+	 * there. For attach_netns(). */
+	int (*await_netns)(struct attach *at);
 	/* ADD: netns_path is good for the moment only. Waits for one that lasts; NULL: it does. */
 	const char *(*lasting_path)(struct attach *at);
-	void *lasting_arg;
+	void *await_arg;
 	const char *args;	 /* CNI_ARGS, "NAME=VALUE;..."; NULL: none */
 	const char *plugin_path; /* CNI_PATH, for programs; NULL: cni.h's default */
 	const char *run_dir;	 /* where leases and records are */
@@ -52,8 +55,10 @@ struct attach {
 	struct err *err;
 };
 
+/* Waits for a namespace that is still to come. 0 or -errno. */
+int attach_netns(struct attach *at);
 /* The rtnetlink sockets of the host (the calling thread's namespace) and of the container. The
- * second fails with -ENOENT when the namespace is gone. 0 or -errno. */
+ * second waits for the namespace, and fails with -ENOENT when it is gone. 0 or -errno. */
 int attach_host(struct attach *at, struct rtnl **ret);
 int attach_inside(struct attach *at, struct rtnl **ret);
 /* Closes the two sockets, nothing else. */
@@ -83,6 +88,12 @@ struct plugin {
 	int (*status)(struct attach *at); /* can it ADD now? NULL: always */
 	/* Removes what belongs to none of the attachments given; NULL: keeps nothing of its own. */
 	int (*gc)(struct attach *at, const struct cni_valid *valid, size_t count);
+	/*
+	 * The part of del() that others may wait for: addresses and ports are free afterwards. All that
+	 * stays is what leftover.h takes away. NULL: DEL cannot be halved.
+	 */
+	int (*give_back)(struct attach *at);
+	bool early; /* add() begins before there is a namespace, and waits for it by attach_inside() */
 };
 
 /* By type, or NULL. */

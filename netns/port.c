@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define TRIES 8 /* others change the same tables meanwhile */
+#define FORGET_TRIES 100 /* others change the same tables meanwhile */
 
 /* Nothing of the host's own may listen where a container wants to. */
 static int check_host(const struct port_wish *w, struct err *err)
@@ -196,23 +196,33 @@ int masquerade_remove(const char *owner, struct err *err)
 	return remove_sets(owner, PORT_SET_MASQUERADE, PORT_SETS, err);
 }
 
-/* What an owner has in both tables, in one change. */
-static int remove_all(struct nft *n, const char *owner, struct nft_elems *ret_ports,
+/* What an owner has in both tables, in one change; nothing when somebody else (came_again) has it now. By the
+ * generation a key that became another owner's meanwhile is not taken from him. */
+static int remove_all(struct nft *n, const char *owner, uint8_t family,
+		      bool (*came_again)(void *arg), void *arg, struct nft_elems *ret_ports,
 		      struct err *err)
 {
 	const struct nft_set *sets[PORT_SETS];
 	autoelems admitted = { BUF_INIT };
-	int rc;
+	uint32_t generation = 0;
+	size_t count = 0;
+	int rc = nft_generation(n, &generation, err);
 
-	for (int i = 0; i < PORT_SETS; i++)
-		sets[i] = &port_sets[i];
+	/* In pairs, IPv4 and IPv6. */
+	for (int i = family == AF_INET6; i < PORT_SETS; i += family == AF_UNSPEC ? 1 : 2)
+		sets[count++] = &port_sets[i];
 	buf_reset(&ret_ports->items);
-	rc = nft_elems_dump_all(n, &port_table, sets, PORT_SETS, owner, ret_ports, err);
 	if (rc == 0)
-		rc = firewall_elems(n, owner, &admitted, err);
+		rc = nft_elems_dump_all(n, &port_table, sets, count, owner, ret_ports, err);
+	if (rc == 0)
+		rc = firewall_elems(n, owner, family, &admitted, err);
 	if (rc < 0)
 		return rc;
-	nft_begin(n, 0);
+	if (came_again && came_again(arg)) {
+		buf_reset(&ret_ports->items);
+		return 0;
+	}
+	nft_begin(n, generation);
 	nft_elems_queue_release(n, &port_table, ret_ports);
 	firewall_queue_release(n, &admitted);
 	return nft_pending(n) ? nft_commit(n, err) : 0;
@@ -220,16 +230,23 @@ static int remove_all(struct nft *n, const char *owner, struct nft_elems *ret_po
 
 int port_forget(const char *owner, struct err *err)
 {
+	return port_forget_unless(owner, AF_UNSPEC, NULL, NULL, err);
+}
+
+int port_forget_unless(const char *owner, uint8_t family, bool (*came_again)(void *arg), void *arg,
+		       struct err *err)
+{
 	autoelems gone = { BUF_INIT };
 	autonft n = { 0 };
 	int rc = nft_open(&n, err);
 
 	if (rc < 0)
 		return rc;
-	/* -ENOENT: somebody else removed some of it meanwhile. */
+	/* -ENOENT: somebody else removed some of it meanwhile. -ERESTART: of another generation, in which
+	 * the owner may have come again; with many containers coming and going that takes a few tries. */
 	rc = -ENOENT;
-	for (int tries = 0; rc == -ENOENT && tries < TRIES; tries++)
-		rc = remove_all(&n, owner, &gone, err);
+	for (int tries = 0; (rc == -ENOENT || rc == -ERESTART) && tries < FORGET_TRIES; tries++)
+		rc = remove_all(&n, owner, family, came_again, arg, &gone, err);
 	if (rc < 0)
 		return rc;
 	port_flows_end(&n, &gone);
@@ -267,7 +284,7 @@ int port_owners(struct arena *a, struct strv *ret_owners, struct err *err)
 	if (rc == 0)
 		rc = nft_elems_dump_all(&n, &port_table, sets, PORT_SETS, NULL, &list, err);
 	if (rc == 0)
-		rc = firewall_elems(&n, NULL, &list, err);
+		rc = firewall_elems(&n, NULL, AF_UNSPEC, &list, err);
 	if (rc < 0)
 		return rc;
 	count = nft_elems_count(&list);

@@ -65,6 +65,10 @@ int port_remove(const char *owner, struct err *err);
 int masquerade_remove(const char *owner, struct err *err);
 /* Everything that an owner has here, also what admits it through the firewall (firewall.h). */
 int port_forget(const char *owner, struct err *err);
+/* The same for an owner that may come again while we look: nothing is removed that was not there already
+ * when came_again() last said no. family is that of its addresses; AF_UNSPEC: both, or not known. */
+int port_forget_unless(const char *owner, uint8_t family, bool (*came_again)(void *arg), void *arg,
+		       struct err *err);
 /* 0, or -ENOENT when something of it is not in the kernel. */
 int port_check(const struct port_wish *wish, struct err *err);
 /* The owners that have elements, each once, also those that are admitted through the firewall. */

@@ -286,5 +286,6 @@ const struct plugin plugin_portmap = {
 	.type = "portmap",
 	.add = portmap_add,
 	.del = portmap_del,
+	.give_back = portmap_del,
 	.check = portmap_check,
 };

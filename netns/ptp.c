@@ -120,7 +120,7 @@ static int configure(struct attach *at, const struct ptp_conf *conf, const struc
 	int rc = forward(at, &pair->host);
 
 	if (rc >= 0)
-		rc = pair_settings(at, false);
+		rc = pair_settings(at, &pair->inside, false);
 	if (rc < 0)
 		return rc;
 	queue_host(at, &pair->host);
@@ -202,6 +202,7 @@ const struct plugin plugin_ptp = {
 	.type = "ptp",
 	.add = add,
 	.del = pair_undo,
+	.give_back = pair_give_back,
 	.check = check,
 	.status = pair_status,
 	.gc = pair_gc,

@@ -23,6 +23,11 @@ struct repair {
  * is told; the number of failures, or -errno. */
 int repair_gc(const struct repair *rp, struct err *err);
 
+/* cni_add(), where a port or address may still be that of a container that ended while nobody waited for
+ * it, or a moment ago (leftover.h): when it is in use, elements that are nobody's are removed, and then once
+ * more. With gc it is tried a last time behind repair_gc(), which may wait for others' plugins. */
+int repair_add(struct attach *at, const struct cni_network *network, bool gc);
+
 /* One attachment: what it has on the host, and its interface when that is gone; no more, since what
  * else there is inside is the container's. 0, also when there is nothing to repair or the attachment
  * is gone by now; a failure is told and returned, but -EAGAIN: with no_wait, and to be tried again. */

@@ -114,6 +114,25 @@ static int tell_broken(const struct repair *rp, const struct records *records)
 	return (int)records->broken.count;
 }
 
+struct forgetting {
+	const struct repair *rp;
+	const char *owner;
+	bool again;
+};
+
+/* Whether a record says so by now; what cannot be read may say so. */
+static bool came_again(void *arg)
+{
+	struct forgetting *f = arg;
+	struct records records;
+	autoarena a = ARENA_INIT;
+	struct err ignored;
+
+	f->again = record_list(f->rp->run_fd, NULL, &a, &records, &ignored) < 0 ||
+		   records.broken.count || record_of_key(&records, f->owner);
+	return f->again;
+}
+
 /* Owners first: an attachment has its record before it has an element. */
 static int forget_ports(const struct repair *rp, struct err *err)
 {
@@ -129,9 +148,13 @@ static int forget_ports(const struct repair *rp, struct err *err)
 	if (records.broken.count)
 		return tell_broken(rp, &records);
 	for_each (owner, &owners) {
+		struct forgetting f = { rp, *owner, false };
+
 		if (record_of_key(&records, *owner))
 			continue;
-		r = port_forget(*owner, err);
+		r = port_forget_unless(*owner, AF_UNSPEC, came_again, &f, err);
+		if (r == 0 && f.again)
+			continue;
 		failed += r < 0;
 		repair_tell(rp, r < 0, "table inet tote: %s %s%s%s",
 			    r < 0 ? "cannot remove" : "removed", *owner,
@@ -163,4 +186,38 @@ int repair_gc(const struct repair *rp, struct err *err)
 		failed += r;
 	}
 	return failed;
+}
+
+static void keep_quiet(void *arg, bool failed, const char *line)
+{
+	(void)arg;
+	(void)failed;
+	(void)line;
+}
+
+static int add_again(struct attach *at, const struct cni_network *network,
+		     const struct attach *first)
+{
+	at->result = first->result;
+	at->has_result = first->has_result;
+	return cni_add(at, network);
+}
+
+int repair_add(struct attach *at, const struct cni_network *network, bool gc)
+{
+	const struct repair rp = { at->run_dir, at->plugin_path, at->run_fd, keep_quiet, NULL };
+	const struct attach first = *at;
+	struct err unused;
+	int r = cni_add(at, network);
+
+	/* That waits for nobody. What it could not do, for one owner, says nothing of the one in our way. */
+	if (r == -EADDRINUSE) {
+		forget_ports(&rp, &unused);
+		r = add_again(at, network, &first);
+	}
+	if (r == -EADDRINUSE && gc) {
+		repair_gc(&rp, &unused);
+		r = add_again(at, network, &first);
+	}
+	return r;
 }

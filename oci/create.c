@@ -332,6 +332,10 @@ static int run_process(struct making *mk, struct err *err)
 
 	if (mk->opts->rootfs && mk->opts->rootfs->userns >= 0)
 		mk->launch.userns_fd = mk->opts->rootfs->userns;
+	/* Whoever works on networks gets our processor while we wait. */
+	r = network_go_ahead(&mk->network, err);
+	if (r < 0)
+		return r;
 	mk->launch.netns_fd = spawn_ahead_end(mk->ahead);
 	mk->launch.siblings = mk->opts->siblings;
 	r = mk->launch.netns_fd < 0 ? 0
@@ -478,7 +482,7 @@ static bool wants_early_netns(const struct spec *spec)
 	return spec_new_namespace(spec, NS_NETWORK);
 }
 
-/* As early as can be: a program that is linked with shared libraries starts while we decide. */
+/* As early as can be: it reads what is configured while we decide. */
 static int begin_network(struct making *mk, struct err *err)
 {
 	const struct create_opts *o = mk->opts;

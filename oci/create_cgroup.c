@@ -110,6 +110,7 @@ int create_note_cgroup(struct making *mk, struct err *err)
 
 	if (!st->cgroup_path)
 		return 0;
+	st->check_memory = mk->c->spec->linux_.resources.memory.check_before_update.value;
 	/* Slices are systemd's to remove. */
 	if (st->unit) {
 		st->cgroup_levels = 1;
@@ -263,7 +264,7 @@ int create_make_cgroup(struct making *mk, struct err *err)
 	if (r == 0)
 		mk->launch.cgroup_fd = mk->cg.fd;
 	if (!mk->cg.made)
-		mk->launch.oom_kills = launch_oom_kills(mk->launch.cgroup_fd);
+		mk->launch.ooms = launch_ooms(mk->launch.cgroup_fd);
 	return r;
 }
 

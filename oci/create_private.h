@@ -38,8 +38,8 @@ struct making {
  */
 int create_choose_cgroup(struct making *mk, struct err *err);
 /*
- * Notes in the state how much of its path is still to be made. -EEXIST when the unit it shall have
- * is somebody's already.
+ * Notes in the state how much of its path is still to be made, and how its limits may be changed.
+ * -EEXIST when the unit it shall have is somebody's already.
  */
 int create_note_cgroup(struct making *mk, struct err *err);
 /* Makes and limits it, for the clone. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/launch.h"
 
+#include "cgroups/cg.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
-#include "lib/number.h"
 #include "lib/proc.h"
 #include "oci/idmap.h"
 
@@ -449,6 +449,33 @@ static int fetch_listener(struct launch *l, int number, struct err *err)
 		       "fetch the seccomp listener: the filter was not loaded in time");
 }
 
+uint64_t launch_ooms(int cgroup_fd)
+{
+	/* Not oom_kill: where nobody may be killed, allocations fail. */
+	return cgroup_fd < 0 ? 0 : cg_counter(cgroup_fd, "memory.events", "oom ");
+}
+
+static bool ran_out_of_memory(const struct launch *l)
+{
+	return launch_ooms(l->cgroup_fd) > l->ooms;
+}
+
+/* The likeliest reason of an end without a word, for its message: a limit that leaves no room. */
+static const char *memory_text(const struct launch *l)
+{
+	return ran_out_of_memory(l) ? "; its cgroup ran out of memory" : "";
+}
+
+static int failed(const struct launch *l, const struct sync_msg *m, struct err *err)
+{
+	int r = launch_failed(l->plan, m, err);
+
+	/* execve(2) that finds no memory for its stack says that the arguments are too long. */
+	return (m->value == -ENOMEM || m->value == -E2BIG) && ran_out_of_memory(l)
+		       ? err_prefix(err, "its cgroup ran out of memory")
+		       : r;
+}
+
 /*
  * The child closed its end without a word. With the program running that is what execve does; a
  * child that was killed meanwhile (by an OOM, by `kill`) has run nothing, but ended as programs
@@ -465,7 +492,7 @@ static int take_message(struct launch *l, const struct sync_msg *m, int fd, stru
 	case SYNC_LISTENER:
 		return fetch_listener(l, m->value, err);
 	case SYNC_FAILED:
-		return launch_failed(l->plan, m, err);
+		return failed(l, m, err);
 	default:
 		return 0;
 	}
@@ -492,26 +519,6 @@ static int hear(struct launch *l, struct err *err)
 	return 1;
 }
 
-uint64_t launch_oom_kills(int cgroup_fd)
-{
-	static const char key[] = "oom_kill ";
-	char text[512];
-	const char *at = NULL;
-	uint64_t kills = 0;
-
-	if (cgroup_fd >= 0 && file_peek(cgroup_fd, "memory.events", text, sizeof(text)) > 0)
-		at = strstr(text, key);
-	if (at)
-		at += strlen(key);
-	return at && number_scan(&at, &kills) ? kills : 0;
-}
-
-/* The likeliest reason of an end without a word: a limit that is too small to begin with. */
-static bool out_of_memory(const struct launch *l)
-{
-	return launch_oom_kills(l->cgroup_fd) > l->oom_kills;
-}
-
 /* A message may come before it is asked for: the stage and its successor speak over the same
  * socket. */
 int launch_until(struct launch *l, enum sync_what what, struct err *err)
@@ -522,7 +529,7 @@ int launch_until(struct launch *l, enum sync_what what, struct err *err)
 		if (r == 0 && what)
 			return err_set(err, ECHILD,
 				       "the container's process ended before it was ready%s",
-				       out_of_memory(l) ? "; its cgroup ran out of memory" : "");
+				       memory_text(l));
 		if (r <= 0)
 			return r;
 	}
@@ -555,7 +562,8 @@ static int await_successor(struct launch *l, struct err *err)
 		if (r == 0)
 			return err_set(
 				err, ECHILD,
-				"the process that enters the namespaces ended before its time");
+				"the process that enters the namespaces ended before its time%s",
+				memory_text(l));
 		if (r < 0)
 			failed = r;
 	}

@@ -21,14 +21,14 @@
 struct launch {
 	/* given */
 	const struct plan *plan;
-	int cgroup_fd;	    /* -1: none */
-	uint64_t oom_kills; /* that were counted in that group before */
-	int start_fd;	    /* the socket that `start` connects to; -1: none */
-	int identity;	    /* exec: a pidfd; the namespaces opened by path are those of this living
+	int cgroup_fd; /* -1: none */
+	uint64_t ooms; /* that were counted in that group before */
+	int start_fd;  /* the socket that `start` connects to; -1: none */
+	int identity;  /* exec: a pidfd; the namespaces opened by path are those of this living
 			       process; -1: none */
-	int userns_fd;	    /* the new user namespace, made and mapped ahead; -1: made by the clone.
+	int userns_fd; /* the new user namespace, made and mapped ahead; -1: made by the clone.
 			  Borrowed */
-	int netns_fd; /* the new network namespace, made ahead; -1: made by the clone. Closed by
+	int netns_fd;  /* the new network namespace, made ahead; -1: made by the clone. Closed by
 			 launch_done() */
 	struct siblings *siblings; /* NULL: processes are our children */
 	/* made; -1 until then */
@@ -51,8 +51,8 @@ struct launch {
 
 void launch_init(struct launch *l, const struct plan *plan);
 
-/* How many processes of a group (-1: 0) the OOM killer has taken. */
-uint64_t launch_oom_kills(int cgroup_fd);
+/* How often a group (-1: 0) had no memory left. */
+uint64_t launch_ooms(int cgroup_fd);
 
 /*
  * Opens, clones and maps ids. On failure nothing is left of it. plan and l must stay where they are

@@ -20,6 +20,8 @@
 #define SETUP_MS 60000
 /* What comes after it in delete --force needs time as well. */
 #define REMOVAL_MS 4000
+/* Mostly it is over by then; of hundreds that end at the same time each waits for others. */
+#define RULES_MS 2000
 
 const char *network_run_dir(bool rootless, struct arena *a)
 {
@@ -145,7 +147,7 @@ static int start(struct network_setup *n, int (*work)(const void *, struct err *
 		return err->code;
 	}
 	n->sock = pair[0];
-	n->handed = n->owes_process = false;
+	n->handed = n->owes_process = n->freed = false;
 	n->helper = (struct proc_helper){ "the process for networks", pid, take_fd(&null),
 					  take_fd(&said) };
 	return 0;
@@ -154,6 +156,16 @@ static int start(struct network_setup *n, int (*work)(const void *, struct err *
 static int say_done(struct err *err)
 {
 	return send(STDIN_FILENO, "", 1, MSG_NOSIGNAL) < 0 ? err_errno(err, "cannot answer") : 0;
+}
+
+/* The id may be a running container's until our parent has claimed it. */
+static int await_claim(struct err *err)
+{
+	int32_t none;
+
+	if (recv(STDIN_FILENO, &none, sizeof(none), 0) == sizeof(none))
+		return 0;
+	return err_set(err, ECANCELED, "the container was not made");
 }
 
 static int join(const void *arg, struct err *err)
@@ -174,9 +186,8 @@ static int join(const void *arg, struct err *err)
 	int r = join_prepare(&j, b->wish->run_dir, NULL, err);
 
 	if (r == 0)
-		r = join_receive(&j, STDIN_FILENO, err);
-	if (r == 0 && !j.pid)
-		j.pid_sock = STDIN_FILENO;
+		r = await_claim(err);
+	j.sock = STDIN_FILENO;
 	if (r == 0)
 		r = join_networks(&j, err);
 	return r < 0 ? r : say_done(err);
@@ -188,6 +199,20 @@ int network_begin(struct network_setup *n, const struct network_wish *wish, cons
 	const struct network_begin b = { wish, id, owner };
 
 	return wish && wish->names.count ? start(n, join, &b, err) : 0;
+}
+
+/* One that is gone is asked for its reasons at the end. */
+static int tell(struct network_setup *n, int32_t number, const char *what, struct err *err)
+{
+	if (send(n->sock, &number, sizeof(number), MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+	    errno != ECONNRESET)
+		return err_errno(err, "tell of %s", what);
+	return 0;
+}
+
+int network_go_ahead(struct network_setup *n, struct err *err)
+{
+	return n->helper.pid ? tell(n, 0, "the container's claim", err) : 0;
 }
 
 bool network_waits(const struct network_setup *n)
@@ -213,16 +238,10 @@ int network_hand_over(struct network_setup *n, int netns_fd, pid_t pid, struct e
 
 int network_tell_process(struct network_setup *n, pid_t pid, struct err *err)
 {
-	int32_t number = pid;
-
 	if (!n->owes_process)
 		return 0;
 	n->owes_process = false;
-	/* One that is gone is asked for its reasons at the end. */
-	if (send(n->sock, &number, sizeof(number), MSG_NOSIGNAL) < 0 && errno != EPIPE &&
-	    errno != ECONNRESET)
-		return err_errno(err, "tell of the container's process");
-	return 0;
+	return tell(n, pid, "the container's process", err);
 }
 
 /* Whether it has said that it is done. It is a process for a little longer. */
@@ -271,7 +290,7 @@ void network_abandon(struct network_setup *n)
 static int leave(const void *arg, struct err *err)
 {
 	const struct state *st = arg;
-	autobuf later = BUF_INIT;
+	autolater later = { BUF_INIT, BUF_INIT };
 	const struct leave_wish wish = { .id = st->id, .later = &later };
 	autoplace place = PLACE_INIT;
 	struct err ignored;
@@ -296,22 +315,32 @@ int network_begin_removal(struct network_setup *n, const struct state *st, struc
 	return start(n, leave, st, err);
 }
 
-int network_end_removal(struct network_setup *n, const struct deadline *deadline, struct err *err)
+int network_await_freed(struct network_setup *n, const struct deadline *deadline, struct err *err)
 {
 	int r;
 
-	if (!n->helper.pid)
+	if (!n->helper.pid || n->freed)
 		return 0;
-	/* All is free then but for what the kernel does: who waits for the process's end as well waits
-	 * 10 ms and more. It is init's to reap, as we are about to end. */
-	if (is_done(n, deadline_left(deadline, REMOVAL_MS))) {
-		close_sock(n);
-		close(n->helper.out);
-		close(n->helper.said);
-		n->helper.pid = 0;
+	n->freed = is_done(n, deadline_left(deadline, REMOVAL_MS));
+	if (n->freed)
 		return 0;
-	}
 	close_sock(n);
 	r = proc_end(&n->helper, deadline_left(deadline, REMOVAL_MS), NULL, err);
 	return in_words(r, err);
+}
+
+int network_end_removal(struct network_setup *n, const struct deadline *deadline, struct err *err)
+{
+	int r = network_await_freed(n, deadline, err);
+
+	if (r < 0 || !n->helper.pid || !n->freed)
+		return r;
+	/* Who waits for the process's end as well waits 10 ms and more for what the kernel does. It is
+	 * init's to reap, as we are about to end. What it cannot remove, nobody hears of. */
+	is_done(n, deadline_left(deadline, RULES_MS));
+	close_sock(n);
+	close(n->helper.out);
+	close(n->helper.said);
+	n->helper.pid = 0;
+	return 0;
 }

@@ -40,6 +40,7 @@ struct network_setup {
 	struct proc_helper helper;
 	int sock; /* the namespace is handed over here, and it says that it is done */
 	bool handed, owes_process;
+	bool freed; /* of a removal: see network_await_freed() */
 };
 
 /* $TOTE_NET_DIR, else /run/tote-net, or tote-net in an ordinary user's $XDG_RUNTIME_DIR. In the
@@ -59,6 +60,9 @@ int network_make_names(const struct network_wish *wish, const char *id, struct e
  */
 int network_begin(struct network_setup *n, const struct network_wish *wish, const char *id,
 		  const char *owner, struct err *err);
+/* The id is ours, and its state says that it has networks: leases and what else needs no namespace are made
+ * from now on. */
+int network_go_ahead(struct network_setup *n, struct err *err);
 /* Whether it waits for a namespace. */
 bool network_waits(const struct network_setup *n);
 /* The namespace is there (netns_fd stays the caller's); pid, or 0 while there is no process: then it is told
@@ -70,8 +74,12 @@ int network_end(struct network_setup *n, struct err *err);
 /* Gives up what was begun and not ended. */
 void network_abandon(struct network_setup *n);
 
-/* The way back, in two steps so that other work can be done between them. */
+/* The way back, in steps so that other work can be done between them. */
 int network_begin_removal(struct network_setup *n, const struct state *st, struct err *err);
+/* Waits until addresses, ports and names are free. May be left out. */
+int network_await_freed(struct network_setup *n, const struct deadline *deadline, struct err *err);
+/* Waits until nothing of it is in nf_tables. Who may be killed with all his cgroup when he ends (by
+ * systemd) would leave that behind otherwise. */
 int network_end_removal(struct network_setup *n, const struct deadline *deadline, struct err *err);
 
 #endif

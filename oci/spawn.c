@@ -22,6 +22,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -392,27 +393,34 @@ int spawn_ahead_end(struct spawn_ahead *ahead)
 	return ahead->netns < 0 ? -1 : ahead->netns;
 }
 
-IN_CHILD _Noreturn static void closer_main(int fd)
+struct closing {
+	int pidfd, fd;
+};
+
+IN_CHILD _Noreturn static void closer_main(const struct closing *closing)
 {
-	sys(__NR_close, fd);
+	struct pollfd end = { .fd = closing->pidfd, .events = POLLIN };
+	sys_t r;
+
+	do {
+		r = sys(__NR_ppoll, &end, 1, 0, 0, 0);
+	} while (r == -EINTR);
+	sys(__NR_close, closing->fd);
 	for (;;)
 		sys(__NR_exit, 0);
 }
 
 IN_CHILD static int entry_closer(void *arg)
 {
-	closer_main((int)(intptr_t)arg);
+	closer_main(arg);
 }
 
-void spawn_close(int fd)
+void spawn_close_after(int pidfd, int fd)
 {
 	static char stack[CLOSER_STACK_SIZE] __attribute__((aligned(16)));
-	static pid_t running; /* the kernel clears it with the thread's end */
+	static struct closing closing = { -1, -1 }; /* for one in a process's life */
 	struct clone_args args = {
-		.flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
-			 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
-		.parent_tid = (uint64_t)(uintptr_t)&running,
-		.child_tid = (uint64_t)(uintptr_t)&running,
+		.flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD,
 		.stack = (uint64_t)(uintptr_t)stack,
 		.stack_size = sizeof(stack),
 	};
@@ -422,8 +430,10 @@ void spawn_close(int fd)
 	/* Handlers are for the one that has libc's state. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	if (!__atomic_load_n(&running, __ATOMIC_ACQUIRE))
-		tid = clone_on_stack(&args, entry_closer, (void *)(intptr_t)fd);
+	if (closing.fd < 0) {
+		closing = (struct closing){ pidfd, fd };
+		tid = clone_on_stack(&args, entry_closer, &closing);
+	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (tid < 0)
 		close(fd);

@@ -56,10 +56,11 @@ int spawn_ahead_begin(struct spawn_ahead *ahead, unsigned long flags);
 int spawn_ahead_end(struct spawn_ahead *ahead);
 
 /*
- * Closes a descriptor in a thread of its own: the end of a detached mount has to wait until no
- * processor looks at it any more (an RCU grace period), which nobody else needs to.
+ * Takes a descriptor, and closes it when a process has ended, in a thread of its own: the end of a
+ * mount has to wait until no processor looks at it any more (an RCU grace period), which nobody else
+ * needs to. pidfd stays open until then.
  */
-void spawn_close(int fd);
+void spawn_close_after(int pidfd, int fd);
 
 void siblings_add(struct siblings *siblings, pid_t pid);
 

@@ -6,6 +6,7 @@
 #include "netns/exec_plugin.h"
 #include "netns/ns.h"
 #include "netns/record.h"
+#include "netns/repair.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@ static int add(struct request *q, struct attach *at)
 {
 	autobuf text = BUF_INIT;
 	struct json_writer w;
-	int r = cni_add(at, &q->network);
+	int r = repair_add(at, &q->network, false);
 
 	if (r < 0)
 		return r;

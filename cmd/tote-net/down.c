@@ -26,7 +26,7 @@ static const struct option_table table = { items, ARRAY_SIZE(items), false };
 static int run(char **args, size_t count, void *opts)
 {
 	const struct down_options *o = opts;
-	autobuf later = BUF_INIT;
+	autolater later = { BUF_INIT, BUF_INIT };
 	const struct leave_wish wish = {
 		.id = args[0],
 		.netns = o->netns,

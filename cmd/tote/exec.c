@@ -197,7 +197,10 @@ static int start(struct container *c, const struct exec_options *o, char **args,
 
 	if (r == 0 && !c->spec->process)
 		r = err_set(err, EINVAL, "container %s has no process to take after", c->st.id);
-	if (r == 0 && o->cgroup && (strstr(o->cgroup, "..") || o->cgroup[0] == '\0'))
+	if (r == 0 && o->cgroup && !o->cgroup[0])
+		r = err_set(err, EINVAL,
+			    "exec: --cgroup: an empty path (\"/\" is the container's own group)");
+	if (r == 0 && o->cgroup && strstr(o->cgroup, ".."))
 		r = err_set(err, EINVAL, "exec: --cgroup: must not hold \"..\"");
 	if (r == 0)
 		r = inherited_fds(o->preserve_fds, &listen, &opts.preserve_fds, err);

@@ -2,6 +2,7 @@
 # CNI's bridge, by tote-cni: what the kernel has afterwards, and who can reach whom.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 load net.bash
 
 setup() {

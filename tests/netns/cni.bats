@@ -3,6 +3,7 @@
 # the test's own that stands for the host, BOX one for a container. What the plugins in process do is tested elsewhere.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 
 setup() {
 	HOST= BOX= KILL=
@@ -264,8 +265,8 @@ need_veth() {
 	cni ADD "$conf"
 	[ "$status" = 0 ]
 	[ "$(jq -c '[.interfaces[].name]' <<<"$output")" = '["one","two"]' ]
-	[ "$(jq -Sc . log/00.one.ADD.json)" = '{"cniVersion":"1.0.0","name":"shop","type":"one"}' ]
-	[ "$(jq -Sc 'del(.prevResult)' log/01.two.ADD.json)" = \
+	[ "$(jq -c . log/00.one.ADD.json)" = '{"cniVersion":"1.0.0","name":"shop","type":"one"}' ]
+	[ "$(jq -c 'del(.prevResult)' log/01.two.ADD.json)" = \
 		'{"cniVersion":"1.0.0","name":"shop","runtimeConfig":{"portMappings":[{"hostPort":80}]},"type":"two","x":{"y":[1]}}' ]
 	[ "$(jq -c '.prevResult | [.cniVersion, .interfaces]' log/01.two.ADD.json)" = '["1.0.0",[{"name":"one"}]]' ]
 	diff log/01.two.ADD.env - <<-END

@@ -2,6 +2,7 @@
 # Networks made by tote-cni leave the kernel as those that Debian's CNI plugins make.
 # One test a row of compare.py's table; `tests/netns/compare.py ROW` runs one by hand.
 
+load ../bats
 load compare
 
 @test "every row has its test" {

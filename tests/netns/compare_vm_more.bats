@@ -2,6 +2,7 @@
 # All other rows for the virtual machine, which `make check-vm` runs.
 # One test a row of compare.py's table; `tests/netns/compare.py ROW` runs one by hand.
 
+load ../bats
 load compare
 
 @test "every row has its test" {

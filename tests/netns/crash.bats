@@ -3,6 +3,7 @@
 # DEL must leave nothing: no interface, lease, record, or element in nf_tables. STEP=1 does every call.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 
 setup() {
 	HOST= BOX=

@@ -2,6 +2,7 @@
 # Containers behind a host's own firewall, which drops what is forwarded: the plugin "firewall" of tote-cni.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 load net.bash
 load traffic.bash
 

@@ -2,6 +2,8 @@
 # What compare.bats cannot ask Debian's plugins: interfaces that come back whatever happened to them, old values restored, CHECK,
 # and errors in words. HOST stands for the host, BOX for a container; nic0 is a veth whose other end is another machine.
 
+load ../bats
+
 # 2 MB over TCP; prints the milliseconds.
 RECEIVER='import socket, time
 s = socket.socket()

@@ -5,6 +5,8 @@
 #   LOOP=1000         rounds of the first test
 #   STEP=1 OFFSET=0   of the sweeps: every STEP-th system call, beginning with the OFFSET-th
 
+load ../bats
+
 setup() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	unshare -nm true 2>/dev/null || skip "cannot make namespaces"

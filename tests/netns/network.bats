@@ -3,6 +3,7 @@
 # interfaces and /etc/cni/net.d are never touched.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 
 setup() {
 	HOST= A= B=

@@ -3,6 +3,7 @@
 # links to tote-cni. All of it in namespaces of the test's own.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 
 setup() {
 	GROUP=
@@ -34,8 +35,21 @@ setup() {
 	END
 }
 
+# conmon's group is free when conmon has ended, which is a little later than the container.
+no_group() {
+	find /sys/fs/cgroup -depth -type d -path "*/$GROUP*" -exec rmdir {} + 2>/dev/null || true
+	[ -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -name "$GROUP")" ]
+}
+
 teardown() {
-	[ -z "$GROUP" ] || find /sys/fs/cgroup -depth -type d -path "*/$GROUP*" -exec rmdir {} + 2>/dev/null || true
+	local tries
+	[ -n "$GROUP" ] || return 0
+	for ((tries = 0; tries < 100; tries++)); do
+		no_group && return 0
+		sleep 0.1
+	done
+	echo "$GROUP is left in a tree of groups"
+	return 1
 }
 
 @test "podman's containers on a network of tote-cni" {

@@ -3,6 +3,7 @@
 # another one on the host's LAN.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 load net.bash
 load traffic.bash
 

@@ -2,6 +2,7 @@
 # CNI's ptp and loopback, by tote-cni.
 
 bats_require_minimum_version 1.5.0
+load ../bats
 load net.bash
 
 setup() {

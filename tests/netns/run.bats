@@ -19,6 +19,7 @@ setup() {
 teardown() {
 	clean_up
 	net_teardown
+	rmdir "$(cgroup2_mount)/left-$ID" 2>/dev/null || true
 }
 
 # On the namespace that stands for the host.
@@ -213,6 +214,32 @@ reads() { [ "$(read_from "$1" "$2" "$3")" = "$4" ]; }
 	nothing_left
 }
 
+has_rules() { # ADDRESS
+	host nft list set inet tote masquerade4 | grep -q "$1" && host nft list set inet tote_firewall admitted4 | grep -q "$1"
+}
+
+# Interfaces and rules of the former one may be removed when it has been waited for: not those of the next.
+@test "one that comes again at once, and another with the same address, keep what is theirs" {
+	local round id machines
+	machines=$(veths)
+	command_is true
+	cp config.json true.json
+	command_is sleep 100
+	for round in 1 2 3 4 5 6 7 8; do
+		id=$ID$((round % 2))
+		host sh -c '"$0" --root "$1" run --network bridge --ip 10.87.0.9 --config true.json "$2"1 &&
+			"$0" --root "$1" run -d --network bridge --ip 10.87.0.9 "$3"' "$TOTE" "$ROOT" "$ID" "$id"
+		eventually veths_are $((machines + 1))
+		sleep 0.05
+		has_rules 10.87.0.9
+		ping4 "$HOST" 10.87.0.9
+		tote delete --force "$id"
+	done
+	nothing_left
+}
+
+veths_are() { [ "$(veths)" = "$1" ]; }
+
 @test "interrupted while it starts: nothing is left" {
 	make_image
 	network shop 10.90.0.0/24
@@ -348,5 +375,44 @@ $path" ]
 	host "${TOTE%/*}/tote-net" rm shop
 	exec 8<&-
 	run ! host ip link show shop
+	nothing_left
+}
+
+# systemd ends a service's cgroup with its main process.
+@test "what is killed with the cgroup when tote ends leaves nothing in nf_tables" {
+	local group i pid
+	host "${TOTE%/*}/tote-net" create shop --subnet 10.90.0.0/24 --bridge shop
+	command_is true
+	group=$(cgroup2_mount)/left-$ID
+	mkdir "$group"
+	for i in $(seq 10); do
+		host sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" \
+			"$TOTE" --root "$ROOT" run --network shop --ip 10.90.0.$((10 + i)) -p 8080:80 "$ID"
+		while read -r pid; do
+			kill -KILL "$pid" || true
+		done <"$group/cgroup.procs"
+		[ -z "$(host nft -j list ruleset | jq -c '.. | .elem? // empty')" ]
+	done
+	eventually rmdir "$group"
+	nothing_left
+}
+
+@test "an address whose elements are nobody's can be had, though gc cannot remove all" {
+	local dir=$TOTE_NET_DIR/attachments
+	host "${TOTE%/*}/tote-net" create shop --subnet 10.90.0.0/24 --bridge shop
+	command_is sleep 1000
+	quietly tote run -d --network shop "$ID"
+	# A container that is gone, and the program that it needs as well.
+	mkdir "$dir/gone"
+	jq '.container = "gone" | .owner = "/nonexistent" | .network.name = "old" | .network.plugins = [{"type": "missing"}]' \
+		"$dir/$ID/eth0" >"$dir/gone/eth0"
+	tote delete --force "$ID"
+	command_is true
+	host nft add element inet tote masquerade4 '{ 10.90.0.7 comment "nobody" }'
+	tote run --network shop --ip 10.90.0.7 "$ID"
+	[ -z "$(host nft -j list table inet tote | jq -c '.. | .elem? // empty')" ]
+	run -1 host "${TOTE%/*}/tote-net" gc
+	[[ "$output" = *"container gone is gone, but"* ]]
+	rm -r "$dir/gone"
 	nothing_left
 }

@@ -2,6 +2,8 @@
 # tote-net between two network namespaces of the test's own: HOST stands for the host, BOX for a container. The host's
 # real interfaces are never touched. NET is the program under test.
 
+load ../bats
+
 setup() {
 	HOST= BOX=
 	root=$BATS_TEST_DIRNAME/../..

@@ -139,6 +139,45 @@ static void lists_owners_once(void **state)
 	assert_int_equal(owners.count, 0);
 }
 
+/* Somebody else changes the ruleset while port_forget_unless() looks. */
+struct meanwhile {
+	const struct port_wish *adds;	/* the first time */
+	unsigned int calls, again_from; /* from which call on the owner has come again; 0: never */
+};
+
+static bool came_again(void *arg)
+{
+	struct meanwhile *m = arg;
+
+	if (++m->calls == 1 && m->adds)
+		assert_int_equal(port_add(m->adds, &err), 0);
+	return m->again_from && m->calls >= m->again_from;
+}
+
+static void forgets_unless_it_came_again(void **state)
+{
+	struct want one, other;
+	const struct port_wish *wish = want(&one, "one", "10.88.0.5/16", "8080:80");
+	struct meanwhile gone = { want(&other, "two", "10.88.0.6/16", "8081:80") };
+	struct meanwhile again = { wish, .again_from = 2 }, there = { .again_from = 1 };
+
+	(void)state;
+	own_network();
+	assert_int_equal(port_add(wish, &err), 0);
+	assert_int_equal(port_forget_unless("one", AF_INET, came_again, &there, &err), 0);
+	assert_int_equal(there.calls, 1);
+	assert_int_equal(port_check(wish, &err), 0);
+	/* It claims what it had before; that it was not there when we looked counts no more. */
+	assert_int_equal(port_forget_unless("one", AF_INET, came_again, &again, &err), 0);
+	assert_int_equal(again.calls, 2);
+	assert_int_equal(port_check(wish, &err), 0);
+	/* Another's change makes us look again, and is not touched. */
+	assert_int_equal(port_forget_unless("one", AF_INET, came_again, &gone, &err), 0);
+	assert_int_equal(gone.calls, 2);
+	assert_int_equal(port_check(wish, &err), -ENOENT);
+	assert_int_equal(port_check(&other.wish, &err), 0);
+}
+
 static void breaks_and_repairs(const char *command, bool kept)
 {
 	struct want w;
@@ -275,6 +314,7 @@ int main(void)
 		cmocka_unit_test(names_whose_a_port_is),
 		cmocka_unit_test(refuses_what_makes_no_sense),
 		cmocka_unit_test(lists_owners_once),
+		cmocka_unit_test(forgets_unless_it_came_again),
 		cmocka_unit_test(repairs_after_a_flush_of_all),
 		cmocka_unit_test(repairs_after_the_table_is_gone),
 		cmocka_unit_test(repairs_rules_and_keeps_elements),
