@@ -15,10 +15,6 @@
 #include <sys/stat.h>
 
 #define FREEZE_TIMEOUT_MS 10000
-#define LOCK_TRY_MS 100
-#define LOCK_FORCED_MS 6000
-/* Of delete --force, which promises ten seconds. */
-#define FORCED_MS 9000
 
 void container_warn(struct container *c, const char *fmt, ...)
 {
@@ -35,8 +31,8 @@ void container_warn(struct container *c, const char *fmt, ...)
 	c->warnings.items = items;
 }
 
-static int open_locked(int root_fd, const char *id, int lock_ms, struct container *ret_c,
-		       struct err *err)
+int container_open_within(int root_fd, const char *id, int lock_ms, struct container *ret_c,
+			  struct err *err)
 {
 	struct container c = CONTAINER_INIT;
 	int r;
@@ -63,23 +59,7 @@ static int open_locked(int root_fd, const char *id, int lock_ms, struct containe
 
 int container_open(int root_fd, const char *id, bool lock, struct container *ret_c, struct err *err)
 {
-	return open_locked(root_fd, id, lock ? -1 : 0, ret_c, err);
-}
-
-int container_open_forced(int root_fd, const char *id, struct container *ret_c, struct err *err)
-{
-	struct deadline deadline = deadline_in(FORCED_MS);
-	autocontainer c = CONTAINER_INIT;
-	int r = open_locked(root_fd, id, LOCK_TRY_MS, ret_c, err);
-
-	if (r == -EBUSY) {
-		if (open_locked(root_fd, id, 0, &c, err) == 0)
-			container_kill(&c, SIGKILL, false, err);
-		r = open_locked(root_fd, id, LOCK_FORCED_MS, ret_c, err);
-	}
-	if (r == 0)
-		ret_c->deadline = deadline;
-	return r;
+	return container_open_within(root_fd, id, lock ? -1 : 0, ret_c, err);
 }
 
 void container_close(struct container *c)
@@ -158,18 +138,24 @@ static enum status status_if_thawed(const struct container *c)
 	return STATUS_RUNNING;
 }
 
+/* Paused comes before created: a frozen init hears no start. */
+static bool can_be_paused(enum status status)
+{
+	return status == STATUS_RUNNING || status == STATUS_CREATED;
+}
+
 enum status container_status(const struct container *c)
 {
 	enum status status = status_if_thawed(c);
 
-	return status == STATUS_RUNNING && frozen(c) ? STATUS_PAUSED : status;
+	return can_be_paused(status) && frozen(c) ? STATUS_PAUSED : status;
 }
 
 enum status container_status_in(const struct container *c, const struct cg *cg)
 {
 	enum status status = status_if_thawed(c);
 
-	return status == STATUS_RUNNING && cg_frozen(cg) == 1 ? STATUS_PAUSED : status;
+	return can_be_paused(status) && cg_frozen(cg) == 1 ? STATUS_PAUSED : status;
 }
 
 static int kill_all(struct container *c, int sig, struct err *err)
@@ -237,7 +223,10 @@ int container_pause(struct container *c, struct err *err)
 {
 	enum status status = container_status(c);
 
-	if (status != STATUS_RUNNING && status != STATUS_CREATED)
+	if (status == STATUS_PAUSED)
+		return err_set(err, EINVAL, "container %s: cannot pause: it is paused already",
+			       c->st.id);
+	if (!can_be_paused(status))
 		return err_set(err, EINVAL,
 			       "container %s: cannot pause: container not running (it is %s)",
 			       c->st.id, status_name(status));
@@ -246,8 +235,12 @@ int container_pause(struct container *c, struct err *err)
 
 int container_resume(struct container *c, struct err *err)
 {
-	if (!frozen(c))
-		return err_set(err, EINVAL, "container %s: cannot resume: it is not paused",
+	enum status status = container_status(c);
+
+	if (status == STATUS_PAUSED)
+		return freeze(c, false, err);
+	if (status == STATUS_STOPPED)
+		return err_set(err, ESRCH, "container %s: cannot resume: container not running",
 			       c->st.id);
-	return freeze(c, false, err);
+	return err_set(err, EINVAL, "container %s: cannot resume: it is not paused", c->st.id);
 }

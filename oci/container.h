@@ -81,12 +81,9 @@ int container_plan(const struct create_opts *opts, struct buf *ret_text, struct 
  */
 int container_open(int root_fd, const char *id, bool lock, struct container *ret_c,
 		   struct err *err);
-/*
- * For a forced delete: a command that holds the lock, waiting for a container that does not come to
- * an end (a hook that hangs, a frozen init), is helped by killing init; then the lock is waited
- * for. That and container_delete() together, with its hooks, take less than ten seconds.
- */
-int container_open_forced(int root_fd, const char *id, struct container *ret_c, struct err *err);
+/* The same, waiting for the lock for lock_ms (-1: for ever, 0: without); then -EBUSY. */
+int container_open_within(int root_fd, const char *id, int lock_ms, struct container *ret_c,
+			  struct err *err);
 void container_close(struct container *c);
 #define autocontainer __attribute__((cleanup(container_close))) struct container
 #define CONTAINER_INIT                                                                             \
@@ -121,10 +118,13 @@ int container_cgroup(const struct container *c, struct cg_tree *ret_tree, struct
 int container_delete(struct container *c, bool force, struct err *err);
 /* Gives up addresses and ports of a stopped container that is kept. */
 int container_leave_network(struct container *c, struct err *err);
+/* Of delete --force, which promises ten seconds. */
+#define CONTAINER_DELETE_MS 9000
 /*
  * Removes whatever there is of a container, in any state, also one whose create died before it wrote a
- * state or whose state cannot be read; none is no error. ret_c (CONTAINER_INIT before) is left open
- * for its warnings.
+ * state or whose state cannot be read; none is no error. It waits, also for hooks, until ret_c's
+ * deadline, or for CONTAINER_DELETE_MS. ret_c (but for that CONTAINER_INIT before) is left open for its
+ * warnings.
  */
 int container_delete_any(int root_fd, const char *id, struct container *ret_c, struct err *err);
 

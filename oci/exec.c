@@ -111,7 +111,7 @@ static int open_cgroup(struct entering *en, struct err *err)
 		r = scope_reach(&en->c->st, &en->tree, en->cg.path, err);
 	if (r == 0)
 		en->launch.cgroup_fd = en->cg.fd;
-	en->launch.oom_kills = launch_oom_kills(en->launch.cgroup_fd);
+	en->launch.ooms = launch_ooms(en->launch.cgroup_fd);
 	return r;
 }
 

@@ -4,7 +4,6 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,8 +14,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* Of a user, as an ordinary one may set it on a group of his own. */
-#define MARK "user.tote"
+/* What is in the container cannot write it (without CAP_SYS_ADMIN on the host), so it is proof. */
+#define MARK "trusted.tote"
+/* In its place where we are an ordinary user (Linux 5.7), and what earlier versions of tote set. */
+#define USER_MARK "user.tote"
 #define MARK_SIZE (PATH_MAX + 64)
 
 /* "device:inode": no two directories have the same at a time. */
@@ -35,12 +36,16 @@ static bool identify_fd(int fd, char *out, size_t size)
 	return fstat(fd, &st) == 0 && identify(&st, out, size);
 }
 
-/* The mark with an end, or "". */
-static void read_mark(const struct cg *cg, char mark[MARK_SIZE])
+/* The mark with an end, or "". True when it is proof. */
+static bool read_mark(const struct cg *cg, char mark[MARK_SIZE])
 {
 	ssize_t n = fgetxattr(cg->fd, MARK, mark, MARK_SIZE - 1);
+	bool proof = n > 0;
 
+	if (!proof)
+		n = fgetxattr(cg->fd, USER_MARK, mark, MARK_SIZE - 1);
 	mark[n > 0 ? n : 0] = '\0';
+	return proof;
 }
 
 static bool starts_with(const char *text, const char *start)
@@ -59,6 +64,12 @@ static bool is_there(const char *mark)
 	       starts_with(mark, id);
 }
 
+static void set_mark(const struct cg *cg, const char *mark, size_t len)
+{
+	if (fsetxattr(cg->fd, MARK, mark, len, 0) < 0)
+		fsetxattr(cg->fd, USER_MARK, mark, len, 0);
+}
+
 int owner_claim(const struct cg *cg, int state_dir, struct err *err)
 {
 	char mark[MARK_SIZE], self[32];
@@ -66,7 +77,7 @@ int owner_claim(const struct cg *cg, int state_dir, struct err *err)
 	ssize_t n;
 
 	/* Nobody can have marked what was just made. */
-	if (!cg->made && owner_of(cg, state_dir) == OWNER_OTHER) {
+	if (!cg->made && owner_of(cg, state_dir) >= OWNER_OTHER) {
 		read_mark(cg, mark);
 		if (is_there(mark))
 			return err_set(err, EBUSY,
@@ -80,18 +91,22 @@ int owner_claim(const struct cg *cg, int state_dir, struct err *err)
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", state_dir);
 	n = readlink(self, mark + len, sizeof(mark) - len);
 	if (n > 0)
-		fsetxattr(cg->fd, MARK, mark, len + (size_t)n, 0);
+		set_mark(cg, mark, len + (size_t)n);
 	return 0;
 }
 
 enum owner owner_of(const struct cg *cg, int state_dir)
 {
 	char mark[MARK_SIZE], id[64];
+	bool proof = read_mark(cg, mark);
 
-	read_mark(cg, mark);
 	if (!mark[0] || !identify_fd(state_dir, id, sizeof(id)))
 		return OWNER_NONE;
-	return starts_with(mark, id) ? OWNER_US : OWNER_OTHER;
+	if (starts_with(mark, id))
+		return OWNER_US;
+	if (proof)
+		return OWNER_OTHER;
+	return is_there(mark) ? OWNER_DOUBT : OWNER_NONE;
 }
 
 /* The device of a file system that is gone is another's by now: the container's ID has to be the same. */
@@ -101,64 +116,35 @@ static bool is_marked(const struct cg *cg, int state_dir)
 	const char *name, *marked;
 	ssize_t n;
 
+	read_mark(cg, mark);
+	marked = strrchr(mark, '/');
+	if (!marked || owner_of(cg, state_dir) != OWNER_US)
+		return false;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", state_dir);
 	n = readlink(self, path, sizeof(path) - 1);
 	path[n > 0 ? n : 0] = '\0';
-	read_mark(cg, mark);
 	name = strrchr(path, '/');
-	marked = strrchr(mark, '/');
-	return name && marked && strcmp(name, marked) == 0 && owner_of(cg, state_dir) == OWNER_US;
+	return name && strcmp(name, marked) == 0;
 }
 
-/* path has len bytes and room for PATH_MAX. What is removed meanwhile was none of ours. */
-static int look_below(int dir_fd, int state_dir, char *path, size_t len)
+int owner_find(const struct cg_tree *tree, int state_dir, const struct deadline *end,
+	       char ret_path[PATH_MAX], struct err *err)
 {
-	const struct cg cg = { .fd = dir_fd };
-	int again = fd_open(dir_fd, ".", O_RDONLY | O_DIRECTORY), r = 0;
-	DIR *dir = again >= 0 ? fdopendir(again) : NULL;
-	struct dirent *d;
-
-	if (!dir) {
-		r = errno == ENOENT || errno == ENODEV ? 0 : -errno;
-		cleanup_fd(&again);
-		return r;
-	}
-	if (is_marked(&cg, state_dir))
-		r = 1;
-	while (r == 0 && (d = readdir(dir))) {
-		size_t size = strlen(d->d_name) + 1;
-		autofd below = -1;
-
-		if (d->d_type != DT_DIR || d->d_name[0] == '.')
-			continue;
-		if (len + size >= PATH_MAX) {
-			r = -ENAMETOOLONG;
-			break;
-		}
-		path[len] = '/';
-		memcpy(path + len + 1, d->d_name, size);
-		below = fd_open(again, d->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-		if (below >= 0)
-			r = look_below(below, state_dir, path, len + size);
-		else if (errno != ENOENT && errno != ENODEV)
-			r = -errno;
-	}
-	closedir(dir);
-	return r;
-}
-
-int owner_find(const struct cg_tree *tree, int state_dir, char ret_path[PATH_MAX], struct err *err)
-{
+	autowalk w = { .fd = -1 };
 	int r;
 
-	if (fgetxattr(tree->fd, MARK, NULL, 0) < 0 && errno == ENOTSUP)
+	if (fgetxattr(tree->fd, USER_MARK, NULL, 0) < 0 && errno == ENOTSUP)
 		return err_set(err, ENOTSUP, "cgroups carry no marks (Linux 5.7)");
-	ret_path[0] = '\0';
-	r = look_below(tree->fd, state_dir, ret_path, 0);
-	return r < 0 ? err_code(err, r, "look for cgroups below %s/", ret_path) : r;
+	for (r = cg_walk_first(&w, tree->fd, CG_DOWN, end); r > 0; r = cg_walk_next(&w))
+		if (is_marked(&(struct cg){ .fd = w.fd }, state_dir))
+			break;
+	if (r > 0)
+		r = cg_walk_path(&w, ret_path, PATH_MAX) ?: 1;
+	return r < 0 ? err_code(err, r, "look for the container's cgroup") : r;
 }
 
 void owner_release(const struct cg *cg)
 {
 	fremovexattr(cg->fd, MARK);
+	fremovexattr(cg->fd, USER_MARK);
 }

@@ -14,9 +14,11 @@
 #include <limits.h>
 
 enum owner {
-	OWNER_NONE, /* no mark: nobody of ours, or the kernel keeps none (before Linux 5.7) */
+	OWNER_NONE, /* no mark, or of a container that is gone: nobody of ours, or a user's with a
+		       kernel that keeps none (before Linux 5.7) */
 	OWNER_US,
 	OWNER_OTHER,
+	OWNER_DOUBT, /* another's as well, by a mark that what is in the group may have written */
 };
 
 /*
@@ -28,9 +30,10 @@ int owner_claim(const struct cg *cg, int state_dir, struct err *err);
 enum owner owner_of(const struct cg *cg, int state_dir);
 /*
  * Looks through the whole tree for a group that carries the container's mark, for who knows nothing else
- * of it: 1 and its path, 0 when there is none, or -errno when that cannot be told.
+ * of it: 1 and its path, 0 when there is none, or -errno when that cannot be told (by the deadline).
  */
-int owner_find(const struct cg_tree *tree, int state_dir, char ret_path[PATH_MAX], struct err *err);
+int owner_find(const struct cg_tree *tree, int state_dir, const struct deadline *end,
+	       char ret_path[PATH_MAX], struct err *err);
 /* Takes the mark away from a group that stays. */
 void owner_release(const struct cg *cg);
 

@@ -53,7 +53,11 @@ int rootfs_check(const struct rootfs *r, struct err *err)
 
 char *rootfs_mount_point(const struct rootfs *r, struct arena *a)
 {
-	return arena_printf(a, "%s/containers/%s/rootfs", r->store, r->container);
+	/* On nothing that a mount in the container has its source below: without privileges those are
+	 * looked up when this covers it. Its volumes are beside upper/; what is read-only has none. */
+	const char *part = r->read_only ? "" : "/upper";
+
+	return arena_printf(a, "%s/containers/%s%s", r->store, r->container, part);
 }
 
 static void add_flag(struct buf *out, const char *key)
@@ -66,6 +70,13 @@ static void add_key(struct buf *out, const char *key)
 {
 	buf_add(out, "s", 1);
 	buf_add(out, key, strlen(key) + 1);
+}
+
+static void add_layer(const struct rootfs *r, const char *link, struct buf *out)
+{
+	add_key(out, "lowerdir+");
+	buf_addf(out, "%s/l/%s", r->store, link);
+	buf_add(out, "", 1);
 }
 
 static void add_part(const struct rootfs *r, const char *key, const char *part, struct buf *out)
@@ -91,13 +102,10 @@ void rootfs_list_rest(const struct rootfs *r, struct buf *out)
 
 void rootfs_list(const struct rootfs *r, struct buf *out)
 {
-	for (size_t i = 0; i < r->layers.count; i++) {
-		add_key(out, "lowerdir+");
-		buf_addf(out, "%s/l/%s", r->store, r->layers.items[i]);
-		buf_add(out, "", 1);
-	}
+	for (size_t i = 0; i < r->layers.count; i++)
+		add_layer(r, r->layers.items[i], out);
 	if (rootfs_lacks_lower(r))
-		add_part(r, "lowerdir+", "rootfs", out);
+		add_layer(r, STORE_PLACES, out);
 	if (!r->read_only) {
 		add_part(r, "upperdir", "upper", out);
 		add_part(r, "workdir", "work", out);
@@ -116,7 +124,7 @@ void rootfs_page(const struct rootfs *r, bool links, struct buf *out)
 			buf_addf(out, "%zu", i);
 	}
 	if (rootfs_lacks_lower(r) && links)
-		buf_addf(out, ":../containers/%s/rootfs", r->container);
+		buf_adds(out, ":" STORE_PLACES);
 	else if (rootfs_lacks_lower(r))
 		buf_adds(out, ":none");
 	if (!r->read_only && links)

@@ -20,8 +20,8 @@
 struct rootfs {
 	const char *store;     /* absolute; one file system and one mount */
 	struct strv layers;    /* names of links below STORE/l, uppermost first */
-	const char *container; /* its directory below STORE/containers: rootfs/, which is empty, and
-				  unless read_only upper/ and work/ */
+	const char *container; /* its directory below STORE/containers, unless read_only with
+				  upper/ and work/ */
 	bool read_only;	       /* no upper/: nothing can be written, not even mount points made */
 	bool user_xattr;       /* layers mark by user.overlay.*, as ordinary users unpack them */
 	bool keep;	       /* container_delete() leaves the container's directory */
@@ -31,6 +31,9 @@ struct rootfs {
 	int tree;     /* from rootfs_open(), by who looked into it before; borrowed. -1: none */
 	int userns;   /* which that was opened with: the container's, made ahead with the mappings
 			 of its config; borrowed. -1: the container has none, or makes its own */
+	int *rest;    /* for rootfs_open() to leave a detached mount in that nobody needs any more,
+			 if it made one: its end takes a moment (an RCU grace period), so it is
+			 closed when nobody waits. NULL: at once */
 };
 
 #define ROOTFS_INIT                                                                                \
@@ -41,7 +44,8 @@ struct rootfs {
 /* -EINVAL or -E2BIG when it is incomplete or has too many layers. */
 int rootfs_check(const struct rootfs *r, struct err *err);
 
-/* Where it is mounted, and known as the container's root. In the arena. */
+/* Where it is mounted, and known as the container's root: over its own upper directory, in the
+ * container's mount namespace. In the arena. */
 char *rootfs_mount_point(const struct rootfs *r, struct arena *a);
 
 /*

@@ -13,23 +13,21 @@
 
 #include "lib/cleanup.h"
 #include "lib/fd.h"
-#include "oci/spawn.h"
+#include "oci/image/store.h"
+#include "oci/mount_apart.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define CLONE_FLAGS (OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)
@@ -95,7 +93,7 @@ static int by_fsconfig(const struct rootfs *r, struct err *err)
  * be something else. */
 static bool plain_names(const struct rootfs *r)
 {
-	size_t longest = sizeof("/containers//rootfs") + strlen(r->container);
+	size_t longest = sizeof("/containers//upper") + strlen(r->container);
 
 	for (size_t i = 0; i < r->layers.count; i++)
 		if (strlen(r->layers.items[i]) + sizeof("/l/") > longest)
@@ -148,12 +146,13 @@ static int mount_failed(const struct rootfs *r, struct err *err)
 	return err_code(err, code, "mount the overlay");
 }
 
-/* In a mount namespace of our own: on a file system in memory that is gone with it. */
+/* In a mount namespace of our own: on a file system in memory that is gone with it, in place of a
+ * directory that no overlay is made of. */
 static int by_mount(const struct rootfs *r, struct err *err)
 {
 	autoarena a = ARENA_INIT;
 	autobuf page = BUF_INIT;
-	const char *place = rootfs_mount_point(r, &a);
+	const char *place = arena_printf(&a, "%s/refs", r->store);
 	int tree, code;
 
 	if (mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
@@ -256,7 +255,7 @@ static int set_parts(const struct rootfs *r, int fs, int store)
 		code = set_part(fs, "lowerdir+", store,
 				arena_printf(&a, "l/%s", r->layers.items[i]));
 	if (code == 0 && rootfs_lacks_lower(r))
-		code = set_part(fs, "lowerdir+", store, arena_printf(&a, "%s/rootfs", own));
+		code = set_part(fs, "lowerdir+", store, "l/" STORE_PLACES);
 	if (code == 0 && !r->read_only)
 		code = set_part(fs, "upperdir", store, arena_printf(&a, "%s/upper", own));
 	if (code == 0 && !r->read_only)
@@ -291,7 +290,8 @@ static int by_descriptors(const struct rootfs *r, int userns, struct err *err)
 	if (code == 0)
 		code = fsmount(fs, FSMOUNT_CLOEXEC, r->read_only ? MOUNT_ATTR_RDONLY : 0);
 	/* overlayfs has mounts of its own now. */
-	spawn_close(take_fd(&store));
+	if (r->rest)
+		*r->rest = take_fd(&store);
 	return code < 0 ? -ENOSYS : code;
 }
 
@@ -310,63 +310,24 @@ static int cover_store(const struct rootfs *r, int userns, struct err *err)
 	return rootfs_enter_ids(root.st_uid, root.st_gid, &ignored, err);
 }
 
-static int apart(const struct rootfs *r, int userns, struct err *err)
+struct apart {
+	const struct rootfs *r;
+	int userns;
+};
+
+static int overlay_apart(const void *arg, struct err *err)
 {
-	int code = 0;
+	const struct apart *apart = arg;
+	int code = apart->userns >= 0 ? cover_store(apart->r, apart->userns, err) : 0;
 
-	if (unshare(CLONE_NEWNS) < 0)
-		return err_errno(err, "make a mount namespace");
-	/* Nothing of this shows up on the host. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return err_errno(err, "make the mounts private");
-	if (userns >= 0)
-		code = cover_store(r, userns, err);
-	return code < 0 ? code : overlay(r, err);
-}
-
-_Noreturn static void child(const struct rootfs *r, int userns, int sock)
-{
-	struct err err = { 0 };
-	int tree = apart(r, userns, &err);
-
-	if (tree >= 0)
-		fd_send(sock, &err, sizeof(err), tree);
-	else
-		fd_send_message(sock, &err, sizeof(err));
-	_exit(0);
-}
-
-static int hear_child(int sock, struct err *err)
-{
-	struct err said = { 0 };
-	int tree = -1;
-	ssize_t n = fd_recv(sock, &said, sizeof(said), &tree);
-
-	if (tree >= 0)
-		return tree;
-	if (n == (ssize_t)sizeof(said) && said.code < 0) {
-		*err = said;
-		return err->code;
-	}
-	return err_set(err, ECHILD, "the process that mounts the root file system ended too soon");
+	return code < 0 ? code : overlay(apart->r, err);
 }
 
 static int by_child(const struct rootfs *r, int userns, struct err *err)
 {
-	int pair[2], tree;
-	pid_t pid;
+	const struct apart apart = { r, userns };
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(err, "make a socket pair");
-	pid = fork();
-	if (pid == 0)
-		child(r, userns, pair[1]);
-	close(pair[1]);
-	tree = pid < 0 ? err_errno(err, "fork") : hear_child(pair[0], err);
-	close(pair[0]);
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	return tree;
+	return mount_apart(overlay_apart, &apart, "mounts the root file system", err);
 }
 
 static int bind_layer(const struct rootfs *r, struct err *err)

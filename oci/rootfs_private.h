@@ -15,7 +15,7 @@ void rootfs_list(const struct rootfs *r, struct buf *out);
 /* The same without layers and directories. */
 void rootfs_list_rest(const struct rootfs *r, struct buf *out);
 
-/* An overlay without an upper directory needs two lower ones: the second is empty, "rootfs". */
+/* An overlay without an upper directory needs two lower ones: the second is STORE_PLACES. */
 bool rootfs_lacks_lower(const struct rootfs *r);
 
 /*

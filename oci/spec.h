@@ -254,8 +254,8 @@ int spec_parse(const char *text, size_t len, struct arena *a, struct spec **ret_
 int spec_parse_process(const char *text, size_t len, struct arena *a,
 		       struct spec_process **ret_process, struct err *err);
 
-/* A resources object, as `tote update --resources` reads it, into limits that the caller has
- * zeroed. */
+/* A resources object, as `tote update --resources` reads it. -EINVAL also for one of which no member
+ * is known. */
 int spec_parse_resources(const char *text, size_t len, struct arena *a,
 			 struct cg_limits *ret_limits, struct err *err);
 

@@ -15,6 +15,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
+static int refuse(const struct container *c, enum status status, struct err *err)
+{
+	if (status == STATUS_STOPPED)
+		return err_set(err, ESRCH,
+			       "container %s: cannot start: container not running (it has stopped)",
+			       c->st.id);
+	return err_set(err, EBUSY, "container %s: cannot start: it is %s", c->st.id,
+		       status_name(status));
+}
+
 static int connect_to_init(const struct container *c, int *ret_sock, struct err *err)
 {
 	autofd sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -25,9 +35,11 @@ static int connect_to_init(const struct container *c, int *ret_sock, struct err 
 		return err_errno(err, "make a socket");
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/" STATE_START_SOCKET, c->dir_fd);
 	r = fd_connect(sock, path);
-	/* Refused: a start before us was killed behind its back, and the program runs. */
-	if (r == -ECONNREFUSED)
+	/* Nobody listens: a start before us was killed when it had told init, and the program runs. */
+	if (r == -ECONNREFUSED) {
 		unlinkat(c->dir_fd, STATE_START_SOCKET, 0);
+		return refuse(c, container_status(c), err);
+	}
 	if (r < 0)
 		return err_code(err, r, "start container %s", c->st.id);
 	*ret_sock = take_fd(&sock);
@@ -98,13 +110,8 @@ int container_start(struct container *c, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (status == STATUS_STOPPED)
-		return err_set(err, ESRCH,
-			       "container %s: cannot start: container not running (it has stopped)",
-			       c->st.id);
 	if (status != STATUS_CREATED)
-		return err_set(err, EBUSY, "container %s: cannot start: it is %s", c->st.id,
-			       status_name(status));
+		return refuse(c, status, err);
 	c->notify_fd = notify_open(c, err);
 	if (c->notify_fd < -1)
 		return c->notify_fd;

@@ -4,6 +4,7 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
+#include "lib/json_file.h"
 #include "lib/tree.h"
 
 #include <ctype.h>
@@ -51,6 +52,7 @@ static const struct json_field fields[] = {
 	FIELD("network", json_string, network),
 	FIELD("names", json_string, names),
 	FIELD("clos", json_string, clos),
+	FIELD("checkBeforeUpdate", json_bool, check_memory),
 	FIELD("restarts", json_u32, restarts),
 	FIELD("store", json_string, store),
 	FIELD("storeContainer", json_string, store_container),
@@ -174,17 +176,10 @@ static int load(int dir_fd, const char *path, struct arena *a, struct state *ret
 		struct err *err)
 {
 	struct state_file f = { 0 };
-	struct json_value *root;
-	char *text;
-	size_t len;
-	int r = file_read(dir_fd, path, JSON_MAX_SIZE, a, &text, &len, err);
+	int r = json_decode_file(dir_fd, path, JSON_MAX_SIZE, &table, a, &f, err);
 
-	if (r == 0)
-		r = json_parse(text, len, a, &root, err);
-	if (r == 0)
-		r = json_decode(root, &table, a, &f, err);
 	if (r < 0)
-		return err_prefix(err, "%s", STATE_FILE);
+		return r;
 	f.st.init.pid = f.pid;
 	f.st.init.start_time = f.start_time;
 	if (f.boot_id)
@@ -266,6 +261,8 @@ int state_save(int dir_fd, const struct state *st, struct err *err)
 	pair_if(&w, "network", st->network);
 	pair_if(&w, "names", st->names);
 	pair_if(&w, "clos", st->clos);
+	if (st->check_memory)
+		json_pair_bool(&w, "checkBeforeUpdate", true);
 	if (st->restarts)
 		json_pair_u64(&w, "restarts", st->restarts);
 	if (st->store && st->store_container) {

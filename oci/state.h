@@ -34,6 +34,7 @@ struct state {
 	char *network;		 /* where tote-net has noted what it set up; NULL: nothing */
 	char *names;		 /* the directory of its hosts and resolv.conf; NULL: none */
 	char *clos;		 /* the resctrl group that was made for it */
+	bool check_memory;	 /* no update may set a limit below what is in use */
 	uint32_t restarts;	 /* how often a supervisor started it anew under this id */
 	char *store, *store_container; /* of images, and the container's directory in it; NULL: it
 					  runs from none */

@@ -5,7 +5,7 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
-#include "lib/json.h"
+#include "lib/json_file.h"
 #include "lib/sha256.h"
 
 #include <errno.h>
@@ -43,20 +43,11 @@ int address_group(const char *bundle, const char *id, struct arena *a, const cha
 {
 	autoarena scratch = ARENA_INIT;
 	struct grouping found = { { NULL, 0 } };
-	struct json_value *root;
-	const char *group;
-	char *text;
-	size_t len;
-	int r = file_read(AT_FDCWD, arena_printf(&scratch, "%s/config.json", bundle), JSON_MAX_SIZE,
-			  &scratch, &text, &len, err);
+	const char *group, *path = arena_printf(&scratch, "%s/config.json", bundle);
+	int r = json_decode_file(AT_FDCWD, path, JSON_MAX_SIZE, &table, &scratch, &found, err);
 
 	if (r < 0)
 		return r;
-	r = json_parse(text, len, &scratch, &root, err);
-	if (r == 0)
-		r = json_decode(root, &table, &scratch, &found, err);
-	if (r < 0)
-		return err_prefix(err, "%s/config.json", bundle);
 	group = address_group_of(&found.annotations);
 	*ret_group = arena_strdup(a, group ? group : id);
 	return 0;

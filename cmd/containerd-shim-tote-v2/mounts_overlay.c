@@ -15,16 +15,14 @@
 #include "lib/buf.h"
 #include "lib/cleanup.h"
 #include "lib/fd.h"
+#include "oci/mount_apart.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #define LOWER "lowerdir="
 /* fsconfig(2) takes strings of less than 256 bytes. */
@@ -168,23 +166,29 @@ static int map_layer(const char *layer, const char *number, int userns, struct e
 	return 0;
 }
 
-/* In a mount namespace of our own: the detached overlay, or -errno. */
-static int mount_apart(const struct mounts_one *m, const struct layers *layers, int userns,
-		       struct err *err)
+struct mapping {
+	const struct mounts_one *m;
+	const struct layers *layers;
+	int userns;
+};
+
+/* The detached overlay, or -errno. */
+static int overlay_apart(const void *arg, struct err *err)
 {
-	struct layers mapped = { .rest = layers->rest };
+	const struct mapping *mapping = arg;
+	const struct mounts_one *m = mapping->m;
+	const struct strv *names = &mapping->layers->names;
+	struct layers mapped = { .rest = mapping->layers->rest };
 	int r = 0, tree;
 
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return err_errno(err, "make a mount namespace");
 	if (mount("tmpfs", m->path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0 ||
 	    chdir(m->path) < 0 || mkdir("overlay", 0755) < 0)
 		return err_errno(err, "mount tmpfs on %s", m->path);
-	mapped.names.items = arena_calloc(m->a, layers->names.count + 1, sizeof(char *));
-	for (size_t i = 0; r == 0 && i < layers->names.count; i++) {
+	mapped.names.items = arena_calloc(m->a, names->count + 1, sizeof(char *));
+	for (size_t i = 0; r == 0 && i < names->count; i++) {
 		mapped.names.items[i] = arena_printf(m->a, "%zu", i);
 		mapped.names.count++;
-		r = map_layer(layers->names.items[i], mapped.names.items[i], userns, err);
+		r = map_layer(names->items[i], mapped.names.items[i], mapping->userns, err);
 	}
 	if (r == 0)
 		r = mount_page(m, &mapped, 0, "overlay", err);
@@ -194,52 +198,14 @@ static int mount_apart(const struct mounts_one *m, const struct layers *layers, 
 	return tree < 0 ? err_errno(err, "take the overlay") : tree;
 }
 
-_Noreturn static void child(const struct mounts_one *m, const struct layers *layers, int userns,
-			    int sock)
-{
-	struct err err = { 0 };
-	int tree = mount_apart(m, layers, userns, &err);
-
-	if (tree >= 0)
-		fd_send(sock, &err, sizeof(err), tree);
-	else
-		fd_send_message(sock, &err, sizeof(err));
-	_exit(0);
-}
-
-static int hear_child(int sock, struct err *err)
-{
-	struct err said = { 0 };
-	int tree = -1;
-	ssize_t n = fd_recv(sock, &said, sizeof(said), &tree);
-
-	if (tree >= 0)
-		return tree;
-	if (n == (ssize_t)sizeof(said) && said.code < 0) {
-		*err = said;
-		return err->code;
-	}
-	return err_set(err, ECHILD, "the process that mounts the overlay ended too soon");
-}
-
 static int with_mapped_ids(const struct mounts_one *m, const struct layers *layers, struct err *err)
 {
 	autofd userns = mounts_userns(m, err), tree = -1;
-	int pair[2];
-	pid_t pid;
+	const struct mapping mapping = { m, layers, userns };
 
 	if (userns < 0)
 		return userns;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_errno(err, "make a socket pair");
-	pid = fork();
-	if (pid == 0)
-		child(m, layers, userns, pair[1]);
-	close(pair[1]);
-	tree = pid < 0 ? err_errno(err, "fork") : hear_child(pair[0], err);
-	close(pair[0]);
-	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	tree = mount_apart(overlay_apart, &mapping, "mounts the overlay", err);
 	if (tree < 0)
 		return tree;
 	return move_mount(tree, "", AT_FDCWD, m->path, MOVE_MOUNT_F_EMPTY_PATH) < 0

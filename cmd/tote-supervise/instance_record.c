@@ -3,6 +3,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/json_file.h"
 
 #include <string.h>
 
@@ -80,18 +81,11 @@ const char *health_state_name(enum health_state s)
 int instance_record_load(int dir_fd, struct arena *a, struct instance_record *ret, struct err *err)
 {
 	struct instance_record r = { 0 };
-	struct json_value *root;
-	size_t len;
-	char *text;
-	int e = file_read(dir_fd, INSTANCE_RECORD, RECORD_MAX, a, &text, &len, err);
+	int e = json_decode_file(dir_fd, INSTANCE_RECORD, RECORD_MAX, &table, a, &r, err);
 
+	if (e < 0)
+		r = (struct instance_record){ 0 };
 	*ret = r;
-	if (e == 0)
-		e = json_parse(text, len, a, &root, err);
-	if (e == 0)
-		e = json_decode(root, &table, a, &r, err);
-	if (e == 0)
-		*ret = r;
 	return e;
 }
 

@@ -5,6 +5,7 @@
 #include "cmd/tote-supervise/instance_record.h"
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/json_file.h"
 #include "lib/proc.h"
 
 #include <errno.h>
@@ -40,12 +41,8 @@ static int read_made(struct instance *i, struct err *err)
 {
 	struct desired_service *made;
 	struct json_value *root;
-	size_t len;
-	char *text;
-	int r = file_read(i->dir, INSTANCE_MADE, MADE_MAX, &i->made_arena, &text, &len, err);
+	int r = json_read_file(i->dir, INSTANCE_MADE, MADE_MAX, &i->made_arena, &root, err);
 
-	if (r == 0)
-		r = json_parse(text, len, &i->made_arena, &root, err);
 	if (r < 0)
 		return r;
 	made = arena_alloc(&i->made_arena, sizeof(*made));

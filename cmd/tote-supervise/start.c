@@ -5,6 +5,7 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
+#include "lib/json_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -91,11 +92,8 @@ static int check_owner(const struct instance *i, struct err *err)
 	struct json_value *root;
 	autoarena a = ARENA_INIT;
 	struct err ignored;
-	size_t len;
-	char *text;
 
-	if (file_read(i->dir, INSTANCE_MADE, JSON_MAX_SIZE, &a, &text, &len, &ignored) < 0 ||
-	    json_parse(text, len, &a, &root, &ignored) < 0)
+	if (json_read_file(i->dir, INSTANCE_MADE, JSON_MAX_SIZE, &a, &root, &ignored) < 0)
 		return 0;
 	name = root->kind == JSON_OBJECT ? json_get(root, "name") : NULL;
 	if (!name || name->kind != JSON_STRING || strcmp(name->text, i->service->name) == 0)

@@ -18,12 +18,13 @@ static const struct option items[] = {
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
-static int delete_one(int root, const char *id, bool force, struct err *err)
+static int delete_one(int root, const char *id, bool force, struct deadline forced, struct err *err)
 {
 	autocontainer c = CONTAINER_INIT;
 	int r;
 
 	if (force) {
+		c.deadline = forced;
 		r = container_delete_any(root, id, &c, err);
 	} else {
 		r = container_open(root, id, true, &c, err);
@@ -40,6 +41,8 @@ static int run(char **args, size_t count, void *opts)
 	autoarena a = ARENA_INIT;
 	autofd root = -1;
 	struct strv ids;
+	/* However many match. */
+	struct deadline forced = deadline_in(CONTAINER_DELETE_MS);
 	struct err err = { 0 };
 	int code = 0;
 
@@ -48,7 +51,7 @@ static int run(char **args, size_t count, void *opts)
 	if (root < -1 || match_ids(root, args[0], o->regex, &a, &ids, &err) < 0)
 		return fail(&err);
 	for (size_t i = 0; i < ids.count; i++)
-		if (delete_one(root, ids.items[i], o->force, &err) < 0)
+		if (delete_one(root, ids.items[i], o->force, forced, &err) < 0)
 			code = fail(&err);
 	return code;
 }

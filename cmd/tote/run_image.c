@@ -38,7 +38,7 @@ int imaging_open(const char *image, struct imaging **ret, struct err *err)
 	im->name = image;
 	im->store = (struct store)STORE_INIT;
 	im->rootfs = (struct rootfs)ROOTFS_INIT;
-	im->container_fd = im->lookup = im->userns = -1;
+	im->container_fd = im->lookup = im->userns = im->rest = -1;
 	im->err = err;
 	r = open_image(im, image);
 	if (r < 0)
@@ -58,6 +58,7 @@ void imaging_close(struct imaging *im)
 		rootfs_remove(im->store.path, im->container, &ignored);
 	cleanup_fd(&im->lookup);
 	cleanup_fd(&im->userns);
+	cleanup_fd(&im->rest);
 	imaging_drop_ahead(im);
 	cleanup_fd(&im->container_fd);
 	store_close(&im->store);
@@ -131,10 +132,15 @@ static int make(struct imaging *im, const char *id, bool run, struct running *ru
 		dup2(err_before, STDERR_FILENO);
 		dup2(out, STDOUT_FILENO);
 	}
+	if (r < 0)
+		return r;
+	if (run && im->rootfs.discard)
+		store_container_unmark(&im->store, im->container);
 	/* Now it is the container's. What failed before container_create() had it is ours to remove. */
-	if (r >= 0)
-		im->container = NULL;
-	return r;
+	im->container = NULL;
+	if (run && !im->o->make.detach)
+		running->tree = take_fd(&im->lookup);
+	return 0;
 }
 
 int imaging_make(struct imaging *im, const char *id, char **args, const struct run_options *o,
@@ -178,4 +184,5 @@ void running_close(struct running *running)
 	cleanup_fd(&running->root);
 	cleanup_fd(&running->pidfd);
 	cleanup_fd(&running->terminal);
+	cleanup_fd(&running->tree);
 }

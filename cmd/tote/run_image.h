@@ -24,6 +24,7 @@ struct imaging {
 	bool own_ids;		  /* a user namespace with a range of its own */
 	bool ids_asked_for;	  /* then it is an error where that cannot be */
 	int container_fd, lookup; /* lookup: where users are looked up and volumes filled from */
+	int rest;		  /* of rootfs_open() */
 	int userns;		  /* holds the mappings of own_ids; -1: none */
 	struct spawn_ahead ahead; /* who makes it, and a network namespace */
 	struct arena a;

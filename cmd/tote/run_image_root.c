@@ -105,6 +105,8 @@ static int map_own_ids(struct imaging *im)
 	uint32_t first;
 	int r = store_ids_claim(&im->store, im->container, &first, im->err);
 
+	/* But for having no range left, that is a fault of the store, which must not weaken a container. */
+	im->ids_asked_for |= r < 0 && r != -EUSERS;
 	if (r < 0)
 		return r;
 	map(&im->a, first, &im->convert.uid_mappings);
@@ -169,24 +171,38 @@ static void copy_root_attributes(const struct imaging *im)
 		log_debug("mode of %s: %s", path, err_text(errno));
 }
 
+/* Below all of the image's. */
+static void add_places(struct imaging *im)
+{
+	struct strv *layers = &im->rootfs.layers;
+
+	if (layers->count < ROOTFS_LAYERS_MAX)
+		layers->items[layers->count++] = arena_strdup(&im->a, STORE_PLACES);
+}
+
 int imaging_make_root(struct imaging *im, const char *id)
 {
 	bool bound = can_be_bound(im);
 	const struct store_container c = { id, globals.root, im->image.digest, bound };
-	int r = store_container_new(&im->store, &c, &im->a, &im->container, &im->container_fd,
-				    im->err);
+	int r = begin_namespaces(im) < 0 ? leave_own_ids(im) : 0;
 
+	if (r == 0)
+		r = store_container_new(&im->store, &c, &im->a, &im->container, &im->container_fd,
+					im->err);
 	if (r < 0)
 		return r;
 	im->rootfs.store = im->store.path;
 	im->rootfs.container = im->container;
 	im->rootfs.read_only = bound;
 	im->rootfs.discard = im->o->image.remove;
+	im->rootfs.rest = &im->rest;
 	store_links(&im->image, &im->a, &im->rootfs.layers, &im->rootfs.user_xattr);
-	if (!bound && im->image.layers.count)
+	if (!bound && im->image.layers.count) {
 		copy_root_attributes(im);
+		add_places(im);
+	}
 	im->convert.root_path = rootfs_mount_point(&im->rootfs, &im->a);
-	return begin_namespaces(im) < 0 ? leave_own_ids(im) : 0;
+	return 0;
 }
 
 static int mount_root(struct imaging *im)
@@ -207,8 +223,11 @@ int imaging_look(struct imaging *im)
 		return 0;
 	if (!im->own_ids)
 		return mount_root(im);
-	/* What the container writes into comes later, and overlayfs has it once at a time. */
+	/* What the container writes into comes later, and overlayfs has it once at a time. Nor are
+	 * the places to mount on the image's own. */
 	look.read_only = true;
+	look.layers = (struct strv){ NULL, 0 };
+	store_links(&im->image, &im->a, &look.layers, &look.user_xattr);
 	im->lookup = rootfs_open(&look, -1, true, im->err);
 	return im->lookup < 0 ? im->lookup : 0;
 }

@@ -4,7 +4,7 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
-#include "lib/json.h"
+#include "lib/json_file.h"
 #include "oci/image/digest.h"
 #include "oci/rootfs.h"
 
@@ -24,12 +24,8 @@ static int read_meta(const struct store *s, const char *name, struct arena *a,
 		     struct json_value **ret, struct err *err)
 {
 	const char *path = arena_printf(a, "containers/%s/meta", name);
-	char *text;
-	size_t len;
-	int r = file_read(s->fd, path, JSON_MAX_SIZE, a, &text, &len, err);
+	int r = json_read_file(s->fd, path, JSON_MAX_SIZE, a, ret, err);
 
-	if (r == 0)
-		r = json_parse(text, len, a, ret, err);
 	return r < 0 ? err_prefix(err, "container %s", name) : 0;
 }
 

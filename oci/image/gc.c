@@ -307,8 +307,11 @@ static int move_away(struct collection *c, const struct gc_item *item, const cha
 	char *from = arena_printf(c->a, "%s/%s", directory, item->name),
 	     *to = arena_printf(c->a, "ingest/gone-%s-%zu", random, i);
 	bool file = item->kind == GC_IMAGE || item->kind == GC_BLOB;
-	int r = file ? unlinkat(c->s->fd, from, 0) : renameat(c->s->fd, from, c->s->fd, to);
+	int r;
 
+	if (item->kind == GC_CONTAINER)
+		store_ids_release(c->s, item->name);
+	r = file ? unlinkat(c->s->fd, from, 0) : renameat(c->s->fd, from, c->s->fd, to);
 	return r < 0 && errno != ENOENT ? err_errno(c->err, "remove %s", from) : 0;
 }
 

@@ -16,9 +16,11 @@
  *	refs/NAME          "sha256:HEX\n" of a manifest
  *	ingest/RANDOM/     being made; its file "lease" is flocked by who makes it, and lists the
  *	                   layers that it relies on
- *	containers/NAME/   one container's: meta (JSON), upper/, work/, rootfs/ (where it is
- *	                   mounted), volumes/N/, ids (its SLOT)
- *	ids/SLOT           ranges of ids that containers have for themselves
+ *	containers/NAME/   one container's: meta (JSON), work/, volumes/N/ and upper/, over which its
+ *	                   root file system is mounted, in its own mount namespace
+ *	ids/SLOT           ranges of ids that containers have for themselves: links to their meta
+ *	places/            what is mounted on in nearly every container, empty: the lowest layer of
+ *	                   all, so that nobody's upper/ has to hold it
  *	volumes/NAME       named volumes
  *
  * What is in layers/ and images/ was synced before it got its name. Whatever ingest/ holds without
@@ -38,6 +40,9 @@ struct store {
 	int fd;	    /* the directory */
 	char *path; /* absolute, on the heap */
 };
+
+/* As the name of a link below l/. */
+#define STORE_PLACES "../places"
 
 #define STORE_INIT                                                                                 \
 	{                                                                                          \
@@ -90,7 +95,8 @@ int store_image_load(const struct store *s, const char *digest, struct arena *a,
 /*
  * Appends the links of its layers, uppermost first as overlayfs wants them. A layer that an image has
  * more than once appears once, at its uppermost place: overlayfs refuses it twice, and what is below
- * an equal one is never seen. *user_xattr is set when one of them is marked so.
+ * an equal one is never seen. *user_xattr is set when one of them is marked so. There is room for
+ * one more.
  */
 void store_links(const struct store_image *image, struct arena *a, struct strv *links,
 		 bool *user_xattr);
@@ -99,9 +105,10 @@ int store_blob(const struct store *s, const char *digest, struct arena *a, char 
 	       size_t *ret_len, struct err *err);
 
 /*
- * A new container's directory: containers/ID-RANDOM with meta, rootfs/ and, unless read_only,
- * upper/ and work/. meta names the image, so that gc keeps its layers. As long as *ret_fd is open
- * gc takes it for living, afterwards only with a state that names it. *ret_name in the arena.
+ * A new container's directory: containers/ID-RANDOM with meta and, unless read_only, upper/ and
+ * work/; places/ is there, too. meta names the image, so that gc keeps its layers. As long as
+ * *ret_fd is open gc takes it for living, afterwards only with a state that names it. *ret_name in
+ * the arena.
  */
 struct store_container {
 	const char *id, *state_root; /* whose it is: state_root/id is its state */
@@ -112,11 +119,16 @@ int store_container_new(const struct store *s, const struct store_container *c, 
 			char **ret_name, int *ret_fd, struct err *err);
 /*
  * A range of STORE_IDS ids of the host for a user namespace of the container alone, until its
- * directory is removed. -ENOSPC: none is left.
+ * directory is removed. -EUSERS: none is left.
  */
 #define STORE_IDS 65536
 int store_ids_claim(const struct store *s, const char *container, uint32_t *ret_first,
 		    struct err *err);
+/*
+ * For one that nobody mounts again, while it runs: removes what overlayfs made to refuse another
+ * mount of a "volatile" one after a crash. That much is not left for its end, where somebody waits.
+ */
+void store_container_unmark(const struct store *s, const char *name);
 /* Removes the directory and all in it; none is no error. */
 int store_container_remove(const struct store *s, const char *name, struct err *err);
 

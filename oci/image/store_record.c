@@ -3,6 +3,7 @@
 #include "oci/image/store_private.h"
 
 #include "lib/cleanup.h"
+#include "lib/json_file.h"
 #include "oci/image/digest.h"
 
 #include <errno.h>
@@ -63,20 +64,11 @@ static const struct json_field image_fields[] = {
 static const struct json_table image_table = { image_fields, ARRAY_SIZE(image_fields),
 					       sizeof(struct store_image), check_image };
 
-static int parse(const char *text, size_t len, const struct json_table *table, struct arena *a,
-		 void *out, struct err *err)
-{
-	struct json_value *root;
-	int r = json_parse(text, len, a, &root, err);
-
-	return r < 0 ? r : json_decode(root, table, a, out, err);
-}
-
 int store_image_parse(const char *text, size_t len, struct arena *a, struct store_image *ret,
 		      struct err *err)
 {
 	struct store_image image = { 0 };
-	int r = parse(text, len, &image_table, a, &image, err);
+	int r = json_decode_text(text, len, &image_table, a, &image, err);
 
 	if (r == 0)
 		*ret = image;
@@ -87,7 +79,7 @@ int store_layer_parse(const char *text, size_t len, struct arena *a, struct stor
 		      struct err *err)
 {
 	struct store_layer layer = { 0 };
-	int r = parse(text, len, &layer_table, a, &layer, err);
+	int r = json_decode_text(text, len, &layer_table, a, &layer, err);
 
 	if (r == 0)
 		*ret = layer;

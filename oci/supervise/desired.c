@@ -3,6 +3,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/file.h"
+#include "lib/json_file.h"
 #include "lib/signals.h"
 #include "oci/image/digest.h"
 
@@ -292,11 +293,8 @@ int desired_parse(const char *text, size_t len, struct arena *a, struct desired_
 		  struct err *err)
 {
 	struct desired_project p = { 0 };
-	struct json_value *root;
-	int r = json_parse(text, len, a, &root, err);
+	int r = json_decode_text(text, len, &desired_project_table, a, &p, err);
 
-	if (r == 0)
-		r = json_decode(root, &desired_project_table, a, &p, err);
 	if (r == 0)
 		r = desired_sort(&p, a, err);
 	if (r == 0)

@@ -4,7 +4,7 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/file.h"
-#include "lib/json.h"
+#include "lib/json_file.h"
 #include "lib/tree.h"
 
 #include <errno.h>
@@ -126,25 +126,10 @@ int instance_open(int run_fd, const char *name, bool create, struct err *err)
 	return all < 0 ? all : open_dir(all, name, create, err);
 }
 
-static int read_into(int dir_fd, const char *name, const struct json_table *table, struct arena *a,
-		     void *ret, struct err *err)
-{
-	struct json_value *root;
-	size_t len;
-	char *text;
-	int r = file_read(dir_fd, name, FILE_MAX, a, &text, &len, err);
-
-	if (r == 0)
-		r = json_parse(text, len, a, &root, err);
-	if (r == 0)
-		r = json_decode(root, table, a, ret, err);
-	return r < 0 && r != -ENOENT ? err_prefix(err, "%s", name) : r;
-}
-
 int instance_read_status(int dir_fd, struct arena *a, struct instance_status *ret, struct err *err)
 {
 	struct status_file f = { 0 };
-	int r = read_into(dir_fd, INSTANCE_STATUS, &status_table, a, &f, err);
+	int r = json_decode_file(dir_fd, INSTANCE_STATUS, FILE_MAX, &status_table, a, &f, err);
 
 	if (r < 0)
 		return r;
@@ -157,7 +142,7 @@ int instance_read_status(int dir_fd, struct arena *a, struct instance_status *re
 int instance_read_exit(int dir_fd, struct arena *a, struct instance_exit *ret, struct err *err)
 {
 	struct instance_exit read = { 0 };
-	int r = read_into(dir_fd, INSTANCE_EXIT, &exit_table, a, &read, err);
+	int r = json_decode_file(dir_fd, INSTANCE_EXIT, FILE_MAX, &exit_table, a, &read, err);
 
 	if (r == 0)
 		*ret = read;

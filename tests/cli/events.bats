@@ -81,7 +81,7 @@ stat_of() {
 		[ "$(stat_of '.data.memory.raw.anon')" -ge 0 ]
 	else
 		[ "$(stat_of '.data.memory.raw | tojson')" = '{}' ]
-		[ "$(stat_of '.data.memory.usage | tojson')" = '{"limit":0,"failcnt":0}' ]
+		[ "$(stat_of '.data.memory.usage == {limit: 0, failcnt: 0}')" = true ]
 	fi
 }
 

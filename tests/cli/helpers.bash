@@ -7,6 +7,8 @@
 #
 # TOTE is the program (default build/tote); $BUNDLE the bundle; $ROOT the state directory. tote() adds --root.
 
+load ../bats
+
 : "${TOTE:=$BATS_TEST_DIRNAME/../../build/tote}"
 TOTE=$(realpath "$TOTE")
 BUSYBOX=$(command -v busybox)

@@ -450,6 +450,30 @@ TRAP='trap "exit 3" TERM; echo ready; while :; do sleep 0.02; done'
 	nothing_left
 }
 
+@test "a created container that is paused starts when it was resumed, and not before" {
+	command_is sleep 1000
+	quietly tote create "$ID"
+	tote pause "$ID"
+	has_status paused
+	refuses 1 "paused" start "$ID"
+	refuses 1 "paused" pause "$ID"
+	refuses 255 "paused" exec "$ID" true
+	tote resume "$ID"
+	has_status created
+	tote start "$ID"
+	has_status running
+}
+
+@test "resume of a paused container that was killed is an error" {
+	background
+	tote pause "$ID"
+	tote kill "$ID" KILL
+	eventually has_status stopped
+	refuses 1 "container not running" resume "$ID"
+	tote delete "$ID"
+	nothing_left
+}
+
 @test "pause of a stopped one" {
 	command_is true
 	quietly tote run --keep "$ID"

@@ -45,8 +45,12 @@ cut_power() {
 fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack("I", 2))' "$DISK"
 }
 
+# From a copy, as another machine would read the disk: a mount namespace that somebody made meanwhile may hold the old mount, and with
+# it the file system that was shut down.
 power_returns() {
 	eventually umount "$DISK" 2>/dev/null
+	cp --sparse=always "$DISK_FILE" "$DISK_FILE.copy"
+	mv "$DISK_FILE.copy" "$DISK_FILE"
 	mount -o loop,commit=1 "$DISK_FILE" "$DISK"
 }
 

@@ -3,6 +3,8 @@
 # Layers that mean harm, unpacked beside a canary: hostile.py makes them, hostile.c unpacks and judges.
 # HOSTILE_SEED=N repeats a run of random ones, HOSTILE_COUNT=N makes more of them.
 
+load ../bats
+
 setup_file() {
 	DIR=$(mktemp -d "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)/hostile.XXXXXX")
 	export DIR

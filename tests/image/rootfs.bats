@@ -39,7 +39,7 @@ teardown() {
 make_store() {
 	mkdir -p "$STORE"
 	chmod 700 "$STORE"
-	mkdir -p "$STORE"/{blobs/sha256,blobs/sha512,layers,l,images,refs,ingest,containers,volumes}
+	mkdir -p "$STORE"/{blobs/sha256,blobs/sha512,layers,l,images,refs,ingest,containers,volumes,places}
 	echo 1 >"$STORE/version"
 }
 
@@ -51,7 +51,7 @@ layer() { # NAME: a new one; $TREE is for its files
 
 container() {
 	KEPT=$STORE/containers/$CONTAINER
-	mkdir -p "$KEPT"/{rootfs,upper,work}
+	mkdir -p "$KEPT"/{upper,work}
 }
 
 layers() { # [-FLAGS] LAYER...: uppermost first
@@ -195,7 +195,7 @@ has_status() {
 		config "$caps"
 		for under in base000 "second0 base000"; do
 			rm -rf "$KEPT"
-			mkdir -p "$KEPT/rootfs"
+			mkdir -p "$KEPT"
 			layers -r $under
 			[ "$status" = 1 ]
 			[[ $output == *"Read-only file system"* ]]
@@ -203,7 +203,7 @@ has_status() {
 		done
 	done
 	[ "$(find "$STORE/layers" | sort | md5sum)" = "$before" ]
-	mkdir -p "$KEPT/rootfs"
+	mkdir -p "$KEPT"
 	config '.mounts += [{destination: "/not/there", type: "tmpfs"}]'
 	layers -r base000
 	[ "$status" = 125 ]
@@ -309,7 +309,7 @@ has_status() {
 	[ "${lines[0]}" = one ]
 	[[ ${lines[1]} == "overlay / overlay rw"* ]]
 	[ "$(cat "$KEPT/upper/b")" = two ]
-	[ "$(tote state "$ID" | jq -r .rootfs)" = "$KEPT/rootfs" ]
+	[ "$(tote state "$ID" | jq -r .rootfs)" = "$KEPT/upper" ]
 	run ! grep "$STORE" /proc/self/mountinfo
 	if tote pause "$ID"; then tote resume "$ID"; fi
 	tote kill "$ID" KILL

@@ -457,3 +457,40 @@ host_range() {
 	[ "$output" = x ]
 	tote rmi twice:1
 }
+
+USER_ID=47113
+
+ordinary() {
+	setpriv --reuid=$USER_ID --regid=$USER_ID --clear-groups --inh-caps=-all env -i PATH="$PATH" HOME="$HOME_DIR" \
+		XDG_RUNTIME_DIR="$HOME_DIR/run" timeout 60 "$@" 3>&- </dev/null
+}
+
+# Without privileges sources of mounts are looked up when the image's root is there already.
+@test "an ordinary user: an image's volumes are the store's, whatever links the image has in their place" {
+	HOME_DIR=$(mktemp -d "${TMPDIR:-/tmp}/tote-user.XXXXXX")
+	chmod 755 "$HOME_DIR"
+	install -d -o $USER_ID -m 700 "$HOME_DIR/run"
+	ordinary unshare --user true || { rm -r "$HOME_DIR"; skip "ordinary users cannot make user namespaces here"; }
+	cp "$TOTE" "$(dirname "$TOTE")/tote-image" "$HOME_DIR"
+	mkdir "$HOME_DIR/secret"
+	echo host >"$HOME_DIR/secret/words"
+	chown -R $USER_ID "$HOME_DIR/secret"
+	mkdir evil
+	for name in volumes upper/volumes rootfs/volumes; do
+		mkdir -p "evil/$name"
+		ln -s "$HOME_DIR/secret" "evil/$name/0"
+	done
+	tar -C evil -cf evil.tar .
+	CONFIG='.config = {Cmd: ["/bin/sh", "-c", "echo changed >/declared/words; ls -A /declared; grep -c /declared /proc/mounts"],
+		Volumes: {"/declared": {}}}' \
+		make_layout evil.layout evil:1 "$BATS_FILE_TMPDIR/base.tar" evil.tar
+	tar -C evil.layout -cf "$HOME_DIR/evil.tar" .
+	chown -R $USER_ID "$HOME_DIR/secret" "$HOME_DIR/evil.tar" "$HOME_DIR"
+	ordinary "$HOME_DIR/tote" load -q "$HOME_DIR/evil.tar"
+	run --separate-stderr ordinary "$HOME_DIR/tote" run --rm evil:1
+	[ "$(cat "$HOME_DIR/secret/words")" = host ]
+	echo "$status: $output $stderr"
+	rm -rf "$HOME_DIR"
+	[ "$status" = 0 ]
+	[ "${lines[*]}" = "words 1" ]
+}

@@ -369,15 +369,21 @@ static void resources_values(void **state)
 static void resources_alone(void **state)
 {
 	autoarena a = ARENA_INIT;
+	static const char config[] = "{\"linux\":{\"resources\":{\"pids\":{\"limit\":5}}}}";
 	struct cg_limits l = { .cpu.shares = { true, 9 } };
 	struct err err;
 
 	(void)state;
-	assert_int_equal(spec_parse_resources("{\"pids\":{}}", 11, &a, &l, &err), -EINVAL);
-	assert_string_equal(err.msg, "pids.limit: missing");
-	assert_int_equal(l.cpu.shares.value, 9);
 	assert_int_equal(spec_parse_resources("[]", 2, &a, &l, &err), -EINVAL);
 	assert_string_equal(err.msg, "expected an object, found an array");
+	/* A whole configuration has no limits at its top. */
+	assert_int_equal(spec_parse_resources(config, sizeof(config) - 1, &a, &l, &err), -EINVAL);
+	assert_string_equal(err.msg, "has no member of linux.resources");
+	assert_int_equal(l.cpu.shares.value, 9);
+	/* Without a limit since version 1.3; nothing is nothing. */
+	assert_int_equal(spec_parse_resources("{\"x\":1,\"pids\":{}}", 17, &a, &l, &err), 0);
+	assert_false(l.pids_limit.set || l.cpu.shares.set);
+	assert_int_equal(spec_parse_resources("{}", 2, &a, &l, &err), 0);
 }
 
 static void process_alone(void **state)

@@ -187,7 +187,6 @@ static void bad_resources(void **state)
 		  "1GB" },
 		{ RESOURCES("'hugepageLimits':[{'pageSize':'2MB'}]"),
 		  "linux.resources.hugepageLimits[0].limit: missing" },
-		{ RESOURCES("'pids':{}"), "linux.resources.pids.limit: missing" },
 		{ RESOURCES("'rdma':{'mlx5_1':{'hcaHandles':'not a uint32'}}"),
 		  "linux.resources.rdma.mlx5_1.hcaHandles: expected an unsigned integer, found "
 		  "\"not a uint32\"" },
