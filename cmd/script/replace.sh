@@ -28,7 +28,8 @@ replace_file() { # FILE [MODE]
 	[[ $1 != */* ]] || dir=${1%/*}
 	beside=$dir/.${1##*/}.new
 	printf -v mask %04o $((8#777 & ~8#${2:-644}))
-	if ! words=$({ rm -f "$beside" && umask "$mask" && dd of="$beside" bs=64k conv=excl,fsync status=none && mv -fT "$beside" "$1"; } 2>&1); then
+	if ! words=$({ rm -f "$beside" && umask "$mask" &&
+		dd of="$beside" bs=64k conv=excl,fsync status=none && mv -fT "$beside" "$1"; } 2>&1); then
 		rm -f "$beside"
 		fail_by "$1" "$words" || return
 	fi

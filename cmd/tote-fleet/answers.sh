@@ -5,7 +5,8 @@
 # class -> what it counts as. The classes of a job are in store-job, where they come from; "not-yet", "by-hand" and "silent" are
 # those of stores that have not answered.
 declare -grA ANSWER_KIND=([ok]=ok [unreachable]=unreachable [silent]=unreachable [busy]=unreachable [not-yet]=open [by-hand]=by-hand
-	[gate]=failed [refused]=failed [rolled-back]=failed [between]=failed [absent]=failed [full]=failed [error]=failed [hung]=failed [lying]=failed)
+	[gate]=failed [refused]=failed [rolled-back]=failed [between]=failed [absent]=failed [full]=failed
+		[error]=failed [hung]=failed [lying]=failed)
 
 # A good answer is read again here as a whole, by a parser: whoever says less than all this lies.
 readonly ANSWER_JQ='

@@ -64,7 +64,8 @@ audit_verify() { # FILE
 	rm -rf "$dir" && mkdir "$dir" || return
 	[ -s "$1" ] || return 0
 	# One process for all sums: a file a line.
-	split -l 1 -a 7 -d -- "$1" "$dir/" && find "$dir" -type f -print0 | sort -z | xargs -0 sha256sum | cut -c 1-64 >"$WORK/audit.sums" || return
+	split -l 1 -a 7 -d -- "$1" "$dir/" && find "$dir" -type f -print0 | sort -z |
+		xargs -0 sha256sum | cut -c 1-64 >"$WORK/audit.sums" || return
 	AUDIT_LINES=$(wc -l <"$1")
 	[ "$AUDIT_LINES" = "$(wc -l <"$WORK/audit.sums")" ] || AUDIT_TORN=1
 	AUDIT_HEAD=$(sed -n "${AUDIT_LINES}p" "$WORK/audit.sums")
@@ -90,7 +91,8 @@ verb_audit() {
 }
 
 audit_print() {
-	[ ! -s "$FLEET/audit.jsonl" ] || jq -Rr 'fromjson? // empty | "\(.time)  \(.verb)  \(del(.prev, .time, .verb, .who) | tojson)  \(.who)"' <"$FLEET/audit.jsonl"
+	[ ! -s "$FLEET/audit.jsonl" ] ||
+		jq -Rr 'fromjson? // empty | "\(.time)  \(.verb)  \(del(.prev, .time, .verb, .who) | tojson)  \(.who)"' <"$FLEET/audit.jsonl"
 	[ "$AUDIT_TORN" = 0 ] || say "half a line at the end, of a power cut or a full disk: the next entry cuts it off"
 	if [ "$AUDIT_BAD" = 0 ]; then
 		say "$AUDIT_LINES entries, an unbroken chain; its end is $AUDIT_HEAD"

@@ -43,12 +43,14 @@ depot_want() { # DEPOT STORE RELEASE
 readonly REPORT_JQ='
 split("\t") as $w | ($w[0] | capture("/(?<s>[^/]+)\\.json$") | .s) as $store | ($w[1:] | join(" ") | fromjson?) |
 select(type == "object" and ."tote-site" == 1 and .store == $store) |
-({"1": "error", "2": "error", "3": "gate", "4": "refused", "5": "rolled-back", "6": "between", "8": "absent", "9": "full"}[.code | tostring]) as $class |
+({"1": "error", "2": "error",
+	"3": "gate", "4": "refused", "5": "rolled-back", "6": "between", "8": "absent", "9": "full"}[.code | tostring]) as $class |
 (if .release == $release and .good == true and .code == 0 then "ok"
  elif (.failed | type) == "array" and (.failed | any(. == $release)) then "rolled-back"
  elif .wanted == $release and $class != null then $class
  else empty end) as $class |
-[$store, (.time | tostring | gsub("[^ -~]"; "")), ({store: $store, class: $class, exit: .code, box: (.box // "" | tostring), why: (.why // "" | tostring), answer: .} | tojson)] | @tsv'
+[$store, (.time | tostring | gsub("[^ -~]"; "")),
+	({store: $store, class: $class, exit: .code, box: (.box // "" | tostring), why: (.why // "" | tostring), answer: .} | tojson)] | @tsv'
 
 # Takes the reports of a depot that belong to this rollout; sets TAKEN to the number of those that were news, OTHERS to that of those
 # that do not.
@@ -57,7 +59,8 @@ reports_take() { # DEPOT
 	TAKEN=0 OTHERS=0
 	[ -d "$1/status" ] || return 0
 	# Strangers write here: plain files of a bounded size, the first line of each.
-	find "$1/status" -maxdepth 1 -type f -size -128k -name '[A-Za-z0-9]*.json' -print0 | xargs -0 -r awk -v OFS='\t' 'FNR == 1 { print FILENAME, $0 }' |
+	find "$1/status" -maxdepth 1 -type f -size -128k -name '[A-Za-z0-9]*.json' -print0 |
+		xargs -0 -r awk -v OFS='\t' 'FNR == 1 { print FILENAME, $0 }' |
 		jq -Rr --arg release "$RELEASE" "$REPORT_JQ" >"$WORK/reports" || fail error "the reports in $1/status cannot be read" || return
 	awk -F '\t' 'NR == FNR { mine[$1] = 1; next } $1 in mine' <(cat "$ROLLOUT"/waves/*.stores) "$WORK/reports" >"$WORK/mine"
 	OTHERS=$(($(find "$1/status" -maxdepth 1 -name '[A-Za-z0-9]*.json' | wc -l) - $(wc -l <"$WORK/mine")))

@@ -66,7 +66,8 @@ plan_assign() { # RELEASE DIR
 	# Enough bytes for sort(1)'s key.
 	printf '%s%s' "$1" "$1" >"$WORK/lot"
 	cut -f 1 "$INVENTORY" | sort -R --random-source="$WORK/lot" >"$WORK/drawn" || fail error "the lot cannot be drawn" || return
-	words=$(for_waves_awk | awk -v dir="$2" "$PLAN_AWK" - "$INVENTORY" "$WORK/drawn" 2>&1) || fail error "plan: ${words:-the lists cannot be written}"
+	words=$(for_waves_awk | awk -v dir="$2" "$PLAN_AWK" - "$INVENTORY" "$WORK/drawn" 2>&1) ||
+		fail error "plan: ${words:-the lists cannot be written}"
 }
 
 for_waves_awk() {
@@ -80,7 +81,8 @@ readonly PLAN_AWK='
 BEGIN { FS = "\t" }
 FNR == 1 { part++ }
 part == 1 { wave[++waves] = $1; stores[waves] = $2; percent[waves] = $3; next }
-part == 2 { store[++all] = $1; n = split($4, g, ","); groups[$1] = "," $4 ","; known[$1] = 1; for (i = 1; i <= n; i++) group[g[i]] = 1; next }
+part == 2 { store[++all] = $1; n = split($4, g, ","); groups[$1] = "," $4 ","; known[$1] = 1;
+	for (i = 1; i <= n; i++) group[g[i]] = 1; next }
 { drawn[++draws] = $1 }
 function take(w, s) { if (!(s in taken)) { taken[s] = 1; print s > file } }
 function named(w,   n, words, i, j) {
@@ -115,7 +117,8 @@ plan_table() { # DIR
 		n=$(wc -l <"$1/$name.stores")
 		share_of "${WAVE[$name fail]}" "$n" && fail=$REPLY
 		share_of "${WAVE[$name unreachable]}" "$n" && unreachable=$REPLY
-		awk -F '\t' -v OFS='\t' -v w="$name" -v n="$n" -v f="$fail" -v u="$unreachable" -v s="${WAVE[$name soak]}" -v p="${WAVE[$name parallel]}" '
+		awk -F '\t' -v OFS='\t' -v w="$name" -v n="$n" -v f="$fail" -v u="$unreachable" \
+			-v s="${WAVE[$name soak]}" -v p="${WAVE[$name parallel]}" '
 			NR == FNR { in_wave[$1] = 1; next }
 			$1 in in_wave { by[$3]++; if ($5 != "-") windows++ }
 			END { print w, n, by["ssh"] + 0, by["pull"] + 0, by["usb"] + 0, windows + 0, s, f, u, p }' "$1/$name.stores" "$INVENTORY"

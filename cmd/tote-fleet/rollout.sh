@@ -16,7 +16,8 @@ rollout_new() { # RELEASE PLAN-FILE
 	mkdir -p "$FLEET/rollouts" && beside=$(mktemp -d "$FLEET/rollouts/.new.XXXXXX") || fail full "$FLEET/rollouts: cannot be written" || return
 	chmod 755 "$beside"
 	mkdir "$beside/waves" "$beside/status" "$beside/log" && printf '%s\n' "$1" >"$beside/release" && cat -- "$2" >"$beside/plan" &&
-		plan_assign "$1" "$beside/waves" && rollout_sums "$beside" >"$beside/frozen" || { rm -rf "$beside" && fail error "no rollout was made" || return; }
+		plan_assign "$1" "$beside/waves" && rollout_sums "$beside" >"$beside/frozen" ||
+			{ rm -rf "$beside" && fail error "no rollout was made" || return; }
 	id=$serial-$name
 	id=${id:0:56}
 	while [ -e "$FLEET/rollouts/$id" ]; do

@@ -56,7 +56,7 @@ run_prepare() {
 run_locked() {
 	local code=0
 	rollout_lock || exit
-	rollout_flags || { code=$? && wave_say_flag $code && exit $code; }
+	wave_flag || exit
 	run_check "$RELEASE" || exit
 	# The lock is ours: whoever made them has gone.
 	rm -rf "$ROLLOUT/parcels"
@@ -88,6 +88,7 @@ run_count() {
 run_wave() { # WAVE
 	local done_file=$ROLLOUT/waves/$1.done code=0
 	[ ! -e "$done_file" ] || run_wave_is_open "$1" || return 0
+	wave_flag || return
 	wave_limits "$1"
 	say "wave $1: $WAVE_SIZE stores, $LIMIT_FAIL may fail"
 	wave_run "$1" || code=$?

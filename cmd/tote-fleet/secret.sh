@@ -25,7 +25,8 @@ secret_put() { # STORE NAME
 	[ $# = 2 ] && [[ $name =~ ^$SECRETS_NAME$ ]] || die usage "secret put STORE NAME, the content on stdin"
 	need age || exit
 	secret_store "$store" && sign_key || exit
-	awk '$1 !~ /^[#@]/ && $2 ~ /^ssh-(ed25519|rsa)$/ { print $2, $3 }' "$FLEET/hostkeys/$store" 2>/dev/null | sort -u >"$WORK/recipients" || true
+	awk '$1 !~ /^[#@]/ && $2 ~ /^ssh-(ed25519|rsa)$/ { print $2, $3 }' "$FLEET/hostkeys/$store" 2>/dev/null |
+		sort -u >"$WORK/recipients" || true
 	[ -s "$WORK/recipients" ] || die error "hostkeys/$store has no key; \"tote-fleet secret hosts $store\" gets them"
 	[ -z "${OPT[dry-run]:-}" ] || { say "would encrypt $name for $(wc -l <"$WORK/recipients") boxes of $store" && exit 0; }
 	# Whoever types it has all the time, so the lock comes after that.

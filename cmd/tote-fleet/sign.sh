@@ -14,7 +14,8 @@ verb_sign() { # DIR
 		exit 0
 	fi
 	sign_make "${words[@]}" || exit
-	[ "$FORMAT" = text ] || { json_object release="$RELEASE" serial:="$RELEASE_SERIAL" name="$RELEASE_NAME" expires="$RELEASE_EXPIRES" && printf '%s\n' "$REPLY" && exit; }
+	[ "$FORMAT" = text ] || { json_object release="$RELEASE" serial:="$RELEASE_SERIAL" \
+		name="$RELEASE_NAME" expires="$RELEASE_EXPIRES" && printf '%s\n' "$REPLY" && exit; }
 	echo "$RELEASE"
 }
 
@@ -45,10 +46,12 @@ sign_words() { # DIR
 	dir=$(realpath -- "$1")
 	[ -n "$serial" ] || { sign_next_serial && serial=$REPLY; } || return
 	name=${OPT[name]:-${dir##*/}}
-	[[ $name =~ ^${RELEASE_FORM[name]}$ ]] || fail usage "\"$name\" is no name of a release: small letters, digits, \".\", \"_\", \"-\"; give --name" || return
+	[[ $name =~ ^${RELEASE_FORM[name]}$ ]] ||
+		fail usage "\"$name\" is no name of a release: small letters, digits, \".\", \"_\", \"-\"; give --name" || return
 	# Releases of one thing have one project: a version at the end is not of its name.
 	project=${OPT[project]:-${name%%[-._][0-9]*}}
-	[[ $project =~ ^${RELEASE_FORM[project]}$ ]] || fail usage "\"$project\" is no name of a project: small letters, digits, \"_\", \"-\"; give --project" || return
+	[[ $project =~ ^${RELEASE_FORM[project]}$ ]] ||
+		fail usage "\"$project\" is no name of a project: small letters, digits, \"_\", \"-\"; give --project" || return
 	sign_expires "${OPT[expires]:-180d}" && expires=$REPLY || return
 	words=(serial="$serial" name="$name" project="$project" expires="$expires" compose="$dir/compose.yaml")
 	sign_files "$dir" && sign_images "$dir"
@@ -99,9 +102,11 @@ sign_images() { # DIR
 		return
 	fi
 	work_dir || return
-	"$tote" config -f "$1/compose.yaml" --images >"$WORK/images" 2>"$WORK/words" || fail error "$1/compose.yaml: $(tail -n 1 "$WORK/words")" || return
+	"$tote" config -f "$1/compose.yaml" --images >"$WORK/images" 2>"$WORK/words" ||
+		fail error "$1/compose.yaml: $(tail -n 1 "$WORK/words")" || return
 	while IFS= read -r name; do
-		id=$("$tote" inspect "$name" 2>/dev/null | jq -re '.[0].id') || fail error "$name: is not in the image store here; load it, or give --image" || return
+		id=$("$tote" inspect "$name" 2>/dev/null | jq -re '.[0].id') ||
+			fail error "$name: is not in the image store here; load it, or give --image" || return
 		words+=(image="$name@$id")
 	done <"$WORK/images"
 }

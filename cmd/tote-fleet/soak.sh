@@ -14,7 +14,7 @@ soak() { # WAVE
 	((now >= end)) || { show_duration $((end - now)) && say "wave $1: soaks for $REPLY"; }
 	next=$((now + every))
 	while ((now < end)); do
-		wave_judge "$1" || return
+		wave_judge "$1" && wave_flag || return
 		if ((now >= next)); then
 			soak_ask "$1" status || return
 			next=$((now + every))

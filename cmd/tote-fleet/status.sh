@@ -27,10 +27,10 @@ status_newest() {
 	[ -n "${OPT[rollout]:-}" ] || fail error "there is no rollout yet"
 }
 
-# REPLY: aborted, paused, finished, running (a driver is at work), or open.
+# REPLY: aborted, finished, paused, running (a driver is at work), or open.
 status_state() {
 	local state
-	for state in aborted paused finished; do
+	for state in aborted finished paused; do
 		[ ! -e "$ROLLOUT/$state" ] || { REPLY=$state && return; }
 	done
 	REPLY=open
@@ -78,7 +78,8 @@ status_json() { # [STORE...]
 	state=$REPLY
 	waves=$(status_waves | jq -Rnc '[inputs | split("\t") | {name: .[0], stores: .[1] | tonumber, ok: .[2] | tonumber, failed: .[3] | tonumber,
 		unreachable: .[4] | tonumber, waiting: .[5] | tonumber, by_hand: .[6] | tonumber, may_fail: .[7] | tonumber, state: .[8]}]')
-	stores=$(status_stores "$@" | jq -Rnc '[inputs | split("\t") | {store: .[1], wave: .[0], class: .[2], transport: .[3], box: .[6], release: .[7], why: .[8]}]')
+	stores=$(status_stores "$@" | jq -Rnc '[inputs | split("\t") |
+		{store: .[1], wave: .[0], class: .[2], transport: .[3], box: .[6], release: .[7], why: .[8]}]')
 	jq -nc --arg id "$ROLLOUT_ID" --arg release "$RELEASE" --arg state "$state" --argjson waves "$waves" --slurpfile stores /dev/stdin \
 		'{rollout: $id, release: $release, state: $state, waves: $waves, stores: $stores[0]}' <<<"$stores"
 }
@@ -113,7 +114,8 @@ else [$w[0], "lying: that is no answer of its own"] end | @tsv'
 # One line a store: what differs between two good stores (names, times) is left out.
 status_ask_table() {
 	sed 's/^\([^:]*\): /\1\t/' "$WORK/asked" | jq -Rr "$STATUS_JQ" | sort -u -t $'\t' -k 1,1 >"$WORK/said"
-	awk -F '\t' -v OFS='\t' 'NR == FNR { said[$1] = 1; print; next } !($1 in said) { print $1, "unreachable" }' "$WORK/said" "$WORK/boxes/.list"
+	awk -F '\t' -v OFS='\t' 'NR == FNR { said[$1] = 1; print; next }
+		!($1 in said) { print $1, "unreachable" }' "$WORK/said" "$WORK/boxes/.list"
 }
 
 status_ask_text() {

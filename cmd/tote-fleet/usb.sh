@@ -54,9 +54,11 @@ verb_import_status() { # DIR
 	answers_table "${WAVES[@]}" && answers_count && counts_in_words || exit
 	say "rollout $ROLLOUT_ID: $TAKEN new answers; $REPLY"
 	[ "$OTHERS" = 0 ] || say "$OTHERS reports are not about this rollout's release or stores, and were left; --rollout names another one"
-	[ "$FORMAT" = text ] || { json_object rollout="$ROLLOUT_ID" taken:="$TAKEN" ok:="${COUNT[ok]}" failed:="${COUNT[failed]}" stores:="${COUNT[all]}" && printf '%s\n' "$REPLY"; }
+	[ "$FORMAT" = text ] || { json_object rollout="$ROLLOUT_ID" taken:="$TAKEN" \
+		ok:="${COUNT[ok]}" failed:="${COUNT[failed]}" stores:="${COUNT[all]}" && printf '%s\n' "$REPLY"; }
 	# Stores that are brought by hand may be the last ones.
-	[ -n "${OPT[dry-run]:-}" ] || [ "${COUNT[ok]}" != "${COUNT[all]}" ] || [ -e "$ROLLOUT/aborted" ] || date -u +%FT%TZ | replace_file "$ROLLOUT/finished"
+	[ -n "${OPT[dry-run]:-}" ] || [ "${COUNT[ok]}" != "${COUNT[all]}" ] || [ -e "$ROLLOUT/aborted" ] ||
+		date -u +%FT%TZ | replace_file "$ROLLOUT/finished"
 }
 
 import_rollout() {

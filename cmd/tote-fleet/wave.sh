@@ -44,7 +44,8 @@ wave_parallel() { # WAVE MODE INPUT JOBLOG [QUIET]
 	# Parallel tries at its start how many processes it can have.
 	[ ${#stores[@]} -ge "$jobs" ] || jobs=${#stores[@]}
 	rm -f "$ROLLOUT/stop" "$ROLLOUT/unreachable"
-	export FLEET_DRIVER=$$ FLEET_DIR=$FLEET FLEET_ROLLOUT=$ROLLOUT FLEET_RELEASE=$RELEASE FLEET_PARTS=$PARTS FLEET_RETRY="${OPT[retry]:+--retry}"
+	export FLEET_DRIVER=$$ FLEET_DIR=$FLEET FLEET_ROLLOUT=$ROLLOUT FLEET_RELEASE=$RELEASE FLEET_PARTS=$PARTS
+	export FLEET_RETRY="${OPT[retry]:+--retry}"
 	export FLEET_TIMEOUT=${WAVE[$1 timeout]} FLEET_SEND_TIMEOUT=${WAVE[$1 send-timeout]} FLEET_QUIET=${5:-${OPT[quiet]:-0}}
 	export FLEET_BUSY_TRIES=${TOTE_FLEET_BUSY_TRIES:-5} FLEET_BUSY_PAUSE=${TOTE_FLEET_BUSY_PAUSE:-10}
 	export FLEET_SSH=${TOTE_FLEET_SSH:-ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ServerAliveCountMax=4}
@@ -83,15 +84,26 @@ wave_pass() { # WAVE
 }
 
 wave_judge() { # WAVE
-	local code=0
 	answers_table "$1" && answers_count "$1" || return
 	if [ "${COUNT[failed]}" -gt "$LIMIT_FAIL" ]; then
 		fail gate "halted: wave $1 has ${COUNT[failed]} failed stores of $WAVE_SIZE, $LIMIT_FAIL are allowed" || return
 	elif [ "${COUNT[unreachable]}" -gt "$LIMIT_UNREACHABLE" ]; then
 		fail gate "halted: wave $1 has ${COUNT[unreachable]} unreachable stores of $WAVE_SIZE, $LIMIT_UNREACHABLE are allowed" || return
 	fi
-	rollout_flags || { code=$? && wave_say_flag $code && return "$code"; }
+	wave_may_go_on || return
 	[ $INTERRUPTED = 0 ] || fail error "interrupted; \"tote-fleet run --rollout $ROLLOUT_ID\" goes on"
+}
+
+# What a pause can stop is stores that wait: where none does, this wave is through, and the next one does not begin.
+wave_may_go_on() {
+	[ "${COUNT[open]}" = 0 ] && [ ! -e "$ROLLOUT/aborted" ] || wave_flag
+}
+
+wave_flag() {
+	local code=0
+	rollout_flags || code=$?
+	[ "$code" = 0 ] || wave_say_flag "$code"
+	return "$code"
 }
 
 wave_say_flag() { # CODE
@@ -106,7 +118,8 @@ wave_say_flag() { # CODE
 # has died, or the disk is full.
 wave_reached() { # WAVE INPUT
 	local left
-	left=$(awk -F '\t' 'NR == FNR { called[$1] = $3; next } $1 != "" && $3 == "not-yet" && $2 in called && called[$2] == "-" { n++ } END { print n + 0 }' \
+	left=$(awk -F '\t' 'NR == FNR { called[$1] = $3; next }
+		$1 != "" && $3 == "not-yet" && $2 in called && called[$2] == "-" { n++ } END { print n + 0 }' \
 		"$2" "$WORK/table")
 	[ "$left" = 0 ] || fail error "$left stores of wave $1 were not called: $(tail -n 1 "$ROLLOUT/parallel.log")" || return
 	[ "${COUNT[open]}" = 0 ] || return "$UNFINISHED"

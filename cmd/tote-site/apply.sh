@@ -7,14 +7,32 @@ verb_apply() { # [RELEASE|DIR]
 	local code=0 release=${1:-} depot=''
 	if [ -n "$release" ] && ! release_is_id "$release"; then
 		depot=$release release=''
-		fetch_from "$depot" && store_load || code=$?
-		[ "$code" = 0 ] || { apply_report "$depot" "$code"; return "$code"; }
+		fetch_from "$depot" || code=$?
+		[ "$code" = 0 ] || [ -n "$FETCH_SECRETS" ] || { apply_report "$depot" "$code"; return "$code"; }
+		code=0
+		store_load || return
 		release=$S_TAKEN
 	fi
-	apply_main "$release" || code=$?
+	between apply_main "$release" || code=$?
 	apply_answer "$code"
+	[ -z "$FETCH_SECRETS" ] || [ "$code" != 0 ] || { apply_without_secrets && code=${CODE[refused]}; }
 	[ -z "$depot" ] || apply_report "$depot" "$code"
 	return "$code"
+}
+
+# To who called this by ssh, 255 would mean that this box cannot be reached.
+between() { # COMMAND...
+	local code=0
+	"$@" || code=$?
+	[ "$code" != 255 ] || code=${CODE[between]}
+	return "$code"
+}
+
+# The release runs and is well, and that is not all that was asked for.
+apply_without_secrets() {
+	WHY="the release runs with the secrets of before: $FETCH_SECRETS"
+	say "$WHY"
+	ANSWER=$(jq -c --arg why "$WHY" '.why = $why' <<<"$ANSWER")
 }
 
 apply_answer() { # CODE
@@ -112,16 +130,14 @@ apply_verify() {
 
 apply_all_there() {
 	local gone
-	gone=$(printf '%s\n' "${STATUS[@]}" | jq -rs '[.[] | select(.online | not) | .box] | join(", ")')
-	[ -z "$gone" ] || fail between "$gone cannot be reached$([ "$S_PHASE" != settled ] || echo ": nothing was changed")"
+	gone=$(printf '%s\n' "${STATUS[@]}" | jq -rs '[.[] | select(.online | not) |
+		"\(.box): \(.why // "" | if . == "" then "cannot be reached" else . end)"] | join("; ")') ||
+		fail error "what the boxes say is not understood" || return
+	[ -z "$gone" ] || fail between "$gone$([ "$S_PHASE" != settled ] || echo "; nothing was changed")"
 }
 
 apply_forget_failure() {
-	local box
-	[ "$OPT_RETRY" = 1 ] || return 0
-	for box in "${BOXES[@]}"; do
-		box_do "$box" retry "$COURSE_TARGET" || return
-	done
+	[ "$OPT_RETRY" = 0 ] || { peers_at_once box_do retry "$COURSE_TARGET" && do_retry "$COURSE_TARGET"; }
 }
 
 apply_dry_run() {

@@ -96,11 +96,19 @@ configure_times() {
 	do_token || return
 	[ "$REPLY" = "$CONFIGURE_TOKEN" ] || bad+=" $CONF_BOX $REPLY ms,"
 	for box in "${CONF_PEER_NAMES[@]}"; do
-		REPLY=$(bounded 20 "${CONF_SSH[@]}" "${CONF_PEERS[$box]}" tote-site peer token </dev/null 2>/dev/null) || REPLY=unknown
-		[[ $REPLY =~ ^[0-9]+$ ]] || { bad+=" $box cannot be asked,"; continue; }
+		configure_ask "$box" || { bad+=" $box cannot be asked,"; continue; }
 		[ "$REPLY" = "$CONFIGURE_TOKEN" ] || bad+=" $box $REPLY ms,"
 	done
 	[ -z "$bad" ] || fail between "token is not $CONFIGURE_TOKEN ms everywhere:${bad%,}; stop the cluster on all boxes, give all" \
 		"the same corosync.conf, start all" || return
 	echo "token: $CONFIGURE_TOKEN ms on all boxes"
+}
+
+# A box that has just begun may be busy with itself.
+configure_ask() { # BOX
+	local end=$((SECONDS + ${TOTE_SITE_CONFIGURE_WAIT:-90}))
+	until box_do "$1" token 2>/dev/null && [[ $REPLY =~ ^[0-9]+$ ]]; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 1
+	done
 }

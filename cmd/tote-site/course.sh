@@ -18,7 +18,8 @@ declare -grA COURSE_NEXT=(
 # What the exit code of a box's turn or of the gate means for the course, and with which class the whole ends when that was what made it
 # go back.
 declare -grA COURSE_EVENT=([0]=good [1]=broken [3]=bad [4]=refused [7]=busy [8]=absent [9]=full [255]=missing)
-declare -grA COURSE_CLASS=([bad]=rolled-back [missing]=between [full]=full [absent]=absent [refused]=refused [busy]=busy [broken]=error [back]=good)
+declare -grA COURSE_CLASS=([bad]=rolled-back [missing]=between [full]=full [absent]=absent
+	[refused]=refused [busy]=busy [broken]=error [back]=good)
 
 COURSE_TARGET='' COURSE_BASE=''
 # Why it goes back, and the words for it.
@@ -77,7 +78,7 @@ course_box() { # BOX switch|revert RELEASE
 	engine_standby "$1" || return
 	TOUCHED[$1]=changed
 	say "$1: $2 to release ${3:0:12}"
-	box_do_patiently "$1" "$2" "$3" || return
+	course_change "$1" "$2" "$3" || return
 	LOOK_AT=("$1")
 	# The way back has no time for this: what ran before is needed, and what the bad release left of failures goes first.
 	[ "$ENGINE_STANDBY" = no ] || [ "$2" = revert ] || gate_wait "$3" 0 0 "$CONF_GATE_TIMEOUT" || return
@@ -97,9 +98,26 @@ course_box() { # BOX switch|revert RELEASE
 # The longest wait for one box on the way back, in seconds.
 readonly COURSE_BACK=60
 
+# A box that reboots meanwhile comes back. It is in the way again then, with what it ran before. Not longer than a gate may take.
+course_change() { # BOX switch|revert RELEASE
+	local end code away=''
+	box_uptime
+	end=$((REPLY + CONF_GATE_TIMEOUT))
+	while :; do
+		code=0
+		{ [ -z "$away" ] || engine_standby "$1"; } && box_do "$@" || code=$?
+		[ "$code" = 255 ] || return "$code"
+		away=yes
+		box_uptime
+		[ "$REPLY" -lt "$end" ] || return 255
+		sleep 2 9>&-
+	done
+}
+
 # Whether a box had the release when it was asked last, by an apply that was cut off.
 course_has() { # BOX RELEASE
-	jq -e --arg to "$2" '.release == $to and (.target == null or .target == $to) and (.health | all(.key != "outside"))' <<<"${STATUS[$1]}" >/dev/null
+	jq -e --arg to "$2" '.release == $to and (.target == null or .target == $to) and (.health | all(.key != "outside"))' \
+		<<<"${STATUS[$1]}" >/dev/null
 }
 
 # ---- and back ----
@@ -156,24 +174,25 @@ course_let_in() {
 # One that says that it is settled with the base was never touched, or is back already.
 course_needs_revert() { # BOX
 	[ -n "$COURSE_FRESH" ] && [ "$1" = "$CONF_BOX" ] && [ -z "${TOUCHED[$1]:-}" ] && return 1
-	! jq -e --arg to "$COURSE_BASE" '.online and .release == $to and .phase == "settled" and (.health | all(.key != "outside"))' <<<"${STATUS[$1]}" >/dev/null
+	! jq -e --arg to "$COURSE_BASE" '.online and .release == $to and .phase == "settled" and (.health | all(.key != "outside"))' \
+		<<<"${STATUS[$1]}" >/dev/null
 }
 
 # ---- arrived ----
 
 # This box is the last one: as long as it is not settled it will go on with the others.
 course_settle() { # EVENT
-	local box release=$COURSE_TARGET failed='' code=0 why=$WHY
+	local release=$COURSE_TARGET failed=() stuck='' why=$WHY
 	if [ "$S_PHASE" = reverting ]; then
 		release=$COURSE_BASE
-		failed=$(jq -r '.failed[-1] // ""' <<<"$STATE")
+		mapfile -t failed < <(jq -r '.failed[-1] // empty' <<<"$STATE")
 	fi
-	for box in "${BOXES[@]}"; do
-		[ "$box" != "$CONF_BOX" ] || [ "$code" = 0 ] || [ "$1" = missing ] || break
-		box_do "$box" settle "$release" ${failed:+"$failed"} || { code=$?; COURSE_STUCK="$WHY"; }
-	done
+	peers_at_once box_do settle "$release" "${failed[@]}" || stuck=$WHY
+	if [ -z "$stuck" ] || [ "$1" = missing ]; then
+		do_settle "$release" "${failed[@]}" || stuck=$WHY
+	fi
 	if [ "$S_PHASE" != settled ] && [ "$1" != missing ]; then
-		WHY=${COURSE_STUCK:-$WHY}
+		WHY=$stuck
 		return "${CODE[between]}"
 	fi
 	[ "$1" != bad ] && WHY=$COURSE_WHY || WHY="$COURSE_WHY; the release before is not well either: $why"
@@ -181,7 +200,6 @@ course_settle() { # EVENT
 	[ "$1" != bad ] || [ "$COURSE_CAUSE" != back ] || return "${CODE[gate]}"
 	[ -z "$COURSE_CAUSE" ] || return "${CODE[${COURSE_CLASS[$COURSE_CAUSE]}]}"
 }
-COURSE_STUCK=
 
 course_stuck() { # EVENT
 	local box why=$WHY what="is switching to ${S_TARGET:0:12}"
@@ -196,17 +214,34 @@ course_stuck() { # EVENT
 
 # ---- before it ----
 
-# Every box gets what it lacks of a release, while the old one runs.
+# Every box gets what it lacks of a release, while the old one runs. This one first: what it lacks it cannot give to others.
 course_prepare() { # RELEASE
-	local box code
-	# This box, the last one, first: what it lacks it cannot give to others.
-	for box in "$CONF_BOX" "${BOXES[@]:0:${#BOXES[@]}-1}"; do
-		code=0
-		box_do "$box" prepare "$1" || code=$?
-		if [ "$code" = "${CODE[absent]}" ] && [ "$box" != "$CONF_BOX" ]; then
-			peer_send "$box" "$1" "$REPLY" && code=0 || code=$?
-			[ "$code" != 0 ] || box_do "$box" prepare "$1" || code=$?
-		fi
-		[ "$code" = 0 ] || return "$code"
-	done
+	box_do "$CONF_BOX" prepare "$1" && peers_at_once course_prepare_peer "$1"
+}
+
+course_prepare_peer() { # BOX RELEASE
+	local code=0
+	box_do "$1" prepare "$2" || code=$?
+	[ "$code" = "${CODE[absent]}" ] || return "$code"
+	code=0
+	peer_send "$1" "$2" "$REPLY" || code=$?
+	case $code in
+	0) box_do "$1" prepare "$2" ;;
+	"${CODE[refused]}") course_prepare_again "$1" "$2" ;;
+	*) return "$code" ;;
+	esac
+}
+
+# It may have taken the release, and refused the secrets that came with it: these do not hold a release up.
+course_prepare_again() { # BOX RELEASE
+	local why=$WHY code=0
+	box_do "$1" prepare "$2" || code=$?
+	case $code in
+	0) say "$1: has the release all the same, and goes on with its own secrets" ;;
+	"${CODE[absent]}")
+		WHY=$why
+		return "${CODE[refused]}"
+		;;
+	*) return "$code" ;;
+	esac
 }

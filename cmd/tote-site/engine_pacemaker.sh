@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2015,SC2016,SC2034,SC2153
 # The engine of stores whose boxes are a cluster: Pacemaker says what runs where, and files of each box (services.sh) say how. An update
-# puts a box in standby, so that it runs nothing, changes its files, and lets it come back. Needs store.sh, services.sh, lock.sh, box.sh.
+# puts a box in standby, so that it runs nothing, changes its files, and lets it come back. Needs store.sh, services.sh, lock.sh,
+# box.sh and engine_pacemaker_cib.sh.
 
 ENGINE_STANDBY=yes
 readonly ENGINE_LOCK=tote-site-lock ENGINE_SECONDS=30
@@ -29,7 +30,8 @@ engine_look() {
 		/<current_dc / { print "dc", attr("present"), attr("with_quorum") }
 		/<(nodes|resources|node_history|failures)[ >]/ { match($0, /[a-z_]+/); part = substr($0, RSTART, RLENGTH) }
 		/<\/(nodes|resources|node_history|failures)>/ { part = "" }
-		part == "nodes" && /<node / { print "node", attr("name"), attr("online"), attr("standby"), attr("unclean"), attr("maintenance"), attr("resources_running") }
+		part == "nodes" && /<node / { print "node", attr("name"), attr("online"), attr("standby"), attr("unclean"),
+			attr("maintenance"), attr("resources_running") }
 		part == "resources" && /<resource / {
 			id = attr("id")
 			sub(/:[0-9]+$/, "", id)
@@ -112,7 +114,8 @@ readonly ENGINE_OUTSIDE=yes
 engine_standby() { # BOX
 	local failures=''
 	! engine_look || failures=$(grep -P '^failure\t' <<<"$CRM") || true
-	engine_call crm_attribute --type status --node "$1" --name standby --update "$ENGINE_OUTSIDE" || fail error "$1: standby: ${REPLY##*$'\n'}" || return
+	engine_call crm_attribute --type status --node "$1" --name standby --update "$ENGINE_OUTSIDE" ||
+		fail error "$1: standby: ${REPLY##*$'\n'}" || return
 	engine_until_empty "$1" "$failures"
 }
 
@@ -149,92 +152,21 @@ engine_unstandby() { # BOX
 # After engine_look.
 engine_is_outside() {
 	engine_node "$CONF_BOX" 4
-	[ "$REPLY" = true ] && engine_call crm_attribute --type status --node "$CONF_BOX" --name standby --query --quiet && [ "$REPLY" = "$ENGINE_OUTSIDE" ]
+	[ "$REPLY" = true ] && engine_call crm_attribute --type status --node "$CONF_BOX" --name standby --query --quiet &&
+		[ "$REPLY" = "$ENGINE_OUTSIDE" ]
 }
 
 engine_cleanup() { # [BOX]
 	engine_call crm_resource --cleanup ${1:+--node "$1"} || true
 }
 
-# ---- names in the cluster ----
-
-# Elements of one part of the CIB whose IDs begin with a project's name.
-engine_ids() { # resources|constraints PROJECT
-	local prefix=$2
-	# As services.jq has it: an XML ID does not begin with a digit.
-	[[ $2 != [0-9]* ]] || prefix=_$2
-	engine_call cibadmin --query --xpath "/cib/configuration/$1/*" --node-path || REPLY=
-	REPLY=$(sed -n "s/.*\\[@id='\\($prefix-[A-Za-z0-9._:-]*\\)'\\]\$/\\1/p" <<<"$REPLY")
-}
-
-# Sets ELEMENTS[ID] and ELEMENT_PART[ID] in the order of ELEMENT_IDS.
-declare -gA ELEMENTS=() ELEMENT_PART=()
-ELEMENT_IDS=()
-engine_elements() { # RELEASE
-	local line part=''
-	ELEMENTS=() ELEMENT_PART=() ELEMENT_IDS=()
-	store_read "$1" && services_load "$SITE_DIR/releases/$1" && services_judge || return
-	while IFS= read -r line; do
-		case $line in
-		"<resources>") part=resources ;;
-		"<constraints>") part=constraints ;;
-		*)
-			[[ $line =~ ^\<[a-z_]+\ id=\"([^\"]+)\" ]] && [ -n "$part" ] || continue
-			ELEMENT_IDS+=("${BASH_REMATCH[1]}")
-			ELEMENTS[${BASH_REMATCH[1]}]=$line ELEMENT_PART[${BASH_REMATCH[1]}]=$part
-			;;
-		esac
-	done < <(services_jq 'cib($params)' --arg params "$SITE_RUN/params")
-}
-
-# Before the first box changes: what the release does not have any more goes.
-engine_begin() { # RELEASE
-	local part id ids project
-	engine_elements "$1" || return
-	# So that each failed start from here on is one of the release's own (ENGINE_HEALTH).
-	[ "$S_PHASE" != switching ] || engine_cleanup
-	for project in "$RELEASE_PROJECT" "$(engine_project)"; do
-		[ -n "$project" ] || continue
-		for part in constraints resources; do
-			engine_ids "$part" "$project"
-			ids=$REPLY
-			for id in $ids; do
-				[ -z "${ELEMENTS[$id]:-}" ] || continue
-				say "$id goes"
-				engine_call cibadmin --delete --xpath "/cib/configuration/$part/*[@id='$id']" || fail error "$id: cibadmin: ${REPLY##*$'\n'}" || return
-			done
-		done
-	done
-}
-
-# The project of what runs.
-engine_project() {
-	[ -z "$S_RELEASE" ] || sed -n 's/^project //p' "$SITE_DIR/releases/$S_RELEASE/manifest" 2>/dev/null || true
-}
-
-# After the last one: what is new comes, and what is another one now is replaced.
-engine_finish() { # RELEASE
-	local id ids
-	engine_elements "$1" || return
-	engine_ids resources "$RELEASE_PROJECT"
-	ids=$REPLY
-	engine_ids constraints "$RELEASE_PROJECT"
-	ids+=$'\n'$REPLY
-	for id in "${ELEMENT_IDS[@]}"; do
-		if grep -qxF -- "$id" <<<"$ids"; then
-			# One that is the same is no change for the cluster.
-			engine_call cibadmin --replace --scope "${ELEMENT_PART[$id]}" --xml-text "${ELEMENTS[$id]}"
-		else
-			engine_call cibadmin --create --scope "${ELEMENT_PART[$id]}" --xml-text "${ELEMENTS[$id]}"
-		fi || fail error "$id: cibadmin: ${REPLY##*$'\n'}" || return
-	done
-}
-
 # ---- the change ----
 
-# Whether a cluster can run a release at all.
+# Whether this cluster can run a release. One that does not answer is no reason to refuse it.
 engine_check() { # RELEASE
-	services_check "$SITE_DIR/releases/$1"
+	engine_elements "$1" || return
+	engine_cib 2>/dev/null || return 0
+	engine_cib_read "$RELEASE_PROJECT" "$(engine_project)" && engine_clash && engine_held
 }
 
 engine_switch() { # RELEASE
@@ -277,7 +209,8 @@ def of($kind): $l[] | select(.[0] == $kind);
 	else empty end),
 (of("want") | .[1] as $id | (if .[4] == "all" then ($able | length) else ([(.[4] | tonumber), ($able | length)] | min) end) as $count |
 	[of("resource") | select(.[1] == $id and .[3] == "true" and .[2] == "Started")] as $active |
-	[of("count") | select(.[1] == $id and (.[3] | IN("", "0") | not) and (.[3] == "1000000" or (.[3] | tonumber) >= ((.[4] | tonumber? // 0) | if . == 0 then 1000000 else . end))) | .[2]] as $given_up |
+	[of("count") | select(.[1] == $id and (.[3] | IN("", "0") | not) and
+		(.[3] == "1000000" or (.[3] | tonumber) >= ((.[4] | tonumber? // 0) | if . == 0 then 1000000 else . end))) | .[2]] as $given_up |
 	if any(of("resource"); .[1] == $id) | not then (if $may_lack then empty else "resource/\($id) wait the cluster does not know it" end)
 	elif ($active | length) >= $count then empty
 	elif $switched and any(of("failure"); .[1] == "\($id)_start_0") then

@@ -10,14 +10,20 @@ ENGINE_STANDBY=no
 ENGINE_LOCKED=()
 
 engine_lock() {
-	local box words
+	local box words code why
 	read -ra words <<<"$LOCK_TOKEN"
 	while IFS= read -r box; do
 		# One that is off cannot begin anything either: that needs all boxes.
 		jq -e '.online != false' <<<"${STATUS[$box]:-{\}}" >/dev/null || continue
-		if ! box_do "$box" lock "${words[@]}"; then
+		code=0
+		box_do "$box" lock "${words[@]}" || code=$?
+		if [ "$code" != 0 ]; then
+			# It may have taken the lock and then gone.
+			[ "$code" != 255 ] && code=${CODE[busy]} || ENGINE_LOCKED+=("$box")
+			why=$WHY
 			engine_unlock
-			return "${CODE[busy]}"
+			WHY=$why
+			return "$code"
 		fi
 		ENGINE_LOCKED+=("$box")
 	done < <(printf '%s\n' "${BOXES[@]}" | sort)
@@ -90,10 +96,12 @@ engine_check() { # RELEASE
 engine_switch() { # RELEASE
 	local desired code=0 words
 	engine_check "$1" || return
-	desired=$(jq -c --arg release "$1" '{release: $release, project: .name, services: [.services[] | {name, image, digest, replicas, hash}]}' <<<"$SERVICES_PROJECT") ||
+	desired=$(jq -c --arg release "$1" \
+		'{release: $release, project: .name, services: [.services[] | {name, image, digest, replicas, hash}]}' <<<"$SERVICES_PROJECT") ||
 		fail error "release ${1:0:12}: tote config is not understood" || return
 	replace_file "$SITE_DIR/desired.json" 600 <<<"$desired" || return
-	words=$(exec 9>&- && box_compose $((CONF_GATE_TIMEOUT + 60)) "${TOTE:-tote}" up "${SERVICES_WORDS[@]}" --wait --wait-timeout "$CONF_GATE_TIMEOUT" 2>&1 >/dev/null) || code=$?
+	words=$(exec 9>&- && box_compose $((CONF_GATE_TIMEOUT + 60)) "${TOTE:-tote}" up "${SERVICES_WORDS[@]}" \
+		--wait --wait-timeout "$CONF_GATE_TIMEOUT" 2>&1 >/dev/null) || code=$?
 	[ "$code" != 0 ] || return 0
 	words=${words##*$'\n'}
 	! is_space_error "$words" || fail full "release $RELEASE_NAME on $CONF_BOX: $words" || return
@@ -129,7 +137,8 @@ else
 		elif $s.digest != $d.digest then "\($d.name) bad it has the image \($s.digest[7:19]) instead of \($d.digest[7:19]) \($s.note // "")"
 		elif $d.hash != null and $told != null and $told.hash != $d.hash then "\($d.name) bad it is not as the release says \($s.note // "")"
 		elif $s.updating then "\($d.name) wait it is being replaced"
-		elif ($s.instances | length) < $d.replicas and $s.wanted != "stopped" then "\($d.name) wait \($s.instances | length) of \($d.replicas) are there \($s.why // "")"
+		elif ($s.instances | length) < $d.replicas and $s.wanted != "stopped" then
+			"\($d.name) wait \($s.instances | length) of \($d.replicas) are there \($s.why // "")"
 		else ($s.instances[] | "\(.id) \(instance($s))") end),
 	($project.services[] | select(.name as $n | $desired.services | all(.name != $n)) | "\(.name) wait it is not of this release")
 end'
@@ -154,5 +163,6 @@ engine_health() {
 	esac
 	stored=${stored:-/var/lib/tote-supervise}/$project.json
 	[ -f "$stored" ] || stored=/dev/null
-	mapfile -t HEALTH < <(jq -nr --slurpfile desired "$desired" --slurpfile stored "$stored" --slurpfile status <(printf '%s' "$status") "$ENGINE_HEALTH" || echo "engine wait jq")
+	mapfile -t HEALTH < <(jq -nr --slurpfile desired "$desired" --slurpfile stored "$stored" \
+		--slurpfile status <(printf '%s' "$status") "$ENGINE_HEALTH" || echo "engine wait jq")
 }

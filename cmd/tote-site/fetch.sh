@@ -54,7 +54,7 @@ fetch_unlock() {
 }
 
 fetch_all() { # DEPOT RELEASE|"" HERE
-	local depot=$1 release=$2
+	local depot=$1 release=$2 code=0
 	store_load && fetch_sweep && depot_there "$depot" || return
 	if [ -z "$release" ]; then
 		depot_wanted "$depot" "$CONF_STORE" || return
@@ -70,8 +70,17 @@ fetch_all() { # DEPOT RELEASE|"" HERE
 	# A serial that is lower, of a release that is here, stays a lower one.
 	store_update 'if $serial > .highest then .highest = $serial | .taken = $release else . end' \
 		--argjson serial "$RELEASE_SERIAL" --arg release "$release" || return
-	secrets_take "$depot" && store_sweep && store_read "$release"
+	FETCH_SECRETS=
+	secrets_take "$depot" || code=$?
+	# All else is here, and can be applied with the secrets of before.
+	[ "$code" != "${CODE[refused]}" ] || FETCH_SECRETS=$WHY
+	[ "$code" = 0 ] || [ -n "$FETCH_SECRETS" ] || return "$code"
+	store_sweep && store_read "$release" || return
+	[ "$code" = 0 ] || WHY=$FETCH_SECRETS
+	return "$code"
 }
+# Why secrets were refused of a depot whose release was taken.
+FETCH_SECRETS=
 
 # What was cut off. Who makes a stream for a peer has no lock, and is given its time.
 fetch_sweep() {

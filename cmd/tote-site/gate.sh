@@ -8,7 +8,7 @@
 # is under way: a look can fall into a restart.
 readonly GATE_LOOKS=3 GATE_MISSING=5
 
-GATE='{"verdict":"wait","why":"","left":0,"boxes":{},"seen":{}}' GATE_VERDICT=wait GATE_WHY=
+GATE='{"verdict":"wait","why":"","left":0,"boxes":{},"seen":{}}' GATE_VERDICT=wait GATE_WHY='' GATE_LEFT=0
 
 # Of lines "box/key": seen has when each was last found not good. $from: what was before does not count, if it is not 0.
 readonly GATE_JUDGE='
@@ -18,7 +18,8 @@ def lines: . as $b |
 	if .online | not then {key: "online", value: "missing", why: (.why // "" | if . == "" then "cannot be reached" else . end)}
 	else
 		(if (.release // "") != $release then
-			{key: "release", value: "bad", why: "has release \((.release // "none")[0:12]) instead of \(if $release == "" then "none" else $release[0:12] end)"}
+			{key: "release", value: "bad",
+				why: "has release \((.release // "none")[0:12]) instead of \(if $release == "" then "none" else $release[0:12] end)"}
 		else empty end),
 		(if $settled and .phase != "settled" then {key: "phase", value: "wait", why: "is \(.phase)"} else empty end),
 		(.health[] | .why = "\(.key): \(.why)")
@@ -44,8 +45,8 @@ def judge: . as $l | .value |
 		why: (first($all[] | select(.box == $box and .state != "good") | .why) // "")}}] | from_entries)
 }'
 
-# Sets GATE, and GATE_VERDICT and GATE_WHY of it. Things have to be good for SECONDS, of which none before FROM (uptime) counts; 0: as
-# long as is known.
+# Sets GATE, and GATE_VERDICT and GATE_WHY of it, and GATE_LEFT: seconds until it can be good, if time alone is missing, else 0. Things
+# have to be good for SECONDS, of which none before FROM (uptime) counts; 0: as long as is known.
 gate_look() { # RELEASE FROM [SECONDS]
 	local now box looked=() lines=()
 	[ -n "$GATE_ASKED" ] || boxes_ask "${LOOK_AT[@]}" || return
@@ -55,10 +56,12 @@ gate_look() { # RELEASE FROM [SECONDS]
 	for box in "${LOOK_AT[@]:-${BOXES[@]}}"; do
 		looked+=("${STATUS[$box]}")
 	done
-	mapfile -t lines < <(printf '%s\n' "${looked[@]}" | jq -nrc --arg release "$1" --argjson from "$2" --argjson seconds "${3:-$CONF_GATE_SECONDS}" \
-		--argjson now "$now" --argjson settled "$GATE_SETTLED" --argjson before "$GATE" "$GATE_JUDGE"' | tojson, .verdict, (.why | gsub("\\n"; " "))')
-	[ ${#lines[@]} = 3 ] || fail error "the gate cannot be judged" || return
-	GATE=${lines[0]} GATE_VERDICT=${lines[1]} GATE_WHY=${lines[2]}
+	mapfile -t lines < <(printf '%s\n' "${looked[@]}" |
+		jq -nrc --arg release "$1" --argjson from "$2" --argjson seconds "${3:-$CONF_GATE_SECONDS}" \
+		--argjson now "$now" --argjson settled "$GATE_SETTLED" --argjson before "$GATE" \
+		"$GATE_JUDGE"' | tojson, .verdict, (.why | gsub("\\n"; " ")), if .only_young then .left else 0 end')
+	[ ${#lines[@]} = 4 ] || fail error "the gate cannot be judged" || return
+	GATE=${lines[0]} GATE_VERDICT=${lines[1]} GATE_WHY=${lines[2]} GATE_LEFT=${lines[3]}
 }
 
 # Which boxes are looked at, none: all; whether none of them may be in an update; whether STATUS has what they say just now.
@@ -70,7 +73,7 @@ GATE_LIMIT=0
 
 # Waits, at most gate-timeout, until all is good. 3: it is not; 255: a box did not answer for so many seconds.
 gate_wait() { # RELEASE FROM [SECONDS [MISSING-SECONDS]]
-	local end verdict same=0 before='' since pause=0.3
+	local end verdict same=0 before='' since pause=1
 	box_uptime
 	since=$REPLY end=$((REPLY + (GATE_LIMIT ? GATE_LIMIT : CONF_GATE_TIMEOUT)))
 	GATE='{"seen":{}}'
@@ -81,13 +84,23 @@ gate_wait() { # RELEASE FROM [SECONDS [MISSING-SECONDS]]
 		[ "$verdict" = "$before" ] && same=$((same + 1)) || same=1
 		gate_is_over "$verdict" "$same" "$since" "$end" "${4:-$GATE_MISSING}" && break
 		[ "$verdict" = "$before" ] || { box_uptime; since=$REPLY before=$verdict; }
-		sleep "$pause" 9>&-
-		[ "$pause" = 1 ] && pause=2 || pause=1
+		gate_pause "$pause"
+		pause=$((pause < 7 ? pause * 2 + 1 : 8))
 	done
 	say "$WHY"
 	[ "$verdict" != missing ] || return 255
 	return "${CODE[gate]}"
 }
+
+# Between two looks: as long as time alone is missing, else a little longer each time. What was good may end meanwhile.
+gate_pause() { # QUARTERS-OF-A-SECOND
+	if [ "$GATE_LEFT" -gt 0 ]; then
+		sleep $((GATE_LEFT < GATE_PAUSE ? GATE_LEFT : GATE_PAUSE)) 9>&-
+	else
+		sleep "$(($1 / 4)).$(($1 % 4 * 25))" 9>&-
+	fi
+}
+readonly GATE_PAUSE=5
 
 # Whether there is nothing left to wait for.
 gate_is_over() { # VERDICT LOOKS SINCE END MISSING-SECONDS
@@ -104,7 +117,9 @@ gate_is_over() { # VERDICT LOOKS SINCE END MISSING-SECONDS
 # be what mends it. After boxes_ask.
 gate_before() {
 	local why
-	why=$(printf '%s\n' "${STATUS[@]}" | jq -rs 'first(.[] | .box as $b | (.health // [])[] | select((.key == "quorum" or .key == "standby") and .value != "ok") | "\($b): \(.key): \(.why)") // ""')
+	why=$(printf '%s\n' "${STATUS[@]}" | jq -rs 'first(.[] | .box as $b | (.health // [])[] |
+		select((.key == "quorum" or .key == "standby") and .value != "ok") | "\($b): \(.key): \(.why)") // ""') ||
+		fail error "what the boxes say is not understood" || return
 	[ -z "$why" ] || fail gate "$why; nothing was changed"
 }
 

@@ -66,7 +66,7 @@ init_ssh_config() {
 			StrictHostKeyChecking yes
 			HostKeyAlgorithms ssh-ed25519
 			UpdateHostKeys no
-			ConnectTimeout 5
+			ConnectTimeout 10
 			ServerAliveInterval 5
 			ServerAliveCountMax 3
 			ForwardAgent no

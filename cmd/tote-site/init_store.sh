@@ -139,7 +139,8 @@ init_check() {
 		fail usage "$count boxes: an even number loses its quorum when it is cut in halves; take $((count - 1)) or $((count + 1))" || return
 	: "${INIT_NAME:=$(basename -- "$(realpath -m -- "$INIT_OUT")")}"
 	# Of fleets' lists and wanted/STORE: one word, no path.
-	[[ $INIT_NAME =~ ^[a-z0-9][a-z0-9-]{0,62}$ && $INIT_NAME != default ]] || fail usage "\"$INIT_NAME\" is no name for a store (--name)" || return
+	[[ $INIT_NAME =~ ^[a-z0-9][a-z0-9-]{0,62}$ && $INIT_NAME != default ]] ||
+		fail usage "\"$INIT_NAME\" is no name for a store (--name)" || return
 	[[ $INIT_PREFIX =~ ^(/[A-Za-z0-9._+-]+)+$ ]] || fail usage "--prefix: \"$INIT_PREFIX\" is no absolute path" || return
 	[ -z "$INIT_VIP" ] || is_prefixed "$INIT_VIP" || fail usage "--address: \"$INIT_VIP\" is not IP/PREFIX" || return
 	for file in "$INIT_SIGNERS" "$INIT_FLEET_KEY" "$INIT_KNOWN_HOSTS"; do

@@ -34,11 +34,12 @@ lock_token() {
 }
 
 # Whether the holder of a lock has gone: an earlier tote-site of this box (it has ended when the box's lock can be had), a box that is
-# off, or one that has booted since.
+# off, or one that has booted since; or the box was taken out of the store, or what is written there is no lock at all.
 lock_is_stale() { # BOX BOOT [WORD]
 	[ "$1" != "$CONF_BOX" ] || { lock_box 0 2>/dev/null; return; }
+	[ -n "${CONF_PEERS[$1]:-}" ] || return 0
 	! engine_is_offline "$1" || return 0
-	box_do "$1" boot 2>/dev/null && [ "$REPLY" != "$2" ]
+	box_do "$1" boot 2>/dev/null && [ "$REPLY" != "${2:-}" ]
 }
 
 # The whole store's, until the end.

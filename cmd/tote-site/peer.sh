@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash disable=SC2015,SC2034
 # What one box of a store asks another for, and what it does when it is asked: the same functions, whether a box is this one or is
-# reached by ssh. A forced command "tote-site peer" takes the words of SSH_ORIGINAL_COMMAND. Needs say.sh, conf.sh, store.sh, box.sh.
+# reached by ssh (link.sh). A forced command "tote-site peer" takes the words of SSH_ORIGINAL_COMMAND.
+# Needs say.sh, conf.sh, store.sh, box.sh.
 #
 #	take                    release and images as a tar stream on stdin
 #	prepare RELEASE         0: they are here, whole; 8: prints what the image store has, for a stream of what it has not
@@ -40,20 +41,29 @@ peer_seconds() { # WORD
 
 # Runs WORD on a box. REPLY is what it prints. The exit code is its own; 255: it cannot be reached, or did not answer in time.
 box_do() { # BOX WORD [ARGUMENT...]
-	local box=$1 words code=0 errors
+	local box=$1 code=0 again=''
 	if [ "$box" = "$CONF_BOX" ]; then
 		"do_${2//-/_}" "${@:3}"
 		return
 	fi
-	peer_seconds "$2"
-	errors=$SITE_RUN/peer.$BASHPID.err
-	words=$(exec 9>&- && bounded "$REPLY" "${CONF_SSH[@]}" "${CONF_PEERS[$box]}" tote-site peer "${@:2}" </dev/null 2>"$errors") || code=$?
-	WHY=$(tail -n 1 "$errors" 2>/dev/null) || true
-	rm -f "$errors"
-	REPLY=$words
+	[ -n "${CONF_PEERS[$box]:-}" ] || { WHY="$box is no box of this store" && return 255; }
+	! link_is_up "$box" || again=yes
+	peer_call "$@" || code=$?
+	# Each word may be said twice. But a box that was away has its services again: course_change puts it out of the way first.
+	if [ "$code" = 255 ] && [ -n "$again" ]; then
+		link_close "$box"
+		WHY=${WHY:-the connection broke off}
+		if [[ $2 != @(switch|revert) ]]; then
+			code=0
+			peer_call "$@" || code=$?
+		fi
+	fi
 	case $code in
 	0) return 0 ;;
-	124 | 137) fail error "$box: no answer to \"$2\" in time" || return 255 ;;
+	124 | 137)
+		link_close "$box"
+		fail error "$box: no answer to \"$2\" in time" || return 255
+		;;
 	255) WHY="$box cannot be reached: ${WHY:-ssh failed}" ;;
 	*) WHY="$box: ${WHY#tote-site: }" ;;
 	esac
@@ -61,37 +71,98 @@ box_do() { # BOX WORD [ARGUMENT...]
 	return "$code"
 }
 
-# For what must get through: a box that reboots comes back. Not longer than a gate may take.
-box_do_patiently() { # BOX WORD [ARGUMENT...]
-	local end code
-	box_uptime
-	end=$((REPLY + CONF_GATE_TIMEOUT))
-	while :; do
-		code=0
-		box_do "$@" || code=$?
-		[ "$code" = 255 ] || return "$code"
-		box_uptime
-		[ "$REPLY" -lt "$end" ] || return 255
-		sleep 2 9>&-
+# Sets REPLY to what it prints and WHY to the last line of its complaints. Returns ssh's exit code.
+peer_call() { # BOX WORD [ARGUMENT...]
+	local code=0 errors=$SITE_RUN/ask.$$.call.$BASHPID
+	{ : >"$errors"; } 2>/dev/null || fail full "$SITE_RUN: cannot be written" || return
+	peer_call_once "$errors" "$@" || code=$?
+	if [ "$code" = 255 ] && link_has_no_socket "$(<"$errors")"; then
+		LINK_OFF[$1]=yes code=0
+		peer_call_once "$errors" "$@" || code=$?
+	fi
+	WHY=$(tail -n 1 "$errors" 2>/dev/null) || true
+	# ssh's own lines end for a terminal.
+	WHY=${WHY%$'\r'}
+	rm -f "$errors"
+	return "$code"
+}
+
+peer_call_once() { # FILE-FOR-COMPLAINTS BOX WORD [ARGUMENT...]
+	local words code=0
+	link_words "$2"
+	peer_seconds "$3"
+	words=$(exec 9>&- && bounded "$REPLY" "${LINK[@]}" tote-site peer "${@:3}" </dev/null 2>"$1") || code=$?
+	REPLY=$words
+	return "$code"
+}
+
+# Who was killed has left these behind.
+peer_sweep() {
+	local file pid
+	for file in "$SITE_RUN"/ask.*; do
+		pid=${file##*/ask.}
+		[ ! -e "$file" ] || kill -0 "${pid%%.*}" 2>/dev/null || rm -rf -- "$file"
 	done
+}
+
+# Jobs that ask. When this ends in the middle of it they do so as well, before their connections are closed under them: nobody would hear
+# what a box says to the second call.
+PEER_JOBS=()
+peer_end() {
+	local file
+	[ ${#PEER_JOBS[@]} = 0 ] || kill "${PEER_JOBS[@]}" 2>/dev/null && wait "${PEER_JOBS[@]}" 2>/dev/null || true
+	for file in "$SITE_RUN/ask.$$."*; do
+		[ ! -e "$file" ] || rm -rf -- "$file"
+	done
+}
+at_exit peer_end
+
+# Sets REPLY to a new directory for what the jobs say.
+peer_dir() {
+	link_alive
+	peer_sweep
+	REPLY=$(mktemp -d "$SITE_RUN/ask.$$.XXXXXX") || fail full "$SITE_RUN: cannot be written"
+}
+
+# Calls a function with each of the other boxes, at once. Returns what it did for the first of those for which it failed, and sets WHY.
+peers_at_once() { # FUNCTION WORD...
+	local box dir pids=() pid code=0 one
+	peer_dir || return
+	dir=$REPLY
+	for box in "${BOXES[@]:0:${#BOXES[@]}-1}"; do
+		{ exec 9>&- && "$1" "$box" "${@:2}" || { one=$?; printf '%s\n' "$WHY" >"$dir/$box"; exit "$one"; }; } &
+		pids+=("$!:$box") PEER_JOBS+=("$!")
+	done
+	for pid in "${pids[@]}"; do
+		one=0
+		wait "${pid%%:*}" || one=$?
+		[ "$one" = 0 ] || [ "$code" != 0 ] || { code=$one; WHY=$(cat "$dir/${pid#*:}"); }
+	done
+	PEER_JOBS=()
+	rm -rf -- "$dir"
+	return "$code"
 }
 
 # Boxes at once, all without words. Sets STATUS[BOX] to what each says, or to {"online":false}.
 declare -gA STATUS=()
 boxes_ask() { # [BOX...]
-	local box dir pids=() lines=()
+	local box dir lines=()
 	[ $# -gt 0 ] || set -- "${BOXES[@]}"
-	dir=$(mktemp -d "$SITE_RUN/ask.XXXXXX") || fail error "$SITE_RUN: cannot be written" || return
+	peer_dir || return
+	dir=$REPLY
 	for box; do
-		{ exec 9>&- && box_do "$box" status && printf '%s\n' "$REPLY" >"$dir/$box"; } >"$dir/.$box" 2>&1 &
-		pids+=($!)
+		{ exec 9>&- && { box_do "$box" status && printf '%s\n' "$REPLY" >"$dir/$box" || peer_why "$box"; }; } >"$dir/.$box" 2>&1 &
+		PEER_JOBS+=($!)
 	done
-	wait "${pids[@]}" || true
+	wait "${PEER_JOBS[@]}" || true
+	PEER_JOBS=()
 	# One jq for all: three lines for each box.
 	mapfile -t lines < <(for box; do
 		printf '%s\n' "$box" "$({ head -n 1 "$dir/$box"; } 2>/dev/null)" "$(tail -n 1 "$dir/.$box")"
-	done | jq -Rnc '[inputs] | range(0; length; 3) as $i | .[$i] as $box | .[$i + 2] as $why | (.[$i + 1] | if . == "" then null else try fromjson catch null end) |
-		if type == "object" and .box == $box then .online = true else {$box, online: false, $why} end')
+	done | jq -Rnc '[inputs] | range(0; length; 3) as $i |
+		.[$i] as $box | .[$i + 2] as $why | (.[$i + 1] | if . == "" then null else try fromjson catch null end) |
+		if type == "object" and .box == $box then .online = true
+		else {$box, online: false, why: (if $why == "" then "what it says is not understood" else $why end)} end')
 	rm -rf "$dir"
 	[ ${#lines[@]} = $# ] || fail error "what the boxes say cannot be read" || return
 	for box; do
@@ -100,16 +171,27 @@ boxes_ask() { # [BOX...]
 	done
 }
 
+# The reason without the box's name, which the gate says.
+peer_why() { # BOX
+	local why=${WHY#"$1"}
+	why=${why#:}
+	printf '%s\n' "${why# }"
+}
+
 # A peer gets what it lacks of a release, while what it runs goes on.
 peer_send() { # BOX RELEASE HAVE
 	local box=$1 have codes
-	have=$(mktemp "$SITE_RUN/have.XXXXXX") && printf '%s\n' "$3" >"$have" || fail full "$SITE_RUN: cannot be written" || return
+	link_words "$box"
+	have=$(mktemp "$SITE_RUN/ask.$$.XXXXXX") && printf '%s\n' "$3" >"$have" || fail full "$SITE_RUN: cannot be written" || return
 	say "$box gets release ${2:0:12}"
 	codes=(0 0)
 	store_pack "$2" "$have" 9>&- 2>"$have.pack" |
-		bounded "$PEER_LONG" "${CONF_SSH[@]}" "${CONF_PEERS[$box]}" tote-site peer take >/dev/null 2>"$have.take" 9>&- || codes=("${PIPESTATUS[@]}")
+		bounded "$PEER_LONG" "${LINK[@]}" tote-site peer take >/dev/null 2>"$have.take" 9>&- || codes=("${PIPESTATUS[@]}")
 	# What cut the stream off is the reason, where both complain.
-	[ "${codes[1]}" = 0 ] || WHY="$box: $(tail -n 1 "$have.take" | sed 's/^tote-site: //')"
+	if [ "${codes[1]}" != 0 ]; then
+		WHY=$(tail -n 1 "$have.take" | sed 's/^tote-site: //')
+		WHY="$box: ${WHY:-the connection broke off}"
+	fi
 	[ "${codes[0]}" = 0 ] || [ "${codes[0]}" = 141 ] || { WHY=$(tail -n 1 "$have.pack" | sed 's/^tote-site: //') codes[1]=${codes[0]}; }
 	rm -f "$have" "$have".*
 	[ "${codes[1]}" = 0 ] || say "$WHY"
@@ -143,7 +225,9 @@ verb_peer() { # WORD [ARGUMENT...]
 		;;
 	# These are for the case that the box is at work.
 	lock | unlock) "do_${words[0]}" "${words[@]:1}" || return ;;
-	switch | revert | settle | retry)
+	# Its leader may have lost the first call, which goes on here, and says it again.
+	switch | revert) lock_box $((CONF_GATE_TIMEOUT + 60)) && "do_${words[0]}" "${words[@]:1}" || return ;;
+	settle | retry)
 		lock_box 60 && "do_${words[0]}" "${words[@]:1}" || return
 		;;
 	*) fail usage "peer: no such word: ${words[0]:-}" || return ;;

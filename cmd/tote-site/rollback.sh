@@ -5,7 +5,7 @@
 
 verb_rollback() {
 	local code=0
-	rollback_main || code=$?
+	between rollback_main || code=$?
 	apply_answer "$code"
 	return "$code"
 }
@@ -27,13 +27,15 @@ rollback_main() {
 	fi
 	apply_all_there || true
 	lock_store && boxes_ask || return
-	rollback_note || return
+	# What an operator has tied to what would go is asked before anything changes, as on the way forward.
+	turn_check "$COURSE_BASE" && rollback_note || return
 	COURSE_CAUSE=back COURSE_WHY="asked to"
 	course_run back || return
 }
 
 # What the course reads: that this box is between, and where from.
 rollback_note() {
-	store_update '.phase = "reverting" | .target = $to | .base = $to | .since = $now | .failed = (if $from == "" then .failed else .failed - [$from] + [$from] | .[-32:] end)' \
+	store_update '.phase = "reverting" | .target = $to | .base = $to | .since = $now |
+		.failed = (if $from == "" then .failed else .failed - [$from] + [$from] | .[-32:] end)' \
 		--arg to "$COURSE_BASE" --arg from "$COURSE_TARGET" --arg now "$(date -u +%FT%TZ)"
 }

@@ -78,6 +78,6 @@ secrets_decrypt() { # FROM TO
 	local words new=${2%/*}/.${2##*/}.new
 	rm -f -- "$new"
 	words=$(umask 277 && bounded 30 age --decrypt -i "$TOTE_SITE_HOST_KEY" -o "$new" -- "$1" 2>&1) ||
-		{ rm -f -- "$new"; fail_by "secret ${2##*/}" "$words"; return; }
+		{ rm -f -- "$new"; fail_by "secret ${2##*/}" "${words%$'\n'age: report unexpected*}"; return; }
 	chmod 400 -- "$new" && mv -fT -- "$new" "$2" || fail error "secret ${2##*/}: cannot be written"
 }

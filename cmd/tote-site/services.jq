@@ -157,18 +157,20 @@ def _health: if .health == null then "monitor_probe=none"
 	else "monitor_probe=http \(.health | _endpoint)\(.health.path)" end;
 
 # What systemd gave Pacemaker is not for containers; an option of the file comes behind it.
-def params($service; $files): _services[] | select(.name == $service)
-	| "image=\(.digest)",
+def _params($files): "image=\(.digest)",
 	"run_opts=\(["--oom-score-adj", "0"] + .options + _mounts($files) | _words)",
 	(select(.args | length > 0) | "run_cmd=\(.args | _words)"),
 	_health,
 	(select(.health) | "monitor_tries=\(_tries)"),
 	"stop_grace=\([1, (.stopGraceMs | _seconds)] | max)";
 
-# ---- lists for scripts ----
-
-def names: _services[].container;
+# ---- for scripts ----
 
 def files: _services[] as $s | $s.files // [] | .[] | [.content, ($s | .container), .uid, .gid, .mode, _file($s)] | @tsv;
 
 def list($pins): _services[] | [.id, .container, .digest, (if .global then "all" else .replicas end), .top, ($pins[.image] // "-")] | @tsv;
+
+# All of it, each line with a word in front that says what it is. A "param" is of the container before it.
+def plan($params; $place; $pins): (refused | "refused\t\(.)"), (warnings | "warning\t\(.)"), (files | "file\t\(.)"),
+	(_services[] | "container\t\(.container)", (_params($place) | "param\t\(.)")),
+	(list($pins) | "list\t\(.)"), (cib($params) | "cib\t\(.)");

@@ -16,7 +16,8 @@ do_status() {
 	else
 		HEALTH+=("release bad there is no release yet")
 	fi
-	REPLY=$({ printf '%s\n' "${HEALTH[@]}" || true; } | jq -Rnc --argjson state "$STATE" --arg store "$CONF_STORE" --arg box "$CONF_BOX" --arg boot "$boot" '
+	REPLY=$({ printf '%s\n' "${HEALTH[@]}" || true; } |
+		jq -Rnc --argjson state "$STATE" --arg store "$CONF_STORE" --arg box "$CONF_BOX" --arg boot "$boot" '
 		$state + {store: $store, box: $box, boot: $boot,
 			health: [inputs | capture("^(?<key>[^ ]+) (?<value>[^ ]+) ?(?<why>.*)$")]}') ||
 		fail error "the status cannot be written"

@@ -33,7 +33,7 @@ site_tote() { # ARGUMENT...
 # ---- state.json ----
 
 # The state in one line, its words in the next ("-" stands for null, as read would drop empty fields), then a line for each that failed.
-readonly STORE_LINES='[inputs] | if length == 1 and (.[0] | type) == "object" then $empty + .[0] else error end | tojson,
+readonly STORE_LINES='if length == 1 and (.[0] | type) == "object" then $empty + .[0] else error end | tojson,
 	([.release, .serial, .previous, .highest, .taken, .phase, .target, .since, .base, .older] | map(. // "-") | join(" ")),
 	(.failed[] | strings | select(. != ""))'
 
@@ -44,7 +44,7 @@ store_load() {
 		{ IFS= read -r -d '' text <"$file"; } 2>/dev/null || true
 		# What was read before is the same.
 		[ -z "$text" ] || [ "$text" != "$STORE_LOADED" ] || return 0
-		mapfile -t lines < <(jq -nr --argjson empty "$STORE_EMPTY" "$STORE_LINES" <<<"$text" 2>/dev/null)
+		mapfile -t lines < <(jq -nr --argjson empty "$STORE_EMPTY" "[inputs] | $STORE_LINES" <<<"$text" 2>/dev/null)
 	fi
 	STATE=$STORE_EMPTY STORE_LOADED=
 	[ ${#lines[@]} -ge 2 ] || fail error "$file: is damaged; tote-site(8) says what to do" || return
@@ -77,13 +77,17 @@ store_update() { # FILTER [JQ-ARGUMENT...]
 	flock -w 30 "$lock" || { exec {lock}>&-; fail busy "$SITE_DIR/state.json: somebody else holds it"; return; }
 	store_load && store_change "$@" || code=$?
 	exec {lock}>&-
-	[ "$code" = 0 ] && store_load || return $((code ? code : 1))
+	return "$code"
 }
 
+# The state as it is then is read by the same jq.
 store_change() { # FILTER [JQ-ARGUMENT...]
-	local new
-	new=$(jq -ce "${@:2}" "$1" <<<"$STATE") || fail error "state.json: cannot be changed by $1" || return
-	replace_file "$SITE_DIR/state.json" 600 <<<"$new"
+	local lines
+	mapfile -t lines < <(jq -nre --argjson empty "$STORE_EMPTY" "${@:2}" "[inputs | ($1)] | $STORE_LINES" <<<"$STATE")
+	[ ${#lines[@]} -ge 2 ] || fail error "state.json: cannot be changed by $1" || return
+	replace_file "$SITE_DIR/state.json" 600 <<<"${lines[0]}" || return
+	STATE=${lines[0]} STORE_LOADED=
+	store_words "${lines[@]:1}" && STORE_LOADED=$STATE$'\n'
 }
 
 # ---- releases ----

@@ -60,7 +60,7 @@ tend_revert() {
 		COURSE_CAUSE=bad COURSE_WHY="release ${S_TAKEN:0:12} has failed here"
 	fi
 	boxes_list
-	boxes_ask && lock_store && course_run back || code=$?
+	boxes_ask && between lock_store && between course_run back || code=$?
 	apply_answer "$code"
 	return "$code"
 }

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Headquarters without stores at the end of a line: signing, going back, sticks, stores that come for their release, secrets.
 bats_require_minimum_version 1.5.0
+REAL_JQ=1
+load ../bats
 load helpers
 
 setup() {

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Rollouts over stores that are directories behind a fake ssh: waves, limits, kinds of failures, pause and abort, kills.
 bats_require_minimum_version 1.5.0
+REAL_JQ=1
+load ../bats
 load helpers
 
 setup() {
@@ -168,6 +170,18 @@ END
 	grep -q 'sha256:11' <<<"$(tar -xOf "$FAKE_STORES/store0004/taken" "./images/$(printf %064d 0).tar")"
 }
 
+@test "a store that refuses the secrets of a stream, not the release, runs it, and that is said; one that refuses the release has failed" {
+	inject store0004 stale
+	inject store0005 foreign
+	echo "wave all stores=store0004,store0005" >"$FLEET/plan"
+	TOTE=$TESTS/fake/tote run fleet run "$R" --quiet
+	[ "$status" = 3 ]
+	[[ $output == *"store0004 ok, but what was sent was refused: tote-site: the secrets have the serial 1, and 2 is here already"* ]]
+	[[ $output == *"store0005 FAILED, refused: tote-site: the manifest is signed by nobody known here"* ]]
+	[ "$(class_of_store store0004)$(class_of_store store0005)" = okrefused ]
+	[ "$(cat "$FAKE_STORES/store0004/release")" = "$R" ]
+}
+
 @test "the gate runs also when nothing changed: an ill store is not taken for done by a later run" {
 	printf 'wave all stores=@all fail=0 parallel=4\n' >"$FLEET/plan"
 	for store in "$FAKE_STORES"/store*; do
@@ -237,6 +251,26 @@ END
 		[ "$status" = 6 ]
 	done
 	[ "$(touched "$R")" = 0 ]
+}
+
+@test "a pause during the last stores of a wave: the wave is through, the next one does not begin, and after the last one all is done" {
+	printf 'wave one stores=@lab parallel=3\nwave all stores=@all parallel=8\n' >"$FLEET/plan"
+	export FAKE_SLEEP=3
+	local driver
+	fleet run "$R" --quiet 3>&- &
+	driver=$!
+	eventually has_touched 1
+	fleet pause
+	ends_with 5 $driver
+	[ "$(touched "$R")" = 3 ]
+	[ -e "$FLEET/rollouts/42-pos/waves/one.done" ]
+	fleet resume --quiet 3>&- &
+	driver=$!
+	eventually has_touched 4
+	fleet pause
+	ends_with 0 $driver
+	[ "$(running "$R")" = 8 ]
+	[ "$(fleet status --format json | jq -r .state)" = finished ]
 }
 
 @test "two drivers: the second is refused and says who is there" {

@@ -4,6 +4,8 @@
 # thousand programs, so only the first store has two (tests/site has three, tests/site/rig real ones), and the tests go on with what the
 # one before left: in this order, on one set-up.
 bats_require_minimum_version 1.5.0
+REAL_JQ=1
+load ../bats
 load helpers
 
 setup_file() {

@@ -6,6 +6,8 @@
 # One store serves all tests: each leaves it whole, and the container running.
 
 bats_require_minimum_version 1.5.0
+REAL_JQ=1
+load ../bats
 . "$BATS_TEST_DIRNAME/rig/store.bash"
 
 setup_file() {

@@ -159,6 +159,71 @@ begin() {
 	all_run 2 "$REPLY"
 }
 
+@test "a peer that goes away between two questions: 6, not 255, which would mean this box, and nothing is changed" {
+	local word
+	begin
+	next_release "$POS2"
+	ends box3 good fetch "$DEPOT"
+	for word in $(sample 1 prepare lock); do
+		touch "$FAKE_STORE/box2/gone-at-$word"
+		ends box3 between apply
+		answer_is '.why | contains("box2 cannot be reached: ssh: connect to host box2: No route to host")'
+		rm "$FAKE_STORE/box2/gone-at-$word"
+	done
+	touch "$FAKE_STORE/box2/gone-at-lock"
+	ends box3 between rollback || ends box3 absent rollback
+	[ "$(runs box1)$(runs box2)$(runs box3)" = 111 ]
+}
+
+@test "why a peer is not there is said as the peer or ssh says it" {
+	begin
+	next_release "$POS2"
+	ends box3 good fetch "$DEPOT"
+	touch "$FAKE_STORE/box2/down"
+	ends box3 between apply
+	answer_is '.why | contains("box2: cannot be reached: ssh: connect to host box2: No route to host")'
+	answer_is '.boxes.box2.why == "cannot be reached: ssh: connect to host box2: No route to host"'
+	rm "$FAKE_STORE/box2/down"
+	echo '{' >"$FAKE_STORE/box2/site/state.json"
+	ends box3 between apply
+	answer_is '.why | contains("box2: ") and contains("state.json") and (contains("reached") | not)'
+}
+
+@test "what a peer says that is not understood is an error, before anything is changed" {
+	. "$SITE_SOURCE/gate.sh"
+	declare -A STATUS=([box2]='{"box":"box2","online":true,"health":[{"key":"quorum","value":"ok","why":""}]}')
+	gate_before
+	STATUS[box2]='{"box":"box2","online":true,"health":7}'
+	run -"${CODE[error]}" gate_before
+	[[ $output == *"not understood"* ]]
+}
+
+# Signed secrets of the store, with a serial.
+secrets() { # DEPOT SERIAL
+	rm -rf "$1/secrets"
+	mkdir -p "$1/secrets/store0001"
+	echo "x$2" >"$1/secrets/store0001/db.age"
+	secrets_make "$1/secrets/store0001" "$HQ/key" store0001 "$2"
+}
+
+@test "secrets that a peer refuses, as it has newer ones, do not hold the release up" {
+	begin
+	secrets "$DEPOT" 1
+	ends box3 good fetch "$DEPOT"
+	cp -a "$DEPOT" "$FAKE_STORE/depot2"
+	secrets "$FAKE_STORE/depot2" 2
+	ends box2 good fetch "$FAKE_STORE/depot2"
+	rm -rf "$DEPOT/secrets"
+	# Nobody opens them here.
+	mkdir "$FAKE_STORE/bin"
+	printf '#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\necho open >"$2"\n' >"$FAKE_STORE/bin/age"
+	chmod 755 "$FAKE_STORE/bin/age"
+	next_release "$POS2"
+	PATH=$FAKE_STORE/bin:$PATH ends box3 good apply "$DEPOT"
+	said "box2: the secrets have the serial 1, and 2 is here already"
+	all_run 2 "$REPLY"
+}
+
 @test "no room on a box: 9, and the old version runs on everywhere" {
 	long_one
 	local full
@@ -176,6 +241,20 @@ begin() {
 	done
 	ends box3 good apply
 	all_run "$SERIAL" "$REPLY"
+}
+
+@test "secrets that are refused: the release runs all the same, and the answer says what is missing" {
+	next_release "$POS1"
+	mkdir -p "$DEPOT/secrets/store0001"
+	echo "tote-secrets 1" >"$DEPOT/secrets/store0001/index"
+	ends box1 refused apply "$DEPOT"
+	all_run 1 "$REPLY"
+	answer_is '.good and (.why | startswith("the release runs with the secrets of before: "))'
+	answer_is '.why | contains("index.sig")'
+	# Word is left on the stick.
+	[ "$(jq -c '[.code, .release]' "$DEPOT/status/store0001.json")" = "[4,\"$REPLY\"]" ]
+	rm -r "$DEPOT/secrets"
+	ends box1 good apply "$DEPOT"
 }
 
 @test "expired, also in between: refused, and nobody is left between" {

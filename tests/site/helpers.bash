@@ -8,6 +8,7 @@
 #
 # site VERB... is tote-site on that box. release SERIAL IMAGE-ID [WORD...] makes another release in the depot and sets REPLY.
 
+REAL_JQ=1 # tote-site has it
 load ../cli/helpers
 
 SITE_SOURCE=$BATS_TEST_DIRNAME/../../cmd/tote-site

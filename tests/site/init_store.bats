@@ -2,6 +2,8 @@
 # tote-site init-store: what it writes for a store's boxes, and what it refuses. What the cluster makes of it is in cluster.bats.
 
 bats_require_minimum_version 1.5.0
+REAL_JQ=1
+load ../bats
 
 setup() {
 	SITE=$BATS_TEST_DIRNAME/../../cmd/tote-site/tote-site

@@ -85,6 +85,21 @@ nobody_locks() {
 	nobody_locks
 }
 
+@test "the lock of a box that was taken out of the store is broken" {
+	next_release "$POS1"
+	R1=$REPLY
+	local box
+	for box in box1 box2; do
+		mkdir -p "$FAKE_STORE/$box/run"
+		echo "box3 0123-boot word" >"$FAKE_STORE/$box/run/store-lock"
+		sed -i '/^peer box3/d' "$FAKE_STORE/$box/site.conf"
+	done
+	touch "$FAKE_STORE/box3/down"
+	ends box1 good apply "$DEPOT"
+	[ "$(runs box1)$(runs box2)" = 11 ]
+	nobody_locks
+}
+
 @test "ten at once on three boxes: each is good or busy, and the store is settled" {
 	long_one
 	local n code pids=() codes=''

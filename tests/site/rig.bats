@@ -3,6 +3,8 @@
 # when the test that made them is gone, however it went.
 
 bats_require_minimum_version 1.5.0
+REAL_JQ=1
+load ../bats
 
 RIG=$BATS_TEST_DIRNAME/rig/rig
 

@@ -389,3 +389,41 @@ nasty_release() {
 	[ "$code" = "${CODE[full]}" ]
 	[ "$before" = "$after" ]
 }
+
+# In a host of its own, as far as networks go: prepares the release, and says what its network is then.
+prepare_alone() { # LINE...
+	unshare -m -n bash -euc '
+		mount -t tmpfs none /etc
+		mkdir -p /etc/cni/net.d
+		ip link set lo up
+		[ ! -s "$WORK/lan" ] || cp "$WORK/lan" /etc/cni/net.d/shop_lan.conflist
+		for part in script/say script/replace script/signed script/release tote-site/conf tote-site/box tote-site/services; do
+			. "$SITE_SOURCE/../$part.sh"
+		done
+		CONF_STORE=store0001 CONF_BOX=box1 code=0
+		services_params "$RELEASE_DIR" "$PARAMS" || code=$?
+		cp /etc/cni/net.d/shop_lan.conflist "$WORK/lan"
+		exit "$code"'
+}
+
+lan_of() { # SUBNET
+	release_of <<-END
+		services: {a: {image: "box:1", restart: always, networks: [lan]}}
+		networks: {lan: {ipam: {config: [{subnet: $1}]}}}
+	END
+}
+
+@test "a network that a release has another one of is made anew on the box" {
+	export WORK SITE_SOURCE RELEASE_DIR PARAMS
+	lan_of 10.77.1.0/24
+	run -0 prepare_alone
+	grep -q 10.77.1.0/24 "$WORK/lan"
+	lan_of 10.77.2.0/24
+	run -0 prepare_alone
+	[[ $output == *"network shop_lan: it is another one now"* ]]
+	grep -q 10.77.2.0/24 "$WORK/lan"
+	run ! grep -q 10.77.1.0/24 "$WORK/lan"
+	# Again nothing is said.
+	run -0 prepare_alone
+	[ -z "$output" ]
+}
