@@ -46,6 +46,9 @@ LIB_SRC := $(wildcard lib/*.c cgroups/*.c oci/*.c oci/image/*.c oci/supervise/*.
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
 GEN_OBJ := $(BUILD)/obj/gen/seccomp_builtin.o $(BUILD)/obj/gen/tote_init_blob.o
 
+# Rules of a build.mk come before ours.
+.DEFAULT_GOAL := all
+
 # Programs: one folder each. cmd/NAME/build.mk may set STATIC_NAME, LIBS_NAME and NOINST_NAME.
 PROGRAMS := $(filter-out tote-init,$(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.c)))))
 -include $(wildcard cmd/*/build.mk)

@@ -49,7 +49,7 @@ make_bundle() {
 	cp "$(command -v busybox)" "$WORK/$1/rootfs/bin/true"
 	ln -s true "$WORK/$1/rootfs/bin/sleep"
 	"$TOTE" spec -b "$WORK/$1"
-	jq ".process.terminal = false | .process.args = [\"/bin/true\"] | $2" "$WORK/$1/config.json" >"$WORK/config.json"
+	gojq ".process.terminal = false | .process.args = [\"/bin/true\"] | $2" "$WORK/$1/config.json" >"$WORK/config.json"
 	mv "$WORK/config.json" "$WORK/$1/config.json"
 }
 
@@ -62,7 +62,7 @@ make_bundle idle '.process.args = ["/bin/sleep", "3600"] | .linux.cgroupsPath = 
 
 # value RESULT NAME METRIC: a median
 value() {
-	jq -r --arg name "$2" --arg metric "$3" '.contenders[] | select(.name == $name) | .[$metric].median' "$WORK/$1.json"
+	gojq -r --arg name "$2" --arg metric "$3" '.contenders[] | select(.name == $name) | .[$metric].median' "$WORK/$1.json"
 }
 
 measure() { # RESULT BASE NAME=COMMAND...

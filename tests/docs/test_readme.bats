@@ -37,6 +37,10 @@ quoted() {
 	done
 }
 
+@test "make without a target builds every program" {
+	[ "$(make -np 2>/dev/null | grep '^.DEFAULT_GOAL')" = ".DEFAULT_GOAL := all" ]
+}
+
 @test "its table has every command, and no others" {
 	diff <("$TOTE" --help | sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | sort) \
 		<(sed -n '/^## Commands/,/^## Speed/p' README.md | sed -n '/^| `/s/ | .*//p' | grep -oE '`[a-z]+' | tr -d '`' | sort -u)
