@@ -100,9 +100,10 @@ static void fill_state(struct making *mk)
  * time. */
 static int open_cache(const struct making *mk)
 {
+	const struct spec_seccomp *seccomp = mk->c->spec->linux_.seccomp;
 	int root_fd = mk->c->root_fd;
 
-	if (root_fd < 0 || !mk->c->spec->linux_.seccomp)
+	if (root_fd < 0 || !seccomp || seccomp->builtin)
 		return -1;
 	if (mkdirat(root_fd, STATE_CACHE_DIR, 0700) < 0 && errno != EEXIST)
 		return -1;

@@ -136,6 +136,13 @@ int seccomp_compile_elsewhere(const struct spec_seccomp *seccomp, const char *co
 	return r > 0 ? err_prefix(err, "linux.seccomp") : r;
 }
 
+static bool is_builtin(const struct spec_seccomp *seccomp, const struct buf *form)
+{
+	return seccomp->builtin ||
+	       (form->len == seccomp_builtin_canonical_len &&
+		memcmp(form->data, seccomp_builtin_canonical, form->len) == 0);
+}
+
 int seccomp_find(int cache_dirfd, const struct spec_seccomp *seccomp, seccomp_compiler *compile,
 		 const char *config, struct arena *a, const void **ret_bpf, size_t *ret_len,
 		 struct err *err)
@@ -147,9 +154,9 @@ int seccomp_find(int cache_dirfd, const struct spec_seccomp *seccomp, seccomp_co
 
 	if (r < 0)
 		return r;
-	seccomp_canonical(seccomp, &form);
-	if (form.len == seccomp_builtin_canonical_len &&
-	    memcmp(form.data, seccomp_builtin_canonical, form.len) == 0) {
+	if (!seccomp->builtin)
+		seccomp_canonical(seccomp, &form);
+	if (is_builtin(seccomp, &form)) {
 		*ret_bpf = seccomp_builtin_bpf;
 		*ret_len = seccomp_builtin_bpf_len;
 		return 0;

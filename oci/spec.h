@@ -178,7 +178,11 @@ enum spec_seccomp_action {
 	SPEC_ACT_NOTIFY
 };
 
+/* linux.seccomp's member for spec_seccomp.builtin; of tote's own. */
+#define SPEC_TOTE_PROFILE "toteProfile"
+
 struct spec_seccomp {
+	bool builtin; /* tote's own profile, by its name: the rest says nothing */
 	int default_action;
 	struct opt_u32 default_errno_ret;
 	bool has_flags; /* "flags": [] differs from none: the default is SPEC_ALLOW */

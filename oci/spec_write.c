@@ -298,6 +298,8 @@ static void write_seccomp(struct json_writer *w, const struct spec_seccomp *secc
 	begin_object(w, "seccomp");
 	json_pair_string(w, "defaultAction",
 			 seccomp_name(seccomp_action_names, seccomp->default_action));
+	if (seccomp->builtin)
+		json_pair_string(w, SPEC_TOTE_PROFILE, "builtin");
 	if (seccomp->default_errno_ret.set)
 		json_pair_u64(w, "defaultErrnoRet", seccomp->default_errno_ret.value);
 	if (seccomp->has_flags)
@@ -305,10 +307,12 @@ static void write_seccomp(struct json_writer *w, const struct spec_seccomp *secc
 	pair_optional(w, "listenerPath", seccomp->listener_path);
 	pair_optional(w, "listenerMetadata", seccomp->listener_metadata);
 	pair_strv_optional(w, "architectures", &seccomp->architectures);
-	begin_array(w, "syscalls");
-	for_each (rule, &seccomp->syscalls)
-		write_rule(w, rule);
-	json_end_array(w);
+	if (!seccomp->builtin) {
+		begin_array(w, "syscalls");
+		for_each (rule, &seccomp->syscalls)
+			write_rule(w, rule);
+		json_end_array(w);
+	}
 	json_end_object(w);
 }
 

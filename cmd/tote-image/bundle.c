@@ -41,7 +41,7 @@ static int write_config(const struct bundling *b, const struct store_image *imag
 					   .host_network = globals.rootless,
 					   .uid_mappings = b->uids,
 					   .gid_mappings = b->gids,
-					   .pretty = true };
+					   .portable = true };
 	struct image_config config;
 	autobuf text = BUF_INIT;
 	autofd fd = -1;

@@ -178,6 +178,6 @@ int convert_spec(const struct image_config *image, const struct convert_opts *op
 	int r = convert_build(image, opts, root_fd, &a, &spec, err);
 
 	if (r == 0)
-		spec_write(&spec, opts->pretty, ret_json);
+		spec_write(&spec, opts->portable, ret_json);
 	return r;
 }

@@ -58,7 +58,8 @@ struct convert_opts {
 	const char *seccomp; /* the built-in profile for NULL, "unconfined", or the text of a
 				profile (JSON) */
 	const char *cgroups_path;
-	bool pretty; /* indented, for people */
+	bool portable; /* for people and other runtimes: indented, the built-in seccomp profile
+			  written out */
 };
 
 /*
@@ -71,8 +72,8 @@ struct convert_opts {
 int convert_build(const struct image_config *image, const struct convert_opts *opts, int root_fd,
 		  struct arena *a, struct spec *ret, struct err *err);
 
-/* The same as text: appends config.json, which other runtimes take too. Nothing is appended after
- * an error. */
+/* The same as text: appends config.json, for tote alone unless it is to be portable. Nothing is
+ * appended after an error. */
 int convert_spec(const struct image_config *image, const struct convert_opts *opts, int root_fd,
 		 struct buf *ret_json, struct err *err);
 

@@ -191,13 +191,21 @@ static int read_profile(const char *text, struct arena *a, struct spec_seccomp *
 	return json_decode(root, &spec_seccomp_table, a, *ret, err);
 }
 
+static struct spec_seccomp *name_builtin(struct arena *a)
+{
+	struct spec_seccomp *seccomp = arena_alloc(a, sizeof(*seccomp));
+
+	*seccomp = (struct spec_seccomp){ .builtin = true, .default_action = SPEC_ACT_ERRNO };
+	return seccomp;
+}
+
 int convert_seccomp(const struct convert_opts *opts, struct arena *a, struct spec_linux *l,
 		    struct err *err)
 {
 	int r;
 
 	if (!opts->seccomp) {
-		l->seccomp = seccomp_default_profile(a);
+		l->seccomp = opts->portable ? seccomp_default_profile(a) : name_builtin(a);
 		return 0;
 	}
 	if (strcmp(opts->seccomp, "unconfined") == 0)

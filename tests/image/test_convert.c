@@ -601,7 +601,8 @@ static void canonical_equal(const struct spec_seccomp *s, const void *form, size
 	assert_memory_equal(own.data, form, len);
 }
 
-/* Read back, the profile is the built-in one to the byte, so that nothing is compiled. */
+/* The built-in profile by its name, and for other runtimes written out, to the byte: read back,
+ * nothing is compiled. */
 static void seccomp(void **state)
 {
 	static const char own[] =
@@ -614,14 +615,16 @@ static void seccomp(void **state)
 		"{'names':['ptrace'],'action':'SCMP_ACT_NOTIFY'}],"
 		"'listenerPath':'/s','listenerMetadata':'m'}";
 	autoarena a = ARENA_INIT;
-	const struct convert_opts none = { 0 }, off = { .seccomp = "unconfined" },
+	const struct convert_opts none = { 0 }, portable = { .portable = true }, off = { .seccomp = "unconfined" },
 				  given = { .seccomp = to_json(&a, own) };
 	const struct spec_seccomp *s, *expected;
 	autobuf form = BUF_INIT;
 
 	(void)state;
 	s = convert(SH("'User':''"), &none, &a)->linux_.seccomp;
-	assert_non_null(s);
+	assert_true(s->builtin);
+	s = convert(SH("'User':''"), &portable, &a)->linux_.seccomp;
+	assert_false(s->builtin);
 	canonical_equal(s, seccomp_builtin_canonical, seccomp_builtin_canonical_len);
 	assert_null(convert(SH("'User':''"), &off, &a)->linux_.seccomp);
 	s = convert(SH("'User':''"), &given, &a)->linux_.seccomp;
@@ -649,6 +652,11 @@ static void bad_seccomp(void **state)
 	} cases[] = {
 		{ "", EINVAL, "seccomp profile: invalid JSON" },
 		{ "{}", EINVAL, "seccomp profile: defaultAction: missing" },
+		{ "{'defaultAction':'SCMP_ACT_ERRNO','toteProfile':'other'}", EINVAL,
+		  "seccomp profile: toteProfile: \"other\" is not one of builtin" },
+		{ "{'defaultAction':'SCMP_ACT_ERRNO','toteProfile':'builtin','syscalls':"
+		  "[{'names':['read'],'action':'SCMP_ACT_ALLOW'}]}",
+		  EINVAL, "seccomp profile: toteProfile: has rules of its own" },
 		{ "{'defaultAction':'ALLOW'}", EINVAL, "seccomp profile: defaultAction" },
 		{ "{'defaultAction':'SCMP_ACT_ERRNO','syscalls':[{'names':['read'],'action':"
 		  "'SCMP_ACT_ALLOW','includes':{'caps':['CAP_SYS_ADMIN']}}]}",
@@ -668,9 +676,9 @@ static void bad_seccomp(void **state)
 }
 
 /* For people, with tabs; it says the same. */
-static void pretty(void **state)
+static void portable_text(void **state)
 {
-	const struct convert_opts opts = { .pretty = true };
+	const struct convert_opts opts = { .portable = true };
 	autoarena a = ARENA_INIT;
 	char *text = text_of(SH("'User':''"), &opts, &a);
 
@@ -689,7 +697,7 @@ int main(void)
 		cmocka_unit_test(pids),	       cmocka_unit_test(mounts),
 		cmocka_unit_test(bad_mounts),  cmocka_unit_test(namespaces),
 		cmocka_unit_test(seccomp),     cmocka_unit_test(bad_seccomp),
-		cmocka_unit_test(pretty),
+		cmocka_unit_test(portable_text),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

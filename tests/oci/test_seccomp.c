@@ -300,12 +300,17 @@ static void test_builtin_is_found(void **state)
 	const void *bpf;
 	size_t len;
 
+	const struct spec_seccomp named = { .builtin = true, .default_action = SPEC_ACT_ERRNO };
+	const struct spec_seccomp *both[] = { &named, seccomp_default_profile(&arena) };
+
 	(void)state;
-	assert_int_equal(seccomp_find(-1, seccomp_default_profile(&arena), compile_here, NULL,
-				      &arena, &bpf, &len, &err),
-			 0);
-	assert_ptr_equal(bpf, seccomp_builtin_bpf);
-	assert_int_equal(len, seccomp_builtin_bpf_len);
+	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+		assert_int_equal(seccomp_find(-1, both[i], compile_here, NULL, &arena, &bpf, &len,
+					      &err),
+				 0);
+		assert_ptr_equal(bpf, seccomp_builtin_bpf);
+		assert_int_equal(len, seccomp_builtin_bpf_len);
+	}
 }
 
 static void test_flags(void **state)
