@@ -14,7 +14,7 @@ setup() {
 	command -v sshd >/dev/null || skip "needs openssh-server"
 	unshare -m -n -p -i -u -C --fork true 2>/dev/null || skip "cannot make namespaces"
 	DIR=$(mktemp -d /dev/shm/tote-rig.XXXXXX)
-	NETS=$(ip -br link | sort) MOUNTS=$(wc -l </proc/self/mountinfo)
+	NETS=$(links) MOUNTS=$(mount_points)
 }
 
 teardown() {
@@ -37,8 +37,17 @@ reaches() { # BOX ADDRESS
 	"$RIG" run "$DIR" "$1" timeout 3 bash -c ": </dev/tcp/$2/22" 2>/dev/null
 }
 
+# The kernel makes ifb0 and ifb1 in the host's namespace when somebody, another test perhaps, first asks for one of that kind.
+links() {
+	ip -br link | grep -v '^ifb[01] ' | sort
+}
+
+mount_points() {
+	cut -d' ' -f5 /proc/self/mountinfo | sort
+}
+
 untouched() {
-	[ "$(ip -br link | sort)" = "$NETS" ] && [ "$(wc -l </proc/self/mountinfo)" = "$MOUNTS" ]
+	diff <(echo "$NETS") <(links) && diff <(echo "$MOUNTS") <(mount_points)
 }
 
 @test "boxes see each other as long as cables are plugged, have disks of their own, and tote in them" {
@@ -55,7 +64,7 @@ untouched() {
 	eventually 20 reaches s1b2 10.50.1.1
 	[ "$("$RIG" run "$DIR" s1b1 cat /etc/kept)" = kept ]
 	"$RIG" run "$DIR" s1b1 sh -c '[ ! -e /run/lost ] && [ ! -e /sys/fs/cgroup/left ]'
-	"$RIG" run "$DIR" s1b1 tote doctor -q || "$RIG" run "$DIR" s1b1 tote --version
+	"$RIG" run "$DIR" s1b1 tote --version
 	untouched
 	group=$(cat "$DIR/cgroup")
 	"$RIG" down "$DIR"
