@@ -9,6 +9,8 @@ setup() {
 	make_bundle
 	sleep 1000 3>&- &
 	BYSTANDER=$!
+	# Start times are of 10 ms: a container that starts within the same ones would be the same process by its time.
+	sleep 0.03
 }
 
 teardown() {
