@@ -13,24 +13,17 @@ setup_file() {
 	cd "$BATS_FILE_TMPDIR"
 	pack "$ROOTFS" base.tar
 	CONFIG='.config = {Cmd: ["/bin/sh", "-c", "echo image"], Volumes: {"/declared": {}}}' make_layout plain pos:1 base.tar
-	export TOTE_STORE=$BATS_FILE_TMPDIR/store
-	"$TOTE" load -q plain >/dev/null
-	export -n TOTE_STORE
+	share_store plain
 }
 
 setup() {
-	new_store
-	export TOTE_STORE=$BATS_FILE_TMPDIR/store
-	STORE=$TOTE_STORE
-	ROOTFS=$BATS_FILE_TMPDIR/rootfs
+	enter_store
 }
 
 teardown() {
 	[ -z "${READER:-}" ] || kill "$READER" 2>/dev/null || true
-	clean_up
 	ROOT=$ROOT-other clean_up
-	rm -rf "$STORE"/volumes/* "$STORE"/containers/*
-	drop_store
+	leave_store
 }
 
 # What bats waits for stays out of the container's hands.

@@ -26,6 +26,29 @@ drop_store() {
 	rm -rf "${WORK:-/nowhere}"
 }
 
+# One store of images for all tests of a file, containers and volumes for each: share_store in setup_file, enter_store in setup,
+# leave_store in teardown.
+share_store() { # LAYOUT...
+	local layout
+	export TOTE_STORE=$BATS_FILE_TMPDIR/store
+	for layout; do
+		"$TOTE" load -q "$layout" >/dev/null
+	done
+	export -n TOTE_STORE
+}
+
+enter_store() {
+	new_store
+	export TOTE_STORE=$BATS_FILE_TMPDIR/store
+	STORE=$TOTE_STORE ROOTFS=$BATS_FILE_TMPDIR/rootfs
+}
+
+leave_store() {
+	clean_up
+	rm -rf "$STORE"/{containers,ids,volumes}/*
+	drop_store
+}
+
 # A root file system to run: $BATS_FILE_TMPDIR/base.tar, .gz, .zst.
 make_base() {
 	make_rootfs

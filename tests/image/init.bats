@@ -12,22 +12,15 @@ setup_file() {
 	cd "$BATS_FILE_TMPDIR"
 	pack "$ROOTFS" base.tar
 	make_layout plain pos:1 base.tar
-	export TOTE_STORE=$BATS_FILE_TMPDIR/store
-	"$TOTE" load -q plain >/dev/null
-	export -n TOTE_STORE
+	share_store plain
 }
 
 setup() {
-	new_store
-	export TOTE_STORE=$BATS_FILE_TMPDIR/store
-	STORE=$TOTE_STORE
-	ROOTFS=$BATS_FILE_TMPDIR/rootfs
+	enter_store
 }
 
 teardown() {
-	clean_up
-	rm -rf "$STORE"/containers/*
-	drop_store
+	leave_store
 }
 
 # An init that keeps what it should not makes its host wait.

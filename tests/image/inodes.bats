@@ -16,22 +16,15 @@ setup_file() {
 	cp -a "$ROOTFS/bin" bare/bin
 	pack bare bare.tar
 	make_layout scratch bare:1 bare.tar
-	export TOTE_STORE=$BATS_FILE_TMPDIR/store
-	"$TOTE" load -q plain >/dev/null
-	"$TOTE" load -q scratch >/dev/null
-	export -n TOTE_STORE
+	share_store plain scratch
 }
 
 setup() {
-	new_store
-	export TOTE_STORE=$BATS_FILE_TMPDIR/store
-	STORE=$TOTE_STORE
+	enter_store
 }
 
 teardown() {
-	clean_up
-	rm -rf "$STORE"/containers/* "$STORE"/ids/*
-	drop_store
+	leave_store
 }
 
 run_in() { # [OPTION...] IMAGE [COMMAND...]

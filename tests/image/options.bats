@@ -17,24 +17,17 @@ setup_file() {
 	cd "$BATS_FILE_TMPDIR"
 	pack "$ROOTFS" base.tar
 	CONFIG='.config = {Cmd: ["sh"], StopSignal: "SIGINT", Labels: {"of": "image", "org.tote.init": "true"}}' make_layout plain pos:1 base.tar
-	export TOTE_STORE=$BATS_FILE_TMPDIR/store
-	"$TOTE" load -q plain >/dev/null
-	export -n TOTE_STORE
+	share_store plain
 }
 
 setup() {
-	new_store
-	export TOTE_STORE=$BATS_FILE_TMPDIR/store
-	STORE=$TOTE_STORE
-	ROOTFS=$BATS_FILE_TMPDIR/rootfs
+	enter_store
 }
 
 teardown() {
 	[ -z "${SLEEPER:-}" ] || kill "$SLEEPER" 2>/dev/null || true
 	[ -z "${LENT_SHM:-}" ] || rm -f "$LENT_SHM"
-	clean_up
-	rm -rf "$STORE"/volumes/* "$STORE"/containers/*
-	drop_store
+	leave_store
 }
 
 in_image() { # [OPTION...] IMAGE [COMMAND...]

@@ -21,24 +21,15 @@ setup_file() {
 	CONFIG='.config = {Entrypoint: ["/bin/sh", "-c", "echo entry $0 $*"], Cmd: ["one", "two"], User: "www", WorkingDir: "/var/made/here",
 		Env: ["PATH=/bin", "COLOR=red", "EMPTY="], Volumes: {"/declared": {}}, StopSignal: "SIGTERM", Labels: {a: "b"}}' \
 		make_layout full full:1 base.tar
-	export TOTE_STORE=$BATS_FILE_TMPDIR/store
-	"$TOTE" load -q plain >/dev/null
-	"$TOTE" load -q full >/dev/null
-	export -n TOTE_STORE
+	share_store plain full
 }
 
 setup() {
-	new_store
-	# The images of all tests; containers and volumes of this one.
-	export TOTE_STORE=$BATS_FILE_TMPDIR/store
-	STORE=$TOTE_STORE
-	ROOTFS=$BATS_FILE_TMPDIR/rootfs
+	enter_store
 }
 
 teardown() {
-	clean_up
-	rm -rf "$STORE"/volumes/* "$STORE"/containers/*
-	drop_store
+	leave_store
 }
 
 in_image() { # [OPTION...] IMAGE [COMMAND...]
