@@ -3,20 +3,12 @@
 # the test's own that stands for the host, BOX one for a container. What the plugins in process do is tested elsewhere.
 
 bats_require_minimum_version 1.5.0
-load ../bats
+load two
 
 setup() {
-	HOST= BOX= KILL=
-	root=$BATS_TEST_DIRNAME/../..
-	CNI=${BUILD:-build}/tote-cni
-	[ "${CNI#/}" != "$CNI" ] || CNI=$root/$CNI
-	[ -x "$CNI" ] || { echo "$CNI is not built"; return 1; }
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	unshare --net true 2>/dev/null || skip "cannot make network namespaces"
-	unshare --net sleep 600 3>&- & HOST=$!
-	unshare --net sleep 600 3>&- & BOX=$!
-	wait_for_netns $HOST
-	wait_for_netns $BOX
+	KILL=
+	make_two tote-cni
+	CNI=$PROGRAM
 	cd "$BATS_TEST_TMPDIR"
 	mkdir bin
 	export TOTE_NET_DIR=$PWD/run CNI_PATH=$PWD/bin
@@ -26,24 +18,8 @@ setup() {
 }
 
 teardown() {
-	local pid
-	for pid in $HOST $BOX $KILL; do
-		kill $pid 2>/dev/null
-		wait $pid || true
-	done
+	end_two $KILL
 }
-
-wait_for_netns() {
-	local i
-	for i in $(seq 600); do
-		[ "$(readlink /proc/$1/ns/net)" = "$(readlink /proc/$$/ns/net)" ] || return 0
-		sleep 0.05
-	done
-	return 1
-}
-
-host() { nsenter -t $HOST -n "$@"; }
-box() { nsenter -t $BOX -n "$@"; }
 
 cni() { # COMMAND CONFIGURATION; output is stdout, stderr is apart
 	run --separate-stderr host env CNI_COMMAND=$1 timeout 60 "$CNI" <<<"$2"

@@ -2,7 +2,7 @@
 # What compare.bats cannot ask Debian's plugins: interfaces that come back whatever happened to them, old values restored, CHECK,
 # and errors in words. HOST stands for the host, BOX for a container; nic0 is a veth whose other end is another machine.
 
-load ../bats
+load two
 
 # 2 MB over TCP; prints the milliseconds.
 RECEIVER='import socket, time
@@ -24,41 +24,16 @@ s.sendall(bytes(2000000))
 s.recv(1)'
 
 setup() {
-	HOST= BOX=
-	root=$BATS_TEST_DIRNAME/../..
-	CNI=${BUILD:-$root/build}/tote-cni
-	[ "${CNI#/}" != "$CNI" ] || CNI=$root/$CNI
-	[ -x "$CNI" ] || { echo "$CNI is not built"; return 1; }
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	unshare --net true 2>/dev/null || skip "cannot make network namespaces"
-	unshare --net sleep 600 3>&- & HOST=$!
-	unshare --net sleep 600 3>&- & BOX=$!
-	wait_for_netns $HOST
-	wait_for_netns $BOX
+	make_two tote-cni
+	CNI=$PROGRAM
 	host ip link add nic0 address 02:00:00:00:00:aa type veth peer name far0
 	export TOTE_NET_DIR=$BATS_TEST_TMPDIR/run CNI_PATH=/usr/lib/cni CNI_IFNAME=eth0 CNI_CONTAINERID=box CNI_NETNS=/proc/$BOX/ns/net
 	NIC='{"type": "host-device", "device": "nic0"}'
 }
 
 teardown() {
-	local pid
-	for pid in $HOST $BOX; do
-		kill $pid 2>/dev/null || true
-		wait $pid || true
-	done
+	end_two
 }
-
-wait_for_netns() {
-	local i
-	for i in $(seq 600); do
-		[ "$(readlink /proc/$1/ns/net)" = "$(readlink /proc/$$/ns/net)" ] || return 0
-		sleep 0.05
-	done
-	return 1
-}
-
-host() { nsenter -t $HOST -n "$@"; }
-box() { nsenter -t $BOX -n "$@"; }
 
 cni() { # COMMAND PLUGIN...: a list
 	local command=$1 list

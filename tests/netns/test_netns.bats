@@ -2,43 +2,18 @@
 # tote-net between two network namespaces of the test's own: HOST stands for the host, BOX for a container. The host's
 # real interfaces are never touched. NET is the program under test.
 
-load ../bats
+load two
 
 setup() {
-	HOST= BOX=
-	root=$BATS_TEST_DIRNAME/../..
-	NET=${BUILD:-build}/tote-net
-	[ "${NET#/}" != "$NET" ] || NET=$root/$NET
-	[ -x "$NET" ] || { echo "$NET is not built"; return 1; }
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	unshare --net true 2>/dev/null || skip "cannot make network namespaces"
-	unshare --net sleep 600 3>&- & HOST=$!
-	unshare --net sleep 600 3>&- & BOX=$!
-	wait_for_netns $HOST
-	wait_for_netns $BOX
+	make_two tote-net
+	NET=$PROGRAM
 	host ip link add eth7 type veth peer name peer7 2>/dev/null || skip "the kernel has no veth interfaces"
 	host ip link set peer7 up
 }
 
 teardown() {
-	local pid
-	for pid in $HOST $BOX; do
-		kill $pid
-		wait $pid || true
-	done
+	end_two
 }
-
-wait_for_netns() {
-	local i
-	for i in $(seq 600); do
-		[ "$(readlink /proc/$1/ns/net)" = "$(readlink /proc/$$/ns/net)" ] || return 0
-		sleep 0.05
-	done
-	return 1
-}
-
-host() { nsenter -t $HOST -n "$@"; }
-box() { nsenter -t $BOX -n "$@"; }
 
 configure() { # NAME
 	[ -e /proc/sys/net/ipv6 ] || skip "the kernel has no IPv6"
