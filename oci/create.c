@@ -341,6 +341,8 @@ static int run_process(struct making *mk, struct err *err)
 	mk->launch.siblings = mk->opts->siblings;
 	r = mk->launch.netns_fd < 0 ? 0
 				    : network_hand_over(&mk->network, mk->launch.netns_fd, 0, err);
+	if (r == 0 && !mk->plan.terminal)
+		idmap_lend_pipes(&mk->c->spec->linux_);
 	if (r == 0)
 		r = launch_begin(&mk->launch, err);
 	mk->began = r == 0;

@@ -115,6 +115,23 @@ static int open_cgroup(struct entering *en, struct err *err)
 	return r;
 }
 
+/* What a description of a process leaves out is as the container's own has it. */
+static void inherit(struct spec_process *p, const struct spec_process *own)
+{
+	if (!own)
+		return;
+	if (!p->capabilities)
+		p->capabilities = own->capabilities;
+	if (!p->rlimits.count)
+		p->rlimits = own->rlimits;
+	if (!p->apparmor_profile || !p->apparmor_profile[0])
+		p->apparmor_profile = own->apparmor_profile;
+	if (!p->selinux_label || !p->selinux_label[0])
+		p->selinux_label = own->selinux_label;
+	if (!p->oom_score_adj.set)
+		p->oom_score_adj = own->oom_score_adj;
+}
+
 static int build(struct entering *en, struct err *err)
 {
 	struct spec *spec = en->c->spec;
@@ -131,8 +148,10 @@ static int build(struct entering *en, struct err *err)
 	};
 	autofd root = -1, cache = -1;
 	char path[64];
-	int r = probe_process(p, err);
+	int r;
 
+	inherit(p, spec->process);
+	r = probe_process(p, err);
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "%d", en->c->st.init.pid);
@@ -167,6 +186,8 @@ static int run(struct entering *en, struct err *err)
 	int r;
 
 	l->siblings = o->siblings;
+	if (!en->plan.terminal)
+		idmap_lend_pipes(&en->c->spec->linux_);
 	r = launch_begin(l, err);
 
 	if (r == 0 && en->plan.host_work) {

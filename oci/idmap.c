@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -150,4 +151,37 @@ int idmap_namespace(const struct spec_id_mappings *uids, const struct spec_id_ma
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	return r;
+}
+
+static bool is_mapped(const struct spec_id_mappings *list, uid_t id)
+{
+	for_each (m, list)
+		if (id >= m->host_id && id - m->host_id < m->size)
+			return true;
+	return false;
+}
+
+/* The host's id of 0, or -1: none. */
+static uint32_t root_of(const struct spec_id_mappings *list)
+{
+	for_each (m, list)
+		if (m->container_id == 0)
+			return m->host_id;
+	return (uint32_t)-1;
+}
+
+void idmap_lend_pipes(const struct spec_linux *l)
+{
+	uint32_t uid = root_of(&l->uid_mappings), gid = root_of(&l->gid_mappings);
+
+	if (uid == (uint32_t)-1 || !privileged(CAP_CHOWN))
+		return;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		struct stat st;
+
+		/* Failing, the program can still use what it was given. */
+		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
+		    !is_mapped(&l->uid_mappings, st.st_uid))
+			(void)!fchown(fd, uid, gid);
+	}
 }

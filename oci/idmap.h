@@ -30,4 +30,12 @@ bool idmap_setgroups_denied(const char *pid);
 int idmap_namespace(const struct spec_id_mappings *uids, const struct spec_id_mappings *gids,
 		    struct err *err);
 
+/*
+ * Programs open a pipe that is their stdin, stdout or stderr again by name, /dev/stderr above all,
+ * which takes an owner inside of their user namespace: those that have none are given to its root,
+ * and group, as else tote-init could not hand them on to the program's user. For root of the host; who may not give
+ * files away does without. A pipe is nobody's but its two ends', so it is not given back.
+ */
+void idmap_lend_pipes(const struct spec_linux *l);
+
 #endif

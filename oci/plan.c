@@ -237,8 +237,9 @@ int plan_build(const struct spec *spec, const struct plan_opts *opts, struct are
 		plan_add_path(&plan, a, STEP_MASK, spec->linux_.masked_paths.items[i]);
 	for (size_t i = 0; i < spec->linux_.readonly_paths.count; i++)
 		plan_add_path(&plan, a, STEP_READONLY, spec->linux_.readonly_paths.items[i]);
-	/* image-spec conversion.md, "config.WorkingDir"; it may lie below a mount. A bundle's is the bundle's. */
-	if (opts->rootfs && strcmp(spec->process->cwd, "/") != 0)
+	/* image-spec conversion.md, "config.WorkingDir": images that lack it count on the runtime, whoever made a bundle of them. It may
+	 * lie below a mount. */
+	if (strcmp(spec->process->cwd, "/") != 0)
 		plan_add_path(&plan, a, STEP_WORK_DIR, spec->process->cwd);
 	plan_hooks(&spec->hooks.list[HOOK_CREATE_CONTAINER], a, &plan);
 	if (spec->root->readonly)
@@ -260,6 +261,7 @@ int plan_build_exec(const struct spec *spec, const struct spec_process *process,
 	struct plan plan = { .staged = true };
 	struct plan_process_opts pp = { .process = process,
 					.seccomp = spec->linux_.seccomp,
+					.linux_ = &spec->linux_,
 					.exec = true };
 	int r;
 

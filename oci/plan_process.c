@@ -301,17 +301,31 @@ static void plan_init(const struct strv *env, struct arena *a, struct plan *plan
 			s->arg[0] = i + 1;
 }
 
+static void plan_capabilities(const struct cap_sets *sets, struct arena *a, struct plan *plan)
+{
+	struct step *s = plan_add(plan, a, STEP_CAPABILITIES);
+
+	s->arg[0] = sets->effective;
+	s->arg[1] = sets->permitted;
+	s->arg[2] = sets->inheritable;
+	s->arg[3] = sets->ambient;
+}
+
 /*
  * Everything that can fail in the user's own way (directory, program) comes before READY, so that
- * `create` reports it. The filter and the final capabilities come last, so that no step needs what
- * they take away; only a filter with a listener is loaded early, as its agent must be served while
- * `create` still runs.
+ * `create` reports it. The final capabilities and the filter come last, so that no step needs what
+ * they take away: a profile need not allow more than the program's own calls and execve, and capset
+ * without no_new_privs. Only a filter with a listener is loaded early, as its agent must be served
+ * while `create` still runs.
  */
 int plan_process_late(const struct plan_process_opts *pp, const struct plan_opts *opts,
 		      struct arena *a, struct plan *plan, struct err *err)
 {
 	const struct spec_process *p = pp->process;
 	bool seccomp = pp->seccomp, early = seccomp && seccomp_uses_notify(pp->seccomp);
+	/* Without no_new_privs a filter takes CAP_SYS_ADMIN, which the final sets may lack. */
+	bool privileged = seccomp && !early && !p->no_new_privileges,
+	     late = seccomp && !early && !privileged;
 	struct cap_sets sets = cap_sets(p, a, plan);
 	struct step *s;
 	int r = plan_settings(pp, opts, a, plan, err);
@@ -342,16 +356,14 @@ int plan_process_late(const struct plan_process_opts *pp, const struct plan_opts
 	r = plan_labels(pp, a, plan, err);
 	if (r < 0)
 		return r;
+	plan_add(plan, a, STEP_CLOSE)->arg[0] = 3 + opts->preserve_fds;
+	if (privileged && (r = plan_seccomp(pp, opts, a, plan, err)) < 0)
+		return r;
+	plan_capabilities(&sets, a, plan);
 	if (p->no_new_privileges && !early)
 		plan_add(plan, a, STEP_NO_NEW_PRIVS);
-	if (seccomp && !early && (r = plan_seccomp(pp, opts, a, plan, err)) < 0)
+	if (late && (r = plan_seccomp(pp, opts, a, plan, err)) < 0)
 		return r;
-	s = plan_add(plan, a, STEP_CAPABILITIES);
-	s->arg[0] = sets.effective;
-	s->arg[1] = sets.permitted;
-	s->arg[2] = sets.inheritable;
-	s->arg[3] = sets.ambient;
-	plan_add(plan, a, STEP_CLOSE)->arg[0] = 3 + opts->preserve_fds;
 	if (pp->init)
 		plan_init(&p->env, a, plan);
 	plan_add_path(plan, a, STEP_EXEC, p->args.items[0]);

@@ -32,6 +32,7 @@ struct init {
 	int null_tree;	     /* a mount of /dev/null for masks, -1 until needed */
 	int empty_tree;	     /* a mount of an empty read-only tmpfs for masks, -1 until needed */
 	const char *program; /* the path that STEP_FIND_PROGRAM found */
+	uint64_t permitted;  /* capabilities, from STEP_USER on */
 	int parent;	     /* the directory of the last node made, and its path */
 	char parent_path[4096];
 	char program_path[4096];

@@ -172,12 +172,14 @@ static int clone_tree(int dirfd, const char *path, bool recursive)
 int step_mount(struct init *in, const struct wire_step *s)
 {
 	uint64_t resolve = s->flags & STEP_PLAIN_PATH ? RESOLVE_NO_SYMLINKS : 0;
+	/* What is copied into has to be writable until then. */
+	uint64_t closed = s->flags & STEP_COPY_UP ? s->arg[0] & MOUNT_ATTR_RDONLY : 0;
 	int tree, target, r = 0;
 
 	target = target_open(in, plan_string(in, s->path), true, resolve);
 	if (target < 0)
 		return target;
-	tree = new_mount(plan_string(in, s->type), plan_string(in, s->data), s->arg[0]);
+	tree = new_mount(plan_string(in, s->type), plan_string(in, s->data), s->arg[0] & ~closed);
 	/* EPERM: not our cgroup namespace; EBUSY: the v1 hierarchies hold it. */
 	if ((tree == -EPERM || tree == -EBUSY) && s->flags & STEP_OR_BIND) {
 		tree = clone_tree(AT_FDCWD, plan_string(in, s->source), true);
@@ -196,6 +198,8 @@ int step_mount(struct init *in, const struct wire_step *s)
 		r = from < 0 ? from : copy_up(from, tree);
 		sys(__NR_close, from);
 	}
+	if (r == 0 && closed)
+		r = set_attributes(tree, closed, 0, 0, 0);
 	if (r == 0)
 		r = attach(tree, target);
 	sys(__NR_close, target);
@@ -248,20 +252,26 @@ int step_remount(struct init *in, const struct wire_step *s)
 	return r;
 }
 
+static bool is_device(int dirfd, const char *name, const struct wire_step *s)
+{
+	struct statx st;
+
+	return sys(__NR_statx, dirfd, name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st) ==
+		       0 &&
+	       (st.stx_mode & S_IFMT) == (s->arg[0] & S_IFMT) &&
+	       s->arg[1] == ((st.stx_rdev_minor & 0xff) | st.stx_rdev_major << 8 |
+			     (st.stx_rdev_minor & ~0xffU) << 12);
+}
+
 /* Where the whole container runs in a user namespace that somebody else made, nodes cannot be made:
  * the host's is used. */
 static int bind_device(struct init *in, const struct wire_step *s)
 {
 	const char *path = plan_string(in, s->path);
 	int tree = clone_tree(AT_FDCWD, path, false), target;
-	struct statx st;
 	sys_t r = tree;
 
-	if (r >= 0)
-		r = sys(__NR_statx, tree, "", AT_EMPTY_PATH, STATX_TYPE, &st);
-	if (r >= 0 && ((st.stx_mode & S_IFMT) != (s->arg[0] & S_IFMT) ||
-		       s->arg[1] != ((st.stx_rdev_minor & 0xff) | st.stx_rdev_major << 8 |
-				     (st.stx_rdev_minor & ~0xffU) << 12)))
+	if (r >= 0 && !is_device(tree, "", s))
 		r = -ENODEV;
 	target = r < 0 ? (int)r : target_open(in, path, false, 0);
 	r = target < 0 ? target : attach(tree, target);
@@ -279,7 +289,8 @@ int step_device(struct init *in, const struct wire_step *s)
 	if (dir < 0)
 		return dir;
 	r = sys(__NR_mknodat, dir, leaf, (unsigned int)s->arg[0], (unsigned int)s->arg[1]);
-	if (r == -EEXIST && s->flags & STEP_IF_MISSING)
+	/* config-linux.md, "Devices": only what does not match is an error. */
+	if (r == -EEXIST && (s->flags & STEP_IF_MISSING || is_device(dir, leaf, s)))
 		return 0;
 	if (r == -EPERM)
 		return bind_device(in, s);
@@ -305,10 +316,16 @@ int step_symlink(struct init *in, const struct wire_step *s)
 	return r == -EEXIST && s->flags & STEP_IF_MISSING ? 0 : (int)r;
 }
 
+/* Only what is missing is made: of anything else STEP_CWD has the last word, as the program's user. */
 int step_work_dir(struct init *in, const struct wire_step *s)
 {
-	int dir = target_open(in, plan_string(in, s->path), true, 0);
+	const char *path = plan_string(in, s->path);
+	int dir = in_root(in, path, O_PATH | O_DIRECTORY, 0);
 
+	if (dir == -ENOENT)
+		dir = target_open(in, path, true, 0);
+	else if (dir < 0)
+		return 0;
 	sys(__NR_close, dir);
 	return dir < 0 ? dir : 0;
 }

@@ -179,7 +179,6 @@ static void own_stdio(uint32_t uid)
 int step_user(struct init *in, const struct wire_step *s)
 {
 	uint32_t uid = (uint32_t)s->arg[0], gid = (uint32_t)s->arg[1];
-	uint64_t permitted;
 	sys_t r = sys(__NR_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0);
 
 	own_stdio(uid);
@@ -190,9 +189,9 @@ int step_user(struct init *in, const struct wire_step *s)
 	if (r == 0)
 		r = sys(NR_setresuid, uid, uid, uid);
 	if (r == 0)
-		r = permitted_capabilities(&permitted);
+		r = permitted_capabilities(&in->permitted);
 	if (r == 0)
-		r = capset(permitted, permitted, 0);
+		r = capset(in->permitted, in->permitted, 0);
 	return (int)r;
 }
 
@@ -257,11 +256,8 @@ static int search(struct init *in, const char *name, const char *dirs)
 int step_find_program(struct init *in, const struct wire_step *s)
 {
 	const char *name = plan_string(in, s->path);
-	uint64_t permitted;
-	int r = permitted_capabilities(&permitted);
+	int r = capset(s->arg[0] & in->permitted, in->permitted, 0);
 
-	if (r == 0)
-		r = capset(s->arg[0] & permitted, permitted, 0);
 	if (r < 0)
 		return r;
 	for (const char *p = name; *p; p++)
@@ -273,7 +269,7 @@ int step_find_program(struct init *in, const struct wire_step *s)
 		r = search(in, name, plan_string(in, s->data));
 		in->program = in->program_path;
 	}
-	return r < 0 ? r : capset(permitted, permitted, 0);
+	return r < 0 ? r : capset(in->permitted, in->permitted, 0);
 }
 
 int step_no_new_privs(struct init *in, const struct wire_step *s)
@@ -318,20 +314,17 @@ int step_seccomp(struct init *in, const struct wire_step *s)
 
 int step_capabilities(struct init *in, const struct wire_step *s)
 {
-	uint64_t permitted;
-	int r = permitted_capabilities(&permitted);
-
-	(void)in;
+	uint64_t permitted = in->permitted;
 	/* What was never ours cannot be given: the host has warned about it. */
-	if (r == 0)
-		r = capset(s->arg[0] & permitted, s->arg[1] & permitted, s->arg[2] & permitted);
+	int r = capset(s->arg[0] & permitted, s->arg[1] & permitted, s->arg[2] & permitted);
+
 	for (unsigned int cap = 0; r == 0 && cap < 64; cap++)
 		if (s->arg[3] & s->arg[2] & permitted & (uint64_t)1 << cap)
 			r = (int)sys(__NR_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0);
 	return r;
 }
 
-/* Last of all, so that no descriptor of the host survives, whoever opened it (CVE-2024-21626). */
+/* After all that opens, so that no descriptor of the host survives, whoever opened it (CVE-2024-21626). */
 int step_close(struct init *in, const struct wire_step *s)
 {
 	(void)in;

@@ -2,7 +2,8 @@
 /*
  * Programs open their standard streams again by name, /dev/stderr above all. What they are belongs
  * to an id of the host that a user namespace does not have: so they are lent to its root. A
- * terminal or a file has been somebody's before, and is given back at the end.
+ * terminal or a file has been somebody's before, and is given back at the end; pipes are seen to by
+ * oci/idmap.c.
  */
 #include "cmd/tote/streams.h"
 
@@ -20,7 +21,7 @@ static bool is_lent(int fd, const struct stat *st)
 {
 	if (st->st_uid >= OWN_IDS)
 		return false;
-	return S_ISFIFO(st->st_mode) || isatty(fd) || (fd != STDIN_FILENO && S_ISREG(st->st_mode));
+	return isatty(fd) || (fd != STDIN_FILENO && S_ISREG(st->st_mode));
 }
 
 void streams_lend(unsigned int id, struct lent_streams *ret)
@@ -29,7 +30,7 @@ void streams_lend(unsigned int id, struct lent_streams *ret)
 		struct stat st;
 
 		if (fstat(fd, &st) == 0 && is_lent(fd, &st) && fchown(fd, id, (gid_t)-1) == 0) {
-			ret->lent[fd] = !S_ISFIFO(st.st_mode);
+			ret->lent[fd] = true;
 			ret->owner[fd] = st.st_uid;
 		}
 	}

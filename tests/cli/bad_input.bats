@@ -174,10 +174,10 @@ bundle_refused() {
 	nothing_left
 }
 
-@test "a cwd that does not exist" {
-	config '.process.cwd = "/no/such/directory"'
-	bundle_refused "/no/such/directory"
-	[[ ${stderr,,} == *"chdir"*"no such file or directory"* ]]
+@test "a cwd that cannot be made" {
+	config '.process.cwd = "/etc/passwd/directory"'
+	bundle_refused "/etc/passwd/directory"
+	[[ ${stderr,,} == *"chdir"*"not a directory"* ]]
 }
 
 @test "a cwd that is a file" {

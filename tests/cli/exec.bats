@@ -179,6 +179,19 @@ process_json() {
 	run -9 tote exec --process="$BATS_TEST_TMPDIR/process.json" "$ID"
 }
 
+@test "-p: what the file leaves out is the container's" {
+	config '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 100, hard: 200}] | .linux.personality = {domain: "LINUX32"}'
+	background
+	echo '{"cwd": "/", "user": {"uid": 0, "gid": 0}, "args": ["sh", "-c", "grep -E \"^Cap(Eff|Bnd)\" /proc/self/status; ulimit -n; cat /proc/self/oom_score_adj; uname -m"],
+		"env": ["PATH=/bin"]}' >"$BATS_TEST_TMPDIR/process.json"
+	run -0 tote exec -p "$BATS_TEST_TMPDIR/process.json" "$ID"
+	own=$output
+	run -0 tote exec "$ID" sh -c 'grep -E "^Cap(Eff|Bnd)" /proc/self/status; ulimit -n; cat /proc/self/oom_score_adj; uname -m'
+	[ "$own" = "$output" ]
+	[[ $own == *$'\n100\n'* && $own != *0000000000000000* ]]
+	[ "$(uname -m)" != x86_64 ] || [[ $own == *i686 ]]
+}
+
 @test "-p with a bad file" {
 	background
 	refuses 255 "$BATS_TEST_TMPDIR/none" exec -p "$BATS_TEST_TMPDIR/none" "$ID"

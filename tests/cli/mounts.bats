@@ -219,6 +219,15 @@ mount_in_source() {
 	[ "$(cat "$ROOTFS/srv/sub/file")" = kept ]
 }
 
+@test "tmpcopyup of what is read-only then" {
+	own_root
+	mkdir -p "$ROOTFS/srv"
+	echo kept >"$ROOTFS/srv/file"
+	mount_on /srv tmpfs tmpfs tmpcopyup ro
+	in_box sh -c 'cat /srv/file; echo x >/srv/file || echo closed'
+	[ "$output" = $'kept\nclosed' ]
+}
+
 @test "a destination that is missing is made, below links that stay in the root" {
 	own_root
 	mkdir -p "$ROOTFS/real"
@@ -342,6 +351,19 @@ mount_in_source() {
 	[ "$output" = $'1:3 660 5 6\nfifo' ]
 	config '.linux.devices = [{"path": "/dev/x", "type": "q", "major": 1, "minor": 3}]'
 	refuses 1 "linux.devices[0].type" create "$ID"
+}
+
+@test "a device that is there already has to be the one that is meant" {
+	own_root
+	mkdir -p "$ROOTFS/dev"
+	config '.mounts |= map(select(.destination | startswith("/dev") | not)) |
+		.linux.devices = [{"path": "/dev/box", "type": "c", "major": 1, "minor": 3}, {"path": "/dev/box", "type": "c", "major": 1, "minor": 3}]'
+	for _ in once again; do
+		in_box stat -c '%t:%T' /dev/box
+		[ "$output" = 1:3 ]
+	done
+	config '.linux.devices[1].minor = 5'
+	refuses 1 "/dev/box: File exists" run "$ID"
 }
 
 @test "devices that are not allowed cannot be opened, those of the defaults can" {

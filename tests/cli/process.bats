@@ -107,6 +107,19 @@ run_status() {
 	[ "$output" = /etc ]
 }
 
+@test "cwd that is missing is made, also below a mount and in a read-only root; exec makes none" {
+	cp -a "$ROOTFS" "$BATS_TEST_TMPDIR/rootfs"
+	config '.root = {path: $p, readonly: true} | .process.user = {uid: 1000, gid: 1000}' --arg p "$BATS_TEST_TMPDIR/rootfs"
+	for dir in /made/here /tmp/made; do
+		config '.process.cwd = $d' --arg d "$dir"
+		command_is sh -c 'pwd; stat -c "%a %u" .'
+		run -0 tote run "$ID"
+		[ "$output" = "$dir"$'\n755 0' ]
+	done
+	background
+	refuses 255 /never exec --cwd /never "$ID" true
+}
+
 @test "cwd that only the user may enter, and one that only root may" {
 	cp -a "$ROOTFS" "$BATS_TEST_TMPDIR/rootfs"
 	mkdir -m 700 "$BATS_TEST_TMPDIR/rootfs/private"

@@ -170,6 +170,21 @@ cache_files() {
 	[ "${lines[2]}" = $'Seccomp_filters:\t1' ]
 }
 
+@test "a profile needs to allow no call of ours but execve, and capset without no_new_privs" {
+	command_is sh -c 'echo runs'
+	for calls in '"close_range", "capget", "capset", "openat2", "sendto"' '"close_range", "capget", "openat2", "sendto"'; do
+		profile "{defaultAction: \"SCMP_ACT_ALLOW\", syscalls: [{names: [$calls], action: \"SCMP_ACT_KILL_PROCESS\"}]}"
+		config '.process.noNewPrivileges = $nnp' --argjson nnp "$([[ $calls == *capset* ]] && echo true || echo false)"
+		run tote run "$ID"
+		is 0 runs
+		background
+		run tote exec "$ID" echo runs
+		is 0 runs
+		tote delete --force "$ID"
+		command_is sh -c 'echo runs'
+	done
+}
+
 @test "flags are handed to the kernel, unknown ones are refused" {
 	blocks_mkdir 'action: "SCMP_ACT_ERRNO", errnoRet: 28'
 	config '.linux.seccomp.flags = ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"]'

@@ -250,6 +250,21 @@ nested_volume() {
 	[ "$output" = $'0:0\n1000:1001' ]
 }
 
+@test "a pipe as stdout can be opened again, by whichever user, with run, create and exec" {
+	config '.process.user = {uid: 33, gid: 33}'
+	command_is sh -c 'echo seen >/dev/stdout'
+	[ "$(tote run "$ID" | cat)" = seen ]
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	cat "$BATS_TEST_TMPDIR/fifo" >"$BATS_TEST_TMPDIR/seen" 3>&- & reader=$!
+	tote create "$ID" >"$BATS_TEST_TMPDIR/fifo" </dev/null
+	tote start "$ID"
+	wait $reader
+	[ "$(cat "$BATS_TEST_TMPDIR/seen")" = seen ]
+	tote delete --force "$ID"
+	start_sleeper
+	[ "$(tote exec "$ID" sh -c 'echo seen >/dev/stdout' | cat)" = seen ]
+}
+
 @test "exec enters with the container's ids, or with those asked for" {
 	start_sleeper
 	run tote exec "$ID" sh -c 'id -u; readlink /proc/self/ns/user; cat /proc/self/uid_map'
