@@ -9,7 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define INPUT_SIZE ((size_t)256 * 1024)
+enum { BLOB_READ, BLOB_DECODE, BLOB_STAGES };
+
+/* One that is read, one that is decoded, one between them. */
+#define BLOB_CHUNKS 3
 
 static const struct {
 	const char *name; /* of what cannot be decompressed */
@@ -63,12 +66,10 @@ int compression_sniff(const void *data, size_t len, enum compression *ret, struc
 	return 0;
 }
 
-void blob_open(struct blob *b, const struct stream_opts *opts)
+int blob_open(struct blob *b, const struct stream_opts *opts)
 {
 	*b = (struct blob){ .opts = opts, .hash = hash_new(opts->digest ?: "sha256") };
-	b->in = malloc(INPUT_SIZE);
-	if (!b->in)
-		_exit(255);
+	return ring_init(&b->ring, BLOB_STAGES, opts->threads ? BLOB_CHUNKS : 1);
 }
 
 /* Reads as much of the blob as is left and fits. */
@@ -102,94 +103,134 @@ static bool same_algorithm(const struct stream_opts *o)
 	return strncmp(o->digest ?: "sha256", o->diff_id ?: "sha256", strlen("sha256")) == 0;
 }
 
-static int begin(struct blob *b, struct err *err)
+/* By the first chunk. */
+static int sniff(struct blob *b, const struct ring_chunk *chunk, struct err *err)
 {
-	int r = compression_sniff(b->in, b->in_len, &b->compression, err);
+	int r = compression_sniff(chunk->data, chunk->len, &b->compression, err);
 
-	b->begun = true;
-	if (r < 0)
+	b->same = b->compression == COMPRESSION_NONE && same_algorithm(b->opts);
+	return r;
+}
+
+static int read_chunk(struct blob *b, struct ring_chunk *chunk, struct err *err)
+{
+	bool first = !b->done;
+	ssize_t n = read_blob(b, chunk->data, RING_CHUNK_SIZE, err);
+	int r = 0;
+
+	if (n <= 0)
+		return (int)n;
+	chunk->len = (size_t)n;
+	if (first)
+		r = sniff(b, chunk, err);
+	if (r == 0 && !b->same)
+		hash_add(b->hash, chunk->data, chunk->len);
+	return r < 0 ? r : 1;
+}
+
+static void *read_thread(void *arg)
+{
+	struct blob *b = arg;
+	struct ring_chunk *chunk;
+
+	while ((chunk = ring_take(&b->ring, BLOB_READ)) && read_chunk(b, chunk, &b->failed) > 0)
+		ring_pass(&b->ring, BLOB_READ);
+	ring_end(&b->ring, BLOB_READ);
+	return NULL;
+}
+
+void blob_start(struct blob *b)
+{
+	b->threaded = ring_thread(&b->thread, read_thread, b) == 0;
+}
+
+/* 1, 0 at the end, or -errno. */
+static int next_of_ring(struct blob *b, struct err *err)
+{
+	if (b->chunk)
+		ring_pass(&b->ring, BLOB_DECODE);
+	b->chunk = ring_take(&b->ring, BLOB_DECODE);
+	if (!b->chunk && b->failed.code)
+		*err = b->failed;
+	return b->chunk ? 1 : b->failed.code;
+}
+
+/* In the caller's thread. */
+static int next_alone(struct blob *b, struct err *err)
+{
+	b->chunk = &b->ring.chunks[0];
+	return read_chunk(b, b->chunk, err);
+}
+
+/* The next of the blob into b->in: 1, 0 at the end, or -errno. */
+static int refill(struct blob *b, struct err *err)
+{
+	int r = b->threaded ? next_of_ring(b, err) : next_alone(b, err);
+
+	if (r <= 0)
 		return r;
-	if (b->compression != COMPRESSION_NONE)
-		return decoder_open(&b->decoder, decoder_find(b->compression), err);
-	b->same = same_algorithm(b->opts);
-	return 0;
+	b->in = b->chunk->data;
+	b->in_len = b->chunk->len;
+	if (b->compression != COMPRESSION_NONE && !b->decoder.kind)
+		r = decoder_open(&b->decoder, decoder_find(b->compression), err);
+	return r < 0 ? r : 1;
 }
 
-/* The next of the blob into b->in: how much, 0 at the end. */
-static ssize_t refill(struct blob *b, struct err *err)
+static int fill_plain(struct blob *b, struct ring_chunk *chunk)
 {
-	ssize_t n = read_blob(b, b->in, INPUT_SIZE, err);
+	uint8_t *empty = chunk->data;
 
-	if (n < 0)
-		return n;
-	b->in_pos = 0;
-	b->in_len = (size_t)n;
-	if (!b->begun) {
-		int r = begin(b, err);
-
-		if (r < 0)
-			return r;
-	}
-	if (!b->same)
-		hash_add(b->hash, b->in, b->in_len);
-	return n;
+	*chunk = *b->chunk;
+	b->chunk->data = empty;
+	b->in_len = 0;
+	return 1;
 }
 
-static ssize_t fill_plain(struct blob *b, uint8_t *data, size_t size, struct err *err)
+static int fill_decoded(struct blob *b, struct ring_chunk *chunk, struct err *err)
 {
-	size_t n = b->in_len - b->in_pos < size ? b->in_len - b->in_pos : size;
-	ssize_t more;
-
-	memcpy(data, b->in + b->in_pos, n);
-	b->in_pos += n;
-	more = read_blob(b, data + n, size - n, err);
-	if (more > 0 && !b->same)
-		hash_add(b->hash, data + n, (size_t)more);
-	return more < 0 ? more : (ssize_t)n + more;
-}
-
-static ssize_t fill_decoded(struct blob *b, uint8_t *data, size_t size, struct err *err)
-{
-	struct decode_io io = { .out = data, .out_len = size };
+	struct decode_io io = { b->in, b->in_len, chunk->data, RING_CHUNK_SIZE };
+	int r;
 
 	for (;;) {
-		ssize_t r;
-
-		io.in = b->in + b->in_pos;
-		io.in_len = b->in_len - b->in_pos;
 		r = decoder_run(&b->decoder, &io, err);
-		b->in_pos = b->in_len - io.in_len;
-		if (r < 0)
-			return r;
-		if (!io.out_len)
-			return (ssize_t)size;
+		b->in = io.in;
+		b->in_len = io.in_len;
+		if (r < 0 || !io.out_len)
+			break;
 		if (io.in_len)
 			return err_set(err, EBADMSG, "the compressed data is broken");
 		r = refill(b, err);
-		if (r < 0)
-			return r;
-		if (r == 0 && !decoder_at_end(&b->decoder))
-			return err_set(err, EBADMSG, "truncated: the compressed data goes on");
-		if (r == 0)
-			return (ssize_t)(size - io.out_len);
+		if (r <= 0)
+			break;
+		io.in = b->in;
+		io.in_len = b->in_len;
 	}
+	if (r == 0 && io.out_len && !decoder_at_end(&b->decoder))
+		return err_set(err, EBADMSG, "truncated: the compressed data goes on");
+	chunk->len = RING_CHUNK_SIZE - io.out_len;
+	return r < 0 ? r : chunk->len > 0;
 }
 
-ssize_t blob_fill(struct blob *b, void *data, size_t size, struct err *err)
+int blob_fill(struct blob *b, struct ring_chunk *chunk, struct err *err)
 {
-	if (!b->begun) {
-		ssize_t r = refill(b, err);
+	/* What is plain leaves nothing of a chunk. */
+	if (!b->chunk || b->compression == COMPRESSION_NONE) {
+		int r = refill(b, err);
 
-		if (r < 0)
+		if (r <= 0)
 			return r;
 	}
-	return b->compression == COMPRESSION_NONE ? fill_plain(b, data, size, err)
-						  : fill_decoded(b, data, size, err);
+	return b->compression == COMPRESSION_NONE ? fill_plain(b, chunk)
+						  : fill_decoded(b, chunk, err);
 }
 
 void blob_close(struct blob *b)
 {
+	if (b->threaded) {
+		ring_stop(&b->ring);
+		pthread_join(b->thread, NULL);
+	}
 	decoder_close(&b->decoder);
 	hash_free(b->hash);
-	free(b->in);
+	ring_done(&b->ring);
 }

@@ -2,52 +2,73 @@
 #include "oci/image/ring.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 
-int ring_init(struct ring *r, size_t count)
+#define STACK_SIZE ((size_t)256 * 1024)
+
+int ring_init(struct ring *r, size_t stages, size_t count)
 {
-	*r = (struct ring){ .memory = malloc(count * RING_CHUNK_SIZE) };
+	*r = (struct ring){ .count = count,
+			    .stages = stages,
+			    .memory = malloc(count * RING_CHUNK_SIZE) };
 	if (!r->memory)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		r->chunks[i].data = r->memory + i * RING_CHUNK_SIZE;
 	pthread_mutex_init(&r->lock, NULL);
-	for (int i = 0; i < RING_STAGES; i++)
+	for (size_t i = 0; i < stages; i++)
 		pthread_cond_init(&r->wake[i], NULL);
 	return 0;
 }
 
-static enum ring_stage stage_before(enum ring_stage stage)
+int ring_thread(pthread_t *ret, void *(*run)(void *arg), void *arg)
 {
-	return stage == RING_DECODE ? RING_USE : stage - 1;
+	sigset_t all, before;
+	pthread_attr_t attr;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	r = pthread_create(ret, &attr, run, arg);
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -r;
 }
 
-static bool available(const struct ring *r, enum ring_stage stage)
+static size_t stage_before(const struct ring *r, size_t stage)
 {
-	uint64_t credit = stage == RING_DECODE ? RING_CHUNKS : 0;
-
-	return r->passed[stage_before(stage)] + credit > r->passed[stage];
+	return (stage ? stage : r->stages) - 1;
 }
 
-struct ring_chunk *ring_take(struct ring *r, enum ring_stage stage)
+static bool available(const struct ring *r, size_t stage)
+{
+	uint64_t credit = stage == 0 ? r->count : 0;
+
+	return r->passed[stage_before(r, stage)] + credit > r->passed[stage];
+}
+
+struct ring_chunk *ring_take(struct ring *r, size_t stage)
 {
 	struct ring_chunk *ret = NULL;
 
 	pthread_mutex_lock(&r->lock);
-	while (!r->stopped && !available(r, stage) && !r->ended[stage_before(stage)])
+	while (!r->stopped && !available(r, stage) && !r->ended[stage_before(r, stage)])
 		pthread_cond_wait(&r->wake[stage], &r->lock);
 	if (!r->stopped && available(r, stage))
-		ret = &r->chunks[r->passed[stage] % RING_CHUNKS];
+		ret = &r->chunks[r->passed[stage] % r->count];
 	pthread_mutex_unlock(&r->lock);
 	return ret;
 }
 
-static void wake_next(struct ring *r, enum ring_stage stage)
+static void wake_next(struct ring *r, size_t stage)
 {
-	pthread_cond_signal(&r->wake[(stage + 1) % RING_STAGES]);
+	pthread_cond_signal(&r->wake[(stage + 1) % r->stages]);
 }
 
-void ring_pass(struct ring *r, enum ring_stage stage)
+void ring_pass(struct ring *r, size_t stage)
 {
 	pthread_mutex_lock(&r->lock);
 	r->passed[stage]++;
@@ -55,7 +76,7 @@ void ring_pass(struct ring *r, enum ring_stage stage)
 	pthread_mutex_unlock(&r->lock);
 }
 
-void ring_end(struct ring *r, enum ring_stage stage)
+void ring_end(struct ring *r, size_t stage)
 {
 	pthread_mutex_lock(&r->lock);
 	r->ended[stage] = true;
@@ -67,7 +88,7 @@ void ring_stop(struct ring *r)
 {
 	pthread_mutex_lock(&r->lock);
 	r->stopped = true;
-	for (int i = 0; i < RING_STAGES; i++)
+	for (size_t i = 0; i < r->stages; i++)
 		pthread_cond_signal(&r->wake[i]);
 	pthread_mutex_unlock(&r->lock);
 }
@@ -76,7 +97,7 @@ void ring_done(struct ring *r)
 {
 	if (!r->memory)
 		return;
-	for (int i = 0; i < RING_STAGES; i++)
+	for (size_t i = 0; i < r->stages; i++)
 		pthread_cond_destroy(&r->wake[i]);
 	pthread_mutex_destroy(&r->lock);
 	free(r->memory);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Chunks that go round through the stages of oci/image/stream.h, each a thread: decoded, hashed,
- * used, and decoded into again. Nobody copies, and whoever has nothing to do sleeps.
+ * Chunks that go round through stages, each a thread: filled, perhaps changed or looked at, used,
+ * and filled again. Nobody copies, and whoever has nothing to do sleeps. Stages are numbered from
+ * 0, which fills; names of numbers are up to who makes a ring.
  */
 #ifndef OCI_IMAGE_RING_H
 #define OCI_IMAGE_RING_H
@@ -11,10 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RING_CHUNKS 8
+#define RING_CHUNKS_MAX 8
+#define RING_STAGES_MAX 3
 #define RING_CHUNK_SIZE ((size_t)256 * 1024)
-
-enum ring_stage { RING_DECODE, RING_HASH, RING_USE, RING_STAGES };
 
 struct ring_chunk {
 	uint8_t *data;
@@ -22,23 +22,26 @@ struct ring_chunk {
 };
 
 struct ring {
-	struct ring_chunk chunks[RING_CHUNKS];
+	struct ring_chunk chunks[RING_CHUNKS_MAX];
+	size_t count, stages;
 	uint8_t *memory;
 	pthread_mutex_t lock;
-	pthread_cond_t wake[RING_STAGES];
-	uint64_t passed[RING_STAGES]; /* chunks that a stage is done with */
-	bool ended[RING_STAGES];      /* passes nothing more on */
+	pthread_cond_t wake[RING_STAGES_MAX];
+	uint64_t passed[RING_STAGES_MAX]; /* chunks that a stage is done with */
+	bool ended[RING_STAGES_MAX];	  /* passes nothing more on */
 	bool stopped;
 };
 
-/* count: of chunks, RING_CHUNKS for threads, 1 for a caller that does everything by itself and only
- * wants memory. 0 or -ENOMEM. */
-int ring_init(struct ring *r, size_t count);
+/* count: of chunks, 1 for a caller that does everything by itself and only wants memory. 0 or
+ * -ENOMEM. */
+int ring_init(struct ring *r, size_t stages, size_t count);
+/* A thread for a stage: with a small stack, and signals are for others. 0 or -errno. */
+int ring_thread(pthread_t *ret, void *(*run)(void *arg), void *arg);
 /* Waits for the next chunk. NULL: the stage before has ended, or all was stopped. */
-struct ring_chunk *ring_take(struct ring *r, enum ring_stage stage);
+struct ring_chunk *ring_take(struct ring *r, size_t stage);
 /* Hands on the one that was taken. */
-void ring_pass(struct ring *r, enum ring_stage stage);
-void ring_end(struct ring *r, enum ring_stage stage);
+void ring_pass(struct ring *r, size_t stage);
+void ring_end(struct ring *r, size_t stage);
 /* Nobody gets anything any more. */
 void ring_stop(struct ring *r);
 void ring_done(struct ring *r);

@@ -9,11 +9,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define STACK_SIZE ((size_t)256 * 1024)
+enum { STREAM_DECODE, STREAM_HASH, STREAM_USE, STREAM_STAGES };
+
+#define STREAM_CHUNKS 8
 
 struct stream {
 	struct stream_opts opts;
@@ -25,22 +26,25 @@ struct stream {
 	bool begun;	/* threads run, or are not wanted */
 	bool in_use;	/* the caller has a chunk */
 	bool ended;	/* everything was delivered, or failed */
-	pthread_t threads[RING_USE];
+	pthread_t threads[STREAM_USE];
 	int thread_count;
-	struct err errors[RING_USE]; /* a stage's own, until it has ended */
-	struct err failed;	     /* what the caller was told */
+	struct err errors[STREAM_USE]; /* a stage's own, until it has ended */
+	struct err failed;	       /* what the caller was told */
 };
 
 int stream_open(const struct stream_opts *opts, struct stream **ret, struct err *err)
 {
 	struct stream *s = calloc(1, sizeof(*s));
 
-	if (!s || ring_init(&s->ring, opts->threads ? RING_CHUNKS : 1) < 0) {
+	if (!s)
+		return err_set(err, ENOMEM, "out of memory for decompressing a layer");
+	s->opts = *opts;
+	if (blob_open(&s->blob, &s->opts) < 0 ||
+	    ring_init(&s->ring, STREAM_STAGES, opts->threads ? STREAM_CHUNKS : 1) < 0) {
+		blob_close(&s->blob);
 		free(s);
 		return err_set(err, ENOMEM, "out of memory for decompressing a layer");
 	}
-	s->opts = *opts;
-	blob_open(&s->blob, &s->opts);
 	s->hash = hash_new(opts->diff_id ?: "sha256");
 	if (opts->split_fd >= 0)
 		s->split = split_writer_new(opts->split_fd, opts->split_whole);
@@ -51,16 +55,15 @@ int stream_open(const struct stream_opts *opts, struct stream **ret, struct err 
 /* Fills a chunk: 1, 0 at the end, or -errno. */
 static int decode_chunk(struct stream *s, struct ring_chunk *chunk, struct err *err)
 {
-	ssize_t n = blob_fill(&s->blob, chunk->data, RING_CHUNK_SIZE, err);
+	int r = blob_fill(&s->blob, chunk, err);
 
-	if (n < 0)
-		return (int)n;
-	s->bytes += (uint64_t)n;
+	if (r <= 0)
+		return r;
+	s->bytes += chunk->len;
 	if (s->bytes > s->opts.max_bytes)
 		return err_set(err, EFBIG, "the layer holds more than %" PRIu64 " bytes",
 			       s->opts.max_bytes);
-	chunk->len = (size_t)n;
-	return n > 0;
+	return 1;
 }
 
 static int hash_chunk(struct stream *s, const struct ring_chunk *chunk, struct err *err)
@@ -74,10 +77,10 @@ static void *decode_thread(void *arg)
 	struct stream *s = arg;
 	struct ring_chunk *chunk;
 
-	while ((chunk = ring_take(&s->ring, RING_DECODE)) &&
-	       decode_chunk(s, chunk, &s->errors[RING_DECODE]) > 0)
-		ring_pass(&s->ring, RING_DECODE);
-	ring_end(&s->ring, RING_DECODE);
+	while ((chunk = ring_take(&s->ring, STREAM_DECODE)) &&
+	       decode_chunk(s, chunk, &s->errors[STREAM_DECODE]) > 0)
+		ring_pass(&s->ring, STREAM_DECODE);
+	ring_end(&s->ring, STREAM_DECODE);
 	return NULL;
 }
 
@@ -86,10 +89,10 @@ static void *hash_thread(void *arg)
 	struct stream *s = arg;
 	struct ring_chunk *chunk;
 
-	while ((chunk = ring_take(&s->ring, RING_HASH)) &&
-	       hash_chunk(s, chunk, &s->errors[RING_HASH]) == 0)
-		ring_pass(&s->ring, RING_HASH);
-	ring_end(&s->ring, RING_HASH);
+	while ((chunk = ring_take(&s->ring, STREAM_HASH)) &&
+	       hash_chunk(s, chunk, &s->errors[STREAM_HASH]) == 0)
+		ring_pass(&s->ring, STREAM_HASH);
+	ring_end(&s->ring, STREAM_HASH);
 	return NULL;
 }
 
@@ -101,37 +104,28 @@ static void join_threads(struct stream *s)
 
 static int start_thread(struct stream *s, void *(*run)(void *))
 {
-	pthread_attr_t attr;
-	int r;
+	int r = ring_thread(&s->threads[s->thread_count], run, s);
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	r = pthread_create(&s->threads[s->thread_count], &attr, run, s);
-	pthread_attr_destroy(&attr);
 	s->thread_count += r == 0;
-	return -r;
+	return r;
 }
 
 /*
  * Only now, as a thread inherits the confinement of the one that starts it. When one cannot be had,
- * the caller does everything by itself: nothing was taken out of the ring yet.
+ * the caller does its work by itself: nothing was taken out of the ring yet.
  */
 static void begin(struct stream *s)
 {
-	sigset_t all, before;
-
 	s->begun = true;
 	if (!s->opts.threads)
 		return;
 	/* Every arena would reserve 128 MiB of an address space that is limited. */
 	mallopt(M_ARENA_MAX, 1);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	blob_start(&s->blob);
 	if (start_thread(s, hash_thread) == 0 && start_thread(s, decode_thread) < 0) {
 		ring_stop(&s->ring);
 		join_threads(s);
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static int fail(struct stream *s, const struct err *why, struct err *err)
@@ -165,8 +159,8 @@ static ssize_t next_of_ring(struct stream *s, const void **ret, struct err *err)
 	struct ring_chunk *chunk;
 
 	if (s->in_use)
-		ring_pass(&s->ring, RING_USE);
-	chunk = ring_take(&s->ring, RING_USE);
+		ring_pass(&s->ring, STREAM_USE);
+	chunk = ring_take(&s->ring, STREAM_USE);
 	s->in_use = chunk != NULL;
 	if (chunk) {
 		*ret = chunk->data;
@@ -176,7 +170,7 @@ static ssize_t next_of_ring(struct stream *s, const void **ret, struct err *err)
 	/* The decoder may wait for room that nobody makes any more. */
 	ring_stop(&s->ring);
 	join_threads(s);
-	for (int i = 0; i < RING_USE; i++)
+	for (int i = 0; i < STREAM_USE; i++)
 		if (s->errors[i].code)
 			return fail(s, &s->errors[i], err);
 	return 0;

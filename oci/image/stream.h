@@ -2,9 +2,9 @@
 /*
  * A layer's blob as its uncompressed tar stream, in one pass and constant memory: read, hash,
  * decode, hash again, and note what it takes to make the same stream again (oci/image/split.h).
- * With threads, reading and decoding, hashing, and the caller are three stages behind rings;
- * without, all is done in stream_next(). Several layers at once need no threads: they are
- * processes.
+ * With threads, reading with the blob's hash, decoding, hashing, and the caller are four stages
+ * behind rings, so that the longest, decoding, does nothing else; without, all is done in
+ * stream_next().
  */
 #ifndef OCI_IMAGE_STREAM_H
 #define OCI_IMAGE_STREAM_H
