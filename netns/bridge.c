@@ -146,6 +146,7 @@ const struct plugin plugin_bridge = {
 	.add = add,
 	.early = true,
 	.del = pair_undo,
+	.want = pair_want,
 	.give_back = pair_give_back,
 	.check = check,
 	.status = pair_status,

@@ -5,6 +5,7 @@
 #include "netns/cni_private.h"
 #include "netns/exec_plugin.h"
 #include "netns/ns.h"
+#include "netns/port.h"
 
 #include <string.h>
 
@@ -120,9 +121,20 @@ static int del_one(struct attach *at, const char *type)
 	return r < 0 ? err_prefix(at->err, "%s", type) : 0;
 }
 
+static int want_one(struct attach *at, const char *type)
+{
+	const struct plugin *plugin = plugin_find(type);
+	int r = plugin->want ? plugin->want(at) : 0;
+
+	return r < 0 ? err_prefix(at->err, "%s", type) : 0;
+}
+
 static int give_back_one(struct attach *at, const char *type)
 {
-	return plugin_find(type)->give_back(at) < 0 ? err_prefix(at->err, "%s", type) : 0;
+	const struct plugin *plugin = plugin_find(type);
+	int r = plugin->give_back ? plugin->give_back(at) : 0;
+
+	return r < 0 ? err_prefix(at->err, "%s", type) : 0;
 }
 
 /* `one` for the plugins up to last (NULL: all) in reverse order, all of them. The first error. */
@@ -322,12 +334,28 @@ static bool can_be_halved(const struct held *h)
 	for (const struct json_value *p = h->record.network.plugins->first; p; p = p->next) {
 		const struct plugin *plugin = plugin_find(type_of(p));
 
-		if (!plugin || !plugin->give_back)
+		if (!plugin || (!plugin->want && !plugin->give_back))
 			return false;
 	}
 	return true;
 }
 
+/* Everything in nf_tables in one change, as each takes the kernel long. */
+static int forget_rules(struct attach *at, const struct cni_network *network,
+			const struct json_value *offered)
+{
+	autorules rules = { { BUF_INIT }, { BUF_INIT } };
+	char key[ATTACH_KEY_SIZE];
+	int r;
+
+	at->rules = &rules;
+	r = each_back(at, network->plugins, NULL, offered, want_one);
+	at->rules = NULL;
+	attach_key(at, key);
+	return r < 0 ? r : port_forget_rules(key, &rules, at->err);
+}
+
+/* While the addresses are leased nobody else has anything under their keys: so these go back last. */
 static int give_back_held(struct attach *at, struct held *h)
 {
 	const struct cni_network *network = &h->record.network;
@@ -337,7 +365,9 @@ static int give_back_held(struct attach *at, struct held *h)
 	cni_take_record(at, &h->record);
 	cni_take_network(at, network);
 	offered = at->runtime;
-	r = each_back(at, network->plugins, NULL, offered, give_back_one);
+	r = forget_rules(at, network, offered);
+	if (r == 0)
+		r = each_back(at, network->plugins, NULL, offered, give_back_one);
 	at->runtime = offered;
 	if (r == 0)
 		r = held_forget(at, h, network);

@@ -24,9 +24,9 @@ int cni_add(struct attach *at, const struct cni_network *network);
  * network NULL it is that of the record. */
 int cni_del(struct attach *at, const struct cni_network *network);
 /*
- * The first half of DEL by the record, for a caller whom somebody waits for: addresses and ports are free,
- * the record is gone, and the rest is leftover.h's (at->network is filled in). 1, or 0 when DEL
- * cannot be halved: nothing was done then. After -errno cni_del() does what can be done.
+ * The first half of DEL by the record, for a caller whom somebody waits for: nothing is left in nf_tables,
+ * addresses are free, the record is gone, and the rest is leftover.h's (at->network is filled in). 1, or 0
+ * when DEL cannot be halved: nothing was done then. After -errno cni_del() does what can be done.
  */
 int cni_give_back(struct attach *at);
 /* -ENOENT and others when something is not as ADD left it. */

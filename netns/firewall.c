@@ -72,11 +72,17 @@ static int plugin_del(struct attach *at)
 	return rc;
 }
 
-/* Nobody is kept from anything by what an address without a container is allowed. */
-static int give_back(struct attach *at)
+static int want(struct attach *at)
 {
-	(void)at;
-	return 0;
+	char key[ATTACH_KEY_SIZE];
+	struct firewall_wish wish;
+	int rc;
+
+	attach_key(at, key);
+	rc = read_wish(at, key, &wish);
+	if (rc == 0)
+		firewall_want(&at->rules->admitted, &wish);
+	return rc;
 }
 
 static int plugin_check(struct attach *at)
@@ -94,6 +100,6 @@ const struct plugin plugin_firewall = {
 	.type = "firewall",
 	.add = plugin_add,
 	.del = plugin_del,
-	.give_back = give_back,
+	.want = want,
 	.check = plugin_check,
 };

@@ -29,6 +29,9 @@ int firewall_remove(const char *owner, struct err *err);
 /* 0, or -ENOENT when something of it is not in the kernel. */
 int firewall_check(const struct firewall_wish *wish, struct err *err);
 
+/* Appends the elements that are wished for. */
+void firewall_want(struct nft_elems *l, const struct firewall_wish *w);
+
 /* For port.c: appends an owner's elements (NULL: all) of a family (AF_UNSPEC: both); queues their removal,
  * behind which the last step is firewall_settle(); 1 when it is whole or not in use; 1 when there was
  * something to repair. */

@@ -25,7 +25,7 @@ static struct nft_elem *want(struct nft_elems *l, const struct firewall_wish *w,
 	return e;
 }
 
-static void want_all(struct nft_elems *l, const struct firewall_wish *w)
+void firewall_want(struct nft_elems *l, const struct firewall_wish *w)
 {
 	for (size_t i = 0; i < w->address_count; i++) {
 		const struct ip_net *a = &w->addresses[i];
@@ -116,7 +116,7 @@ int firewall_add(const struct firewall_wish *wish, struct err *err)
 	autonft n = { 0 };
 	int rc;
 
-	want_all(&list, wish);
+	firewall_want(&list, wish);
 	if (!nft_elems_count(&list))
 		return 0;
 	rc = nft_open(&n, err);
@@ -165,7 +165,7 @@ int firewall_check(const struct firewall_wish *wish, struct err *err)
 	autonft n = { 0 };
 	int rc;
 
-	want_all(&list, wish);
+	firewall_want(&list, wish);
 	rc = nft_open(&n, err);
 	if (rc == 0)
 		rc = nft_elems_check(&n, &firewall_table, &list, err);

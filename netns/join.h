@@ -79,13 +79,11 @@ struct leave_wish {
 int leave_networks(const struct place *p, const struct leave_wish *wish, struct err *err);
 /*
  * In front of the former and behind it, by a process that answers by two bytes over the socket that is its
- * stdin. The first: addresses, ports and names are free. The second, half a millisecond later: what the
- * container had in nf_tables is gone, too. Whoever ends the process's cgroup with its caller (systemd does)
- * kills it: so the caller waits for the second one last. The veth and the memory of both take 10 ms and more
- * that nobody has to wait for; SIGKILL leaves the veth until its namespace goes, or the container comes again.
- * Where the caller does not wait, it leaves the rest until then or `tote network gc`; an address that is leased
- * to somebody else meanwhile is his (repair_add()). Closes the place and stdio. -errno when there was nobody to
- * answer.
+ * stdin. The first: addresses and ports are free, and what the container had in nf_tables is gone. The second:
+ * nobody finds it by its names either. Whoever ends the process's cgroup with its caller (systemd does) kills
+ * it: so the caller waits for the second one last. The veth and the memory of what was in nf_tables take 10 ms
+ * and more that nobody has to wait for; SIGKILL leaves the veth until its namespace goes, or the container
+ * comes again. Closes the place and stdio. -errno when there was nobody to answer.
  */
 void leave_begin_answer(void);
 int leave_answer(struct place *p, struct leave_later *later);

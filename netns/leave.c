@@ -35,13 +35,34 @@ static int detach(const struct leave *l, const char *ifname, const struct cni_ne
 	at.netns_path = w->netns;
 	at.netns_fd = netns;
 	at.later = w->later ? &w->later->links : NULL;
-	r = w->later && !network ? cni_give_back(&at) : 0;
-	if (r > 0)
-		leftover_note(&at, &w->later->leftovers);
-	else
-		r = cni_del(&at, network);
+	r = cni_del(&at, network);
 	attach_close(&at);
-	return r < 0 ? r : 0;
+	return r;
+}
+
+/* What can be halved, in reverse order; whatever fails is detached as a whole. */
+static void give_back(struct leave *l)
+{
+	const struct leave_wish *w = l->wish;
+	struct err unused;
+	autofd netns = w->netns ? ns_open(w->netns, &unused) : -1;
+	struct strv ifnames;
+
+	if (!w->later || w->config ||
+	    record_ifnames(l->place->run_fd, w->id, l->arena, &ifnames, &unused) < 0)
+		return;
+	for (size_t i = ifnames.count; i--;) {
+		struct attach at =
+			place_attach(l->place, w->id, ifnames.items[i], l->arena, &unused);
+
+		at.netns_path = w->netns;
+		at.netns_fd = netns;
+		if ((w->ifname && strcmp(ifnames.items[i], w->ifname) != 0) ||
+		    cni_give_back(&at) <= 0)
+			continue;
+		leftover_note(&at, &w->later->leftovers);
+		l->count++;
+	}
 }
 
 static bool is_meant(const struct record *r, const struct leave_wish *w)
@@ -114,8 +135,10 @@ int leave_networks(const struct place *p, const struct leave_wish *wish, struct 
 	struct leave l = { p, wish, &a };
 	int r = join_check_id(wish->id, err);
 
-	if (r == 0)
+	if (r == 0) {
+		give_back(&l);
 		r = detach_known(&l, err);
+	}
 	if (r == 0 && !l.count)
 		r = record_prune(p->run_fd, wish->id, err);
 	if (r == 0 && !l.count && wish->config)
@@ -142,15 +165,16 @@ static int say(void)
 int leave_answer(struct place *p, struct leave_later *later)
 {
 	static const struct timespec a_moment = { .tv_nsec = 1000000 };
-	int sock = nft_linger_begin();
-	int r = 0;
+	struct err ignored;
+	int r = 0, sock;
 
+	say();
+	names_update(p->run_fd, &ignored);
 	place_close(p);
+	sock = nft_linger_begin();
 	setsid(); /* what ends our caller's terminal shall not end this */
 	if (chdir("/") < 0 || say() < 0)
 		r = -errno;
-	leftovers_forget(p->run_dir, &later->leftovers);
-	say();
 	/* Whoever waited may have been woken on this very processor, and goes first. */
 	nanosleep(&a_moment, NULL);
 	close(STDIN_FILENO);

@@ -3,7 +3,6 @@
 
 #include "lib/cleanup.h"
 #include "lib/fd.h"
-#include "netns/port.h"
 #include "netns/record.h"
 
 #include <errno.h>
@@ -14,26 +13,8 @@
 
 struct leftover {
 	char container[NAME_MAX + 1], ifname[IFNAMSIZ], network[NAME_MAX + 1];
-	char veth[IFNAMSIZ], key[ATTACH_KEY_SIZE];
-	uint8_t family; /* of all its addresses, or AF_UNSPEC */
+	char veth[IFNAMSIZ];
 };
-
-struct leaving {
-	const char *run_dir;
-	const struct leftover *what;
-};
-
-static uint8_t family_of(const struct attach *at)
-{
-	uint8_t family = AF_UNSPEC;
-
-	for_each (ip, &at->result.ips) {
-		if (family && family != ip->address.ip.family)
-			return AF_UNSPEC;
-		family = ip->address.ip.family;
-	}
-	return family;
-}
 
 void leftover_note(const struct attach *at, struct buf *list)
 {
@@ -43,8 +24,6 @@ void leftover_note(const struct attach *at, struct buf *list)
 	snprintf(l.ifname, sizeof(l.ifname), "%s", at->ifname);
 	snprintf(l.network, sizeof(l.network), "%s", at->network);
 	attach_name(at, "veth", l.veth);
-	attach_key(at, l.key);
-	l.family = family_of(at);
 	buf_add(list, &l, sizeof(l));
 }
 
@@ -53,19 +32,17 @@ void leftover_note(const struct attach *at, struct buf *list)
  * seen before there was a record is what was left. The directory is not kept open: whoever was answered
  * may want to unmount it.
  */
-static bool came_again(void *arg)
+static bool came_again(const char *run_dir, const struct leftover *l)
 {
-	const struct leaving *w = arg;
 	struct err err;
 	struct record record = { .network = { .name = "" } };
 	autoarena a = ARENA_INIT;
-	autofd run_fd = fd_open(AT_FDCWD, w->run_dir, O_PATH | O_DIRECTORY);
+	autofd run_fd = fd_open(AT_FDCWD, run_dir, O_PATH | O_DIRECTORY);
 	int r = run_fd < 0 ? -errno
-			   : record_load(run_fd, w->what->container, w->what->ifname, &a, &record,
-					 &err);
+			   : record_load(run_fd, l->container, l->ifname, &a, &record, &err);
 
 	/* Of one that cannot be read it is not known. */
-	return r < 0 ? r != -ENOENT : strcmp(record.network.name, w->what->network) == 0;
+	return r < 0 ? r != -ENOENT : strcmp(record.network.name, l->network) == 0;
 }
 
 static size_t count_of(const struct buf *list)
@@ -78,17 +55,6 @@ static const struct leftover *item(const struct buf *list, size_t i)
 	return (const struct leftover *)(const void *)list->data + i;
 }
 
-void leftovers_forget(const char *run_dir, const struct buf *list)
-{
-	struct err ignored;
-
-	for (size_t i = 0; i < count_of(list); i++) {
-		struct leaving w = { run_dir, item(list, i) };
-
-		port_forget_unless(w.what->key, w.what->family, came_again, &w, &ignored);
-	}
-}
-
 void leftovers_links(const char *run_dir, const struct buf *list, struct buf *ret_links)
 {
 	struct err ignored;
@@ -97,11 +63,11 @@ void leftovers_links(const char *run_dir, const struct buf *list, struct buf *re
 	if (!list->len || rtnl_open(&host, -1, &ignored) < 0)
 		return;
 	for (size_t i = 0; i < count_of(list); i++) {
-		struct leaving w = { run_dir, item(list, i) };
+		const struct leftover *l = item(list, i);
 		struct link veth;
 
 		/* Its index first: that never becomes the next one's. */
-		if (link_find(&host, w.what->veth, &veth, &ignored) == 0 && !came_again(&w))
+		if (link_find(&host, l->veth, &veth, &ignored) == 0 && !came_again(run_dir, l))
 			buf_add(ret_links, &veth.index, sizeof(veth.index));
 	}
 	rtnl_close(&host);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What an attachment may leave in the kernel for a moment once its addresses and ports are free: its veth
- * and its elements in nf_tables, which nobody else can have any use for. leave.c notes it and removes it
- * when its caller has been answered.
+ * What an attachment may leave in the kernel for a moment once its addresses and ports are free: its veth,
+ * which nobody else can have any use for. leave.c notes it and removes it when its caller has been answered.
  */
 #ifndef NETNS_LEFTOVER_H
 #define NETNS_LEFTOVER_H
@@ -13,11 +12,10 @@
 void leftover_note(const struct attach *at, struct buf *list);
 
 /*
- * Remove the elements, and append indices of veths (ints) for link_delete_all(), as far as the container has not
- * come again to the same network meanwhile: then it has replaced the veth and taken the elements over. What
- * fails stays for `tote network gc`, which finds it without a record.
+ * Appends indices of veths (ints) for link_delete_all(), as far as the container has not come again to the same
+ * network meanwhile: then it has replaced the veth. What fails stays for `tote network gc`, which finds it
+ * without a record.
  */
-void leftovers_forget(const char *run_dir, const struct buf *list);
 void leftovers_links(const char *run_dir, const struct buf *list, struct buf *ret_links);
 
 #endif

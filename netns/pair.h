@@ -53,7 +53,8 @@ void pair_dns(struct attach *at, const struct cni_dns *dns);
 /* Removes pair, lease and (when the configuration has "ipMasq") masquerading, whatever fails; the first
  * error. */
 int pair_undo(struct attach *at);
-/* Of that the part that somebody may wait for: the lease. */
+/* Of that the parts that somebody may wait for: masquerading, the lease. */
+int pair_want(struct attach *at);
 int pair_give_back(struct attach *at);
 /* The same after an ADD that failed; returns at->err's code, which stays as it was. */
 int pair_undo_failed(struct attach *at);

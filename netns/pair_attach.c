@@ -4,7 +4,7 @@
 #include "lib/cleanup.h"
 #include "netns/inside.h"
 #include "netns/ipam.h"
-#include "netns/port.h"
+#include "netns/port_wish.h"
 
 #include <errno.h>
 
@@ -20,9 +20,8 @@ int pair_lease(struct attach *at)
 	return rc;
 }
 
-int pair_masquerade(struct attach *at)
+static struct port_wish masquerade_wish(const struct attach *at, char key[ATTACH_KEY_SIZE])
 {
-	char key[ATTACH_KEY_SIZE];
 	struct port_wish wish = { .owner = key, .masquerade = true };
 	struct ip_net *nets = arena_calloc(at->arena, at->result.ips.count, sizeof(*nets));
 
@@ -30,6 +29,14 @@ int pair_masquerade(struct attach *at)
 		nets[wish.address_count++] = ip->address;
 	attach_key(at, key);
 	wish.addresses = nets;
+	return wish;
+}
+
+int pair_masquerade(struct attach *at)
+{
+	char key[ATTACH_KEY_SIZE];
+	struct port_wish wish = masquerade_wish(at, key);
+
 	return port_add(&wish, at->err);
 }
 
@@ -39,12 +46,18 @@ void pair_dns(struct attach *at, const struct cni_dns *dns)
 		at->result.dns = *dns;
 }
 
-static int unmasquerade(struct attach *at)
+static bool masquerades(const struct attach *at)
 {
 	const struct json_value *ip_masq = json_get(at->conf, "ipMasq");
+
+	return ip_masq && ip_masq->boolean;
+}
+
+static int unmasquerade(struct attach *at)
+{
 	char key[ATTACH_KEY_SIZE];
 
-	if (at->rules_gone || !ip_masq || !ip_masq->boolean)
+	if (at->rules_gone || !masquerades(at))
 		return 0;
 	attach_key(at, key);
 	return masquerade_remove(key, at->err);
@@ -62,6 +75,16 @@ int pair_undo(struct attach *at)
 	if (first.code)
 		*at->err = first;
 	return first.code;
+}
+
+int pair_want(struct attach *at)
+{
+	char key[ATTACH_KEY_SIZE];
+	struct port_wish wish = masquerade_wish(at, key);
+
+	if (masquerades(at))
+		port_want(&at->rules->ports, &wish);
+	return 0;
 }
 
 int pair_give_back(struct attach *at)

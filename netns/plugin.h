@@ -16,6 +16,8 @@
 #include "netns/link.h"
 #include "netns/result.h"
 
+struct port_rules;
+
 struct attach {
 	/* Who: strings of the caller's. */
 	const char *container;	/* CNI_CONTAINERID, at most 255 bytes */
@@ -51,7 +53,8 @@ struct attach {
 	/* DEL: host interfaces' indices (int) go here for the caller to delete them when nobody waits
 	 * any more; NULL: they are deleted at once. */
 	struct buf *later;
-	struct arena *arena; /* for all that result points to */
+	struct port_rules *rules; /* what want() appends to */
+	struct arena *arena;	  /* for all that result points to */
 	struct err *err;
 };
 
@@ -89,9 +92,11 @@ struct plugin {
 	/* Removes what belongs to none of the attachments given; NULL: keeps nothing of its own. */
 	int (*gc)(struct attach *at, const struct cni_valid *valid, size_t count);
 	/*
-	 * The part of del() that others may wait for: addresses and ports are free afterwards. All that
-	 * stays is what leftover.h takes away. NULL: DEL cannot be halved.
+	 * The part of del() that others may wait for, in two steps: what there is in nf_tables, of all of
+	 * the list at once (port_forget_rules()); then addresses. All that stays is what leftover.h takes
+	 * away. NULL: there is none of that; both: DEL cannot be halved.
 	 */
+	int (*want)(struct attach *at);
 	int (*give_back)(struct attach *at);
 	bool early; /* add() begins before there is a namespace, and waits for it by attach_inside() */
 };

@@ -233,24 +233,96 @@ int port_forget(const char *owner, struct err *err)
 	return port_forget_unless(owner, AF_UNSPEC, NULL, NULL, err);
 }
 
+/* -ENOENT: somebody else removed some of it meanwhile. -ERESTART: of another generation, in which the owner
+ * may have come again; with many containers coming and going that takes a few tries. */
+static bool is_overtaken(int rc)
+{
+	return rc == -ENOENT || rc == -ERESTART;
+}
+
+static int search_and_remove(struct nft *n, const char *owner, uint8_t family,
+			     bool (*came_again)(void *arg), void *arg, struct err *err)
+{
+	autoelems gone = { BUF_INIT };
+	int rc = -ENOENT;
+
+	for (int tries = 0; is_overtaken(rc) && tries < FORGET_TRIES; tries++)
+		rc = remove_all(n, owner, family, came_again, arg, &gone, err);
+	if (rc < 0)
+		return rc;
+	port_flows_end(n, &gone);
+	return firewall_settle(n, err);
+}
+
 int port_forget_unless(const char *owner, uint8_t family, bool (*came_again)(void *arg), void *arg,
 		       struct err *err)
 {
-	autoelems gone = { BUF_INIT };
 	autonft n = { 0 };
 	int rc = nft_open(&n, err);
 
+	return rc < 0 ? rc : search_and_remove(&n, owner, family, came_again, arg, err);
+}
+
+void port_rules_done(struct port_rules *r)
+{
+	nft_elems_done(&r->ports);
+	nft_elems_done(&r->admitted);
+}
+
+/* Addresses are leased, but ports that somebody flushed may have been published for another container since.
+ * The generation is one in which they are their owner's; 0: there are none. */
+static int check_ports(struct nft *n, const struct nft_elems *l, uint32_t *ret_generation,
+		       struct err *err)
+{
+	uint32_t generation = 0;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < nft_elems_count(l); i++) {
+		const struct nft_elem *e = nft_elems_at(l, i);
+		struct nft_elem found;
+
+		if (!port_is_one(e))
+			continue;
+		if (!generation)
+			rc = nft_generation(n, &generation, err);
+		if (rc == 0)
+			rc = nft_elem_get(n, &port_table, e, &found, err);
+		if (rc == 0 && strcmp(found.owner, e->owner) != 0)
+			rc = -ENOENT;
+	}
+	*ret_generation = generation;
+	return rc;
+}
+
+static int remove_rules(struct nft *n, const struct port_rules *r, struct err *err)
+{
+	uint32_t generation;
+	int rc = check_ports(n, &r->ports, &generation, err);
+
 	if (rc < 0)
 		return rc;
-	/* -ENOENT: somebody else removed some of it meanwhile. -ERESTART: of another generation, in which
-	 * the owner may have come again; with many containers coming and going that takes a few tries. */
-	rc = -ENOENT;
-	for (int tries = 0; (rc == -ENOENT || rc == -ERESTART) && tries < FORGET_TRIES; tries++)
-		rc = remove_all(&n, owner, family, came_again, arg, &gone, err);
+	nft_begin(n, generation);
+	nft_elems_queue_release(n, &port_table, &r->ports);
+	firewall_queue_release(n, &r->admitted);
+	return nft_commit(n, err);
+}
+
+int port_forget_rules(const char *owner, const struct port_rules *r, struct err *err)
+{
+	autonft n = { 0 };
+	int rc;
+
+	if (!nft_elems_count(&r->ports) && !nft_elems_count(&r->admitted))
+		return 0;
+	rc = nft_open(&n, err);
+	if (rc == 0)
+		rc = remove_rules(&n, r, err);
+	if (is_overtaken(rc))
+		return search_and_remove(&n, owner, AF_UNSPEC, NULL, NULL, err);
 	if (rc < 0)
 		return rc;
-	port_flows_end(&n, &gone);
-	return firewall_settle(&n, err);
+	port_flows_end(&n, &r->ports);
+	return nft_elems_count(&r->admitted) ? firewall_settle(&n, err) : 0;
 }
 
 int port_check(const struct port_wish *wish, struct err *err)

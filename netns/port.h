@@ -14,6 +14,7 @@
 #include "lib/err.h"
 #include "lib/types.h"
 #include "netns/ip.h"
+#include "netns/nft_elem.h"
 
 struct port_map {
 	uint8_t protocol;   /* IPPROTO_TCP, _UDP, _SCTP */
@@ -69,6 +70,19 @@ int port_forget(const char *owner, struct err *err);
  * when came_again() last said no. family is that of its addresses; AF_UNSPEC: both, or not known. */
 int port_forget_unless(const char *owner, uint8_t family, bool (*came_again)(void *arg), void *arg,
 		       struct err *err);
+
+/* What an attachment has in nf_tables, worked out from what it asked for; zeroed: nothing. */
+struct port_rules {
+	struct nft_elems ports;	   /* port_want() */
+	struct nft_elems admitted; /* firewall_want() */
+};
+#define autorules __attribute__((cleanup(port_rules_done))) struct port_rules
+void port_rules_done(struct port_rules *r);
+/*
+ * The same as port_forget() for an owner that has nothing but these, without looking for them: they take
+ * one change. Its addresses must still be its own (leased), so that nobody else can have their keys.
+ */
+int port_forget_rules(const char *owner, const struct port_rules *r, struct err *err);
 /* 0, or -ENOENT when something of it is not in the kernel. */
 int port_check(const struct port_wish *wish, struct err *err);
 /* The owners that have elements, each once, also those that are admitted through the firewall. */

@@ -14,6 +14,7 @@
 #include "netns/ns.h"
 #include "netns/plugin.h"
 #include "netns/port.h"
+#include "netns/port_wish.h"
 #include "netns/record.h"
 
 #include <errno.h>
@@ -271,6 +272,19 @@ static int portmap_del(struct attach *at)
 	return port_remove(key, at->err);
 }
 
+static int want(struct attach *at)
+{
+	char key[ATTACH_KEY_SIZE];
+	struct port_wish wish;
+	int rc;
+
+	attach_key(at, key);
+	rc = read_wish(at, key, &wish);
+	if (rc == 0)
+		port_want(&at->rules->ports, &wish);
+	return rc;
+}
+
 static int portmap_check(struct attach *at)
 {
 	char key[ATTACH_KEY_SIZE];
@@ -286,6 +300,6 @@ const struct plugin plugin_portmap = {
 	.type = "portmap",
 	.add = portmap_add,
 	.del = portmap_del,
-	.give_back = portmap_del,
+	.want = want,
 	.check = portmap_check,
 };

@@ -202,6 +202,7 @@ const struct plugin plugin_ptp = {
 	.type = "ptp",
 	.add = add,
 	.del = pair_undo,
+	.want = pair_want,
 	.give_back = pair_give_back,
 	.check = check,
 	.status = pair_status,

@@ -69,6 +69,9 @@ int record_save(int run_fd, const struct record *r, struct err *err);
 /* -ENOENT when there is none; one that cannot be read (a full disk) is -EBADMSG. */
 int record_load(int run_fd, const char *container, const char *ifname, struct arena *a,
 		struct record *ret, struct err *err);
+/* Of which interfaces of a container there are some, by name. -ENOENT: of none. */
+int record_ifnames(int run_fd, const char *container, struct arena *a, struct strv *ret,
+		   struct err *err);
 /* All, those of one container (NULL: any) by name; unreadable ones are in `broken`. */
 int record_list(int run_fd, const char *container, struct arena *a, struct records *ret,
 		struct err *err);

@@ -21,13 +21,25 @@ static void add_broken(struct records *list, const char *container, const char *
 	list->broken.items = items;
 }
 
+int record_ifnames(int run_fd, const char *container, struct arena *a, struct strv *ret,
+		   struct err *err)
+{
+	int r = file_list(run_fd, arena_printf(a, ATTACHMENTS "/%s", container), a, ret, err);
+
+	if (r < 0)
+		return r;
+	for_each (name, ret)
+		if ((*name)[0] == ':')
+			(*name)[0] = '.';
+	return 0;
+}
+
 static int list_container(int run_fd, const char *container, struct arena *a, struct records *list,
 			  struct err *err)
 {
 	struct strv names;
 	struct record *items;
-	const char *path = arena_printf(a, ATTACHMENTS "/%s", container);
-	int r = file_list(run_fd, path, a, &names, err);
+	int r = record_ifnames(run_fd, container, a, &names, err);
 
 	if (r < 0)
 		return r;
@@ -36,8 +48,6 @@ static int list_container(int run_fd, const char *container, struct arena *a, st
 		memcpy(items, list->items, list->count * sizeof(*items));
 	list->items = items;
 	for_each (name, &names) {
-		if ((*name)[0] == ':')
-			(*name)[0] = '.';
 		r = record_load(run_fd, container, *name, a, &items[list->count], err);
 		if (r == 0)
 			list->count++;

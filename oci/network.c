@@ -21,7 +21,7 @@
 /* What comes after it in delete --force needs time as well. */
 #define REMOVAL_MS 4000
 /* Mostly it is over by then; of hundreds that end at the same time each waits for others. */
-#define RULES_MS 2000
+#define NAMES_MS 2000
 
 const char *network_run_dir(bool rootless, struct arena *a)
 {
@@ -293,7 +293,6 @@ static int leave(const void *arg, struct err *err)
 	autolater later = { BUF_INIT, BUF_INIT };
 	const struct leave_wish wish = { .id = st->id, .later = &later };
 	autoplace place = PLACE_INIT;
-	struct err ignored;
 	int r;
 
 	leave_begin_answer();
@@ -302,7 +301,6 @@ static int leave(const void *arg, struct err *err)
 		r = leave_networks(&place, &wish, err);
 	if (r < 0)
 		return r;
-	names_update(place.run_fd, &ignored);
 	leave_answer(&place, &later);
 	return 0;
 }
@@ -337,7 +335,7 @@ int network_end_removal(struct network_setup *n, const struct deadline *deadline
 		return r;
 	/* Who waits for the process's end as well waits 10 ms and more for what the kernel does. It is
 	 * init's to reap, as we are about to end. What it cannot remove, nobody hears of. */
-	is_done(n, deadline_left(deadline, RULES_MS));
+	is_done(n, deadline_left(deadline, NAMES_MS));
 	close_sock(n);
 	close(n->helper.out);
 	close(n->helper.said);

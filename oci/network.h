@@ -76,10 +76,10 @@ void network_abandon(struct network_setup *n);
 
 /* The way back, in steps so that other work can be done between them. */
 int network_begin_removal(struct network_setup *n, const struct state *st, struct err *err);
-/* Waits until addresses, ports and names are free. May be left out. */
+/* Waits until addresses and ports are free and nothing of it is in nf_tables. Who may be killed with all his
+ * cgroup when he ends (by systemd) would leave that behind otherwise. May be left out. */
 int network_await_freed(struct network_setup *n, const struct deadline *deadline, struct err *err);
-/* Waits until nothing of it is in nf_tables. Who may be killed with all his cgroup when he ends (by
- * systemd) would leave that behind otherwise. */
+/* Waits until nobody finds it by its names either. */
 int network_end_removal(struct network_setup *n, const struct deadline *deadline, struct err *err);
 
 #endif

@@ -47,9 +47,10 @@ static int run(char **args, size_t count, void *opts)
 		r = leave_networks(&place, &wish, &err);
 	if (r < 0)
 		return fail(&err);
-	update_names(&place);
 	if (o->answer)
 		leave_answer(&place, &later);
+	else
+		update_names(&place);
 	return 0;
 }
 

@@ -40,17 +40,14 @@ static int remove_run_dir(void **state)
 	return system(command);
 }
 
-/* What one attachment left: a veth and a masqueraded address, in a network namespace of the test's own. */
+/* What one attachment left: a veth, in a network namespace of the test's own. */
 struct left {
 	struct arena a;
 	struct cni_network network;
 	struct attach at;
-	char veth[IFNAMSIZ], key[ATTACH_KEY_SIZE];
-	struct port_wish wish;
+	char veth[IFNAMSIZ];
 	struct buf list, links;
 };
-
-static const struct ip_net address = { { AF_INET, { 10, 88, 0, 5 } }, 16 };
 
 static void leave_something(struct left *l)
 {
@@ -68,13 +65,8 @@ static void leave_something(struct left *l)
 				 .arena = &l->a,
 				 .err = &err };
 	attach_name(&l->at, "veth", l->veth);
-	attach_key(&l->at, l->key);
 	snprintf(command, sizeof(command), "ip link add %s type veth peer name eth0", l->veth);
 	assert_int_equal(system(command), 0);
-	l->wish = (struct port_wish){
-		.owner = l->key, .addresses = &address, .address_count = 1, .masquerade = true
-	};
-	assert_int_equal(port_add(&l->wish, &err), 0);
 	leftover_note(&l->at, &l->list);
 }
 
@@ -97,10 +89,8 @@ static void ends(struct left *l)
 
 static void assert_removed(struct left *l)
 {
-	leftovers_forget(run_dir, &l->list);
 	leftovers_links(run_dir, &l->list, &l->links);
 	assert_int_equal(l->links.len, sizeof(int));
-	assert_int_equal(port_check(&l->wish, &err), -ENOENT);
 	ends(l);
 }
 
@@ -120,10 +110,8 @@ static void what_the_next_one_has_stays(void **state)
 	(void)state;
 	leave_something(&l);
 	came_again_to(&l, l.network.name);
-	leftovers_forget(run_dir, &l.list);
 	leftovers_links(run_dir, &l.list, &l.links);
 	assert_int_equal(l.links.len, 0);
-	assert_int_equal(port_check(&l.wish, &err), 0);
 	ends(&l);
 }
 
@@ -144,10 +132,8 @@ static void a_directory_that_is_gone_knows_nobody(void **state)
 
 	(void)state;
 	leave_something(&l);
-	leftovers_forget("/nonexistent", &l.list);
 	leftovers_links("/nonexistent", &l.list, &l.links);
 	assert_int_equal(l.links.len, sizeof(int));
-	assert_int_equal(port_check(&l.wish, &err), -ENOENT);
 	ends(&l);
 }
 

@@ -4,6 +4,7 @@
 #include "netns/port.h"
 #include "netns/port_holder.h"
 #include "netns/port_text.h"
+#include "netns/port_wish.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -178,6 +179,61 @@ static void forgets_unless_it_came_again(void **state)
 	assert_int_equal(port_check(&other.wish, &err), 0);
 }
 
+/* What an attachment has by its wishes, of two plugins. */
+static void rules_of(const struct port_wish *w, const struct firewall_wish *f,
+		     struct port_rules *ret_rules)
+{
+	*ret_rules = (struct port_rules){ { BUF_INIT }, { BUF_INIT } };
+	port_want(&ret_rules->ports, w);
+	firewall_want(&ret_rules->admitted, f);
+}
+
+static void forgets_what_was_asked_for(void **state)
+{
+	struct want one, other;
+	const struct port_wish *wish = want(&one, "one", "10.88.0.5/16", "8080:80");
+	const struct firewall_wish f = { .owner = "one",
+					 .addresses = wish->addresses,
+					 .address_count = wish->address_count };
+	struct port_rules rules;
+
+	(void)state;
+	own_network();
+	want(&other, "two", "10.88.0.6/16", "8081:80");
+	rules_of(wish, &f, &rules);
+	assert_int_equal(port_add(wish, &err), 0);
+	assert_int_equal(firewall_add(&f, &err), 0);
+	assert_int_equal(port_add(&other.wish, &err), 0);
+	assert_int_equal(port_forget_rules("one", &rules, &err), 0);
+	assert_int_equal(port_check(wish, &err), -ENOENT);
+	assert_int_equal(firewall_check(&f, &err), -ENOENT);
+	assert_int_equal(port_check(&other.wish, &err), 0);
+	/* Some or all of it is gone already. */
+	assert_int_equal(port_forget_rules("one", &rules, &err), 0);
+	assert_int_equal(port_add(wish, &err), 0);
+	assert_int_equal(port_forget_rules("one", &rules, &err), 0);
+	assert_int_equal(port_check(wish, &err), -ENOENT);
+	port_rules_done(&rules);
+}
+
+/* Somebody emptied the tables, and another container came to the port. */
+static void leaves_a_port_that_is_anothers_by_now(void **state)
+{
+	struct want one, other;
+	const struct port_wish *wish = want(&one, "one", "10.88.0.5/16", "8080:80");
+	const struct port_wish *next = want(&other, "two", "10.88.0.6/16", "8080:80");
+	const struct firewall_wish none = { .owner = "one" };
+	struct port_rules rules;
+
+	(void)state;
+	own_network();
+	rules_of(wish, &none, &rules);
+	assert_int_equal(port_add(next, &err), 0);
+	assert_int_equal(port_forget_rules("one", &rules, &err), 0);
+	assert_int_equal(port_check(next, &err), 0);
+	port_rules_done(&rules);
+}
+
 static void breaks_and_repairs(const char *command, bool kept)
 {
 	struct want w;
@@ -315,6 +371,8 @@ int main(void)
 		cmocka_unit_test(refuses_what_makes_no_sense),
 		cmocka_unit_test(lists_owners_once),
 		cmocka_unit_test(forgets_unless_it_came_again),
+		cmocka_unit_test(forgets_what_was_asked_for),
+		cmocka_unit_test(leaves_a_port_that_is_anothers_by_now),
 		cmocka_unit_test(repairs_after_a_flush_of_all),
 		cmocka_unit_test(repairs_after_the_table_is_gone),
 		cmocka_unit_test(repairs_rules_and_keeps_elements),
