@@ -97,8 +97,11 @@ static void emit(enum log_level level, const char *fmt, va_list ap)
 	for (char *p = msg; *p; p++)
 		if (iscntrl((unsigned char)*p))
 			*p = ' ';
-	dprintf(STDERR_FILENO, "%s: %s%s\n", logger.name,
-		level == LOG_LEVEL_WARNING ? "warning: " : "", msg);
+	/* At create stderr is the container's, and what is written to it ends up in its log: whoever
+	 * names a file for messages wants them there. */
+	if (logger.fd < 0 || level == LOG_LEVEL_ERROR)
+		dprintf(STDERR_FILENO, "%s: %s%s\n", logger.name,
+			level == LOG_LEVEL_WARNING ? "warning: " : "", msg);
 	if (logger.fd < 0)
 		return;
 	if (logger.journal_id)

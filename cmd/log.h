@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages: to stderr, and to the file or journal that --log names, as text or JSON lines. */
+/* Messages: to stderr, or to the file or journal that --log names, as text or JSON lines; errors to
+ * both. */
 #ifndef CMD_LOG_H
 #define CMD_LOG_H
 
@@ -9,8 +10,8 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_DEBUG };
 
-/* target: NULL (stderr only), a file, which is appended to, or "journald:ID". json: for the file,
- * not for stderr. */
+/* target: NULL (stderr), a file, which is appended to, or "journald:ID". json: for the file, not for
+ * stderr. */
 int log_open(const char *target, bool json, enum log_level level, struct err *err);
 
 /* What messages on stderr begin with, "tote" unless said. */

@@ -84,6 +84,20 @@ last_error() {
 	[ "$(tail -n 1 "$LOG" | jq -r .level)" = error ]
 }
 
+@test "with a log, stderr has errors only: at create it is the container's own" {
+	config '.process.capabilities.bounding += ["CAP_TIME_TRAVEL"]'
+	command_is sh -c 'echo mine >&2'
+	run -0 --separate-stderr tote --log "$LOG" --log-format json --debug run "$ID"
+	[ "$stderr" = mine ]
+	valid_json_log
+	jq -r .level "$LOG" | grep -q warning
+	jq -r .level "$LOG" | grep -q debug
+	command_is no-such-program
+	run -1 --separate-stderr tote --log "$LOG" --log-format json --debug create "$ID"
+	[ "${#stderr_lines[@]}" = 1 ]
+	[[ $stderr == "tote: "*"executable file not found"* ]]
+}
+
 @test "text: one line, with time and level; text is the default" {
 	run -1 tote --log "$LOG" --log-format text state nobody
 	run -1 tote --log="$LOG" state nobody
