@@ -6,6 +6,7 @@
 #include "oci/caps.h"
 #include "oci/mount_options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <string.h>
@@ -128,15 +129,74 @@ static char *clean_path(const char *path, struct arena *a)
 	return clean;
 }
 
+static bool is_type(const struct spec_mount *m, const char *type)
+{
+	return m->type && strcmp(m->type, type) == 0;
+}
+
+/* "context=", "rootcontext=" and so on, whose value SELinux takes in quotes. */
+static bool is_label(const char *option)
+{
+	static const char end[] = "context=";
+	size_t len = strcspn(option, ",=") + 1;
+
+	return len >= strlen(end) && strncmp(option + len - strlen(end), end, strlen(end)) == 0;
+}
+
+/* How much of a list is its first option. It ends where mount(2) would end it, which is not at every
+ * comma: see is_label(), the escapes of overlay, and tmpfs(5), "mpol=bind:0,2". */
+static size_t option_len(const struct spec_mount *m, const char *list)
+{
+	bool label = is_label(list), overlay = is_type(m, "overlay"), quoted = false;
+	bool numbers = is_type(m, "tmpfs");
+	size_t n = 0;
+
+	for (; list[n]; n++) {
+		if (list[n] == '"' && label)
+			quoted = !quoted;
+		else if (list[n] == '\\' && overlay && list[n + 1])
+			n++;
+		else if (list[n] == ',' && !quoted &&
+			 !(numbers && isdigit((unsigned char)list[n + 1])))
+			break;
+	}
+	return n;
+}
+
+/* fsconfig(2) takes a label as it is. */
+static void unquote(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++)
+		if (*text != '"')
+			*to++ = *text;
+	*to = '\0';
+}
+
+/* An option may be several, as in fstab(5): joined, they would be the data of mount(2). */
+static void apply_list(struct mount_plan *mp, const char *list, struct arena *a)
+{
+	while (*list) {
+		size_t len = option_len(mp->m, list);
+		char *option = arena_strndup(a, list, len);
+
+		if (is_label(option))
+			unquote(option);
+		apply_option(mp, mount_option_find(option), option);
+		list += len + (list[len] == ',');
+	}
+}
+
 static void sort_options(struct mount_plan *mp, const struct spec_mount *m, struct arena *a)
 {
 	*mp = (struct mount_plan){ .m = m, .data = BUF_INIT };
 	mp->destination = clean_path(m->destination, a);
-	mp->bind = m->type && strcmp(m->type, "bind") == 0;
+	mp->bind = is_type(m, "bind");
 	mp->recursive = mp->bind;
 	mp->idmap = m->uid_mappings.count > 0;
 	for (size_t i = 0; i < m->options.count; i++)
-		apply_option(mp, mount_option_find(m->options.items[i]), m->options.items[i]);
+		apply_list(mp, m->options.items[i], a);
 }
 
 static void set_attributes(struct step *s, const struct mount_plan *mp)
@@ -177,11 +237,6 @@ static int plan_bind(const struct plan_opts *opts, struct mount_plan *mp, struct
 	s->idmap = mp->idmap ? mp->m : NULL;
 	s->idmap_recursive = mp->idmap_recursive;
 	return 0;
-}
-
-static bool is_type(const struct spec_mount *m, const char *type)
-{
-	return m->type && strcmp(m->type, type) == 0;
 }
 
 static bool is_cgroup(const struct spec_mount *m)

@@ -291,6 +291,21 @@ mount_in_source() {
 	refuses 1 "/m" create "$ID"
 }
 
+@test "one string may hold several options" {
+	mount_on /m tmpfs tmpfs size=1m,mode=700,nosuid
+	in_box sh -c 'grep " /m " /proc/mounts'
+	[[ $output == "tmpfs /m tmpfs rw,nosuid,"*size=1024k,mode=700* ]]
+	# A lower directory may have a comma in its name; the upper one must not be on an overlay.
+	mount -t tmpfs tmpfs "$SOURCE"
+	EXTRA=$SOURCE
+	mkdir "$SOURCE"/{l\,1,b,upper,work}
+	touch "$SOURCE/l,1/lower"
+	mount_on /o overlay overlay "lowerdir=$SOURCE/l\\,1:$SOURCE/b,upperdir=$SOURCE/upper,workdir=$SOURCE/work"
+	in_box sh -c 'ls /o && touch /o/new'
+	[ "$output" = lower ]
+	[ -e "$SOURCE/upper/new" ]
+}
+
 @test "an unknown file system" {
 	mount_on /m none dreamfs
 	refuses 1 "dreamfs" create "$ID"

@@ -65,30 +65,40 @@ static void unknown_options(void **state)
 		assert_null(mount_option_find(names[i]));
 }
 
-static const struct step *plan_mount(struct arena *a, const char *options)
+static struct plan *build(struct arena *a, const char *type, const char *options)
 {
 	struct plan_opts opts = {
 		.id = "x", .bundle = "/b", .seccomp_cache = -1, .privileged = true
 	};
 	struct plan *plan = arena_alloc(a, sizeof(*plan));
 	char *json = to_json(
-		a, arena_printf(
-			   a,
-			   SPEC("'process':{'args':['sh'],'cwd':'/'},'linux':{'namespaces':"
-				"[{'type':'mount'}]},'mounts':[{'destination':'/x','type':'tmpfs',"
-				"'source':'/s','options':[%s]}]"),
-			   options));
+		a,
+		arena_printf(a,
+			     SPEC("'process':{'args':['sh'],'cwd':'/'},'linux':{'namespaces':"
+				  "[{'type':'mount'}]},'mounts':[{'destination':'/x','type':'%s',"
+				  "'source':'/s','options':[%s]}]"),
+			     type, options));
 	struct spec *spec;
 	struct err err;
 
 	if (spec_parse(json, strlen(json), a, &spec, &err) < 0 ||
 	    plan_build(spec, &opts, a, plan, &err) < 0)
 		fail_msg("%s: %s", json, err.msg);
-	for_each (s, &plan->steps)
+	return plan;
+}
+
+static const struct step *plan_mount_of(struct arena *a, const char *type, const char *options)
+{
+	for_each (s, &build(a, type, options)->steps)
 		if (s->path && strcmp(s->path, "/x") == 0)
 			return s;
 	fail_msg("no step for /x");
 	return NULL;
+}
+
+static const struct step *plan_mount(struct arena *a, const char *options)
+{
+	return plan_mount_of(a, "tmpfs", options);
 }
 
 #define RO MOUNT_ATTR_RDONLY
@@ -175,6 +185,42 @@ static void data_of_file_systems(void **state)
 	}
 }
 
+/* One string may hold several options; it is split where mount(2) would split it. */
+static void lists_of_options(void **state)
+{
+	static const struct {
+		const char *type, *options, *data;
+		size_t len;
+		uint64_t attributes;
+	} cases[] = {
+		{ "tmpfs", "'size=1m,mode=700'", DATA("ssize\0001m\0smode\000700\0" SOURCE), 0 },
+		{ "tmpfs", "',size=1m,,','nr_inodes=9,'",
+		  DATA("ssize\0001m\0snr_inodes\0009\0" SOURCE), 0 },
+		{ "tmpfs", "'nosuid,nodev'", DATA(SOURCE), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV },
+		{ "tmpfs", "'mpol=bind:0,2-3,size=1m'",
+		  DATA("smpol\0bind:0,2-3\0ssize\0001m\0" SOURCE), 0 },
+		{ "devpts", "'gid=5,5'", DATA("sgid\0005\0f5\0" SOURCE), 0 },
+		{ "overlay", "'lowerdir=/l:/m,upperdir=/u,workdir=/w'",
+		  DATA("slowerdir\0/l:/m\0supperdir\0/u\0sworkdir\0/w\0" SOURCE), 0 },
+		{ "overlay", "'lowerdir=/l\\\\,1\\\\:2,upperdir=/u\\\\\\\\,volatile'",
+		  DATA("slowerdir\0/l\\,1\\:2\0supperdir\0/u\\\\\0fvolatile\0" SOURCE), 0 },
+		{ "xfs", "'a=/l\\\\,b'", DATA("sa\0/l\\\0fb\0" SOURCE), 0 },
+		{ "xfs", "'context=\\\"u:r:t:s0:c1,c2\\\",quota'",
+		  DATA("scontext\0u:r:t:s0:c1,c2\0fquota\0" SOURCE), 0 },
+		{ "xfs", "'a=\\\"b,c'", DATA("sa\0\"b\0fc\0" SOURCE), 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		autoarena a = ARENA_INIT;
+		const struct step *s = plan_mount_of(&a, cases[i].type, cases[i].options);
+
+		assert_true(s->arg[0] == cases[i].attributes);
+		assert_int_equal(s->data_len, cases[i].len);
+		assert_memory_equal(s->data, cases[i].data, s->data_len);
+	}
+}
+
 static void remounts(void **state)
 {
 	autoarena a = ARENA_INIT;
@@ -190,9 +236,13 @@ static void remounts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_of_the_spec),	cmocka_unit_test(the_table),
-		cmocka_unit_test(unknown_options),	cmocka_unit_test(attributes_of_binds),
-		cmocka_unit_test(data_of_file_systems), cmocka_unit_test(remounts),
+		cmocka_unit_test(all_of_the_spec),
+		cmocka_unit_test(the_table),
+		cmocka_unit_test(unknown_options),
+		cmocka_unit_test(attributes_of_binds),
+		cmocka_unit_test(data_of_file_systems),
+		cmocka_unit_test(lists_of_options),
+		cmocka_unit_test(remounts),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
