@@ -13,7 +13,7 @@ enum mount_option_kind {
 	OPTION_NONE,	       /* says what is the default anyway */
 	OPTION_ATTR,	       /* MOUNT_ATTR_* of the mount */
 	OPTION_ATTR_RECURSIVE, /* of it and all mounts below */
-	OPTION_SUPER,	       /* a flag of the superblock, by its own name */
+	OPTION_SUPER,	       /* a flag of the superblock, by its own name; set: not the default */
 	OPTION_PROPAGATION,    /* MS_* */
 	OPTION_BIND,	       /* set: MS_REC or 0 */
 	OPTION_REMOUNT,

@@ -21,7 +21,8 @@ struct mount_plan {
 	uint64_t set, clear, set_recursive, clear_recursive;
 	uint64_t propagation;
 	bool bind, recursive, remount, copy_up, idmap, idmap_recursive;
-	struct buf data; /* as STEP_MOUNT takes it */
+	const char *super, *own; /* an option of the superblock that is no default, of its type */
+	struct buf data;	 /* all of them, as STEP_MOUNT takes it */
 };
 
 static const struct {
@@ -65,13 +66,19 @@ static void add_unknown(struct buf *data, const char *option)
 
 	if (eq)
 		add_pair(data, option, (size_t)(eq - option), eq + 1);
-	else if (option[0])
+	else
 		add_flag(data, option);
 }
 
 static void apply_option(struct mount_plan *mp, const struct mount_option *o, const char *text)
 {
-	switch (o ? o->kind : OPTION_SUPER) {
+	if (!o)
+		mp->own = text;
+	if (!o || o->kind == OPTION_SUPER)
+		add_unknown(&mp->data, text);
+	if (!o)
+		return;
+	switch (o->kind) {
 	case OPTION_NONE:
 		break;
 	case OPTION_ATTR:
@@ -83,7 +90,8 @@ static void apply_option(struct mount_plan *mp, const struct mount_option *o, co
 		mp->clear_recursive = (mp->clear_recursive & ~o->set) | o->clear;
 		break;
 	case OPTION_SUPER:
-		add_unknown(&mp->data, text);
+		if (o->set)
+			mp->super = text;
 		break;
 	case OPTION_PROPAGATION:
 		mp->propagation = o->set;
@@ -183,7 +191,8 @@ static void apply_list(struct mount_plan *mp, const char *list, struct arena *a)
 
 		if (is_label(option))
 			unquote(option);
-		apply_option(mp, mount_option_find(option), option);
+		if (*option)
+			apply_option(mp, mount_option_find(option), option);
 		list += len + (list[len] == ',');
 	}
 }
@@ -291,13 +300,29 @@ static int plan_file_system(const struct spec *spec, struct mount_plan *mp, stru
 	return 0;
 }
 
+/* Such an option changes nothing of a file system that is mounted already; mount(2) takes it all the
+ * same, and engines hand on what users write. Who counts on it is told. */
+static void ignore_flags(const struct mount_plan *mp, struct arena *a, struct plan *plan)
+{
+	if (mp->super)
+		plan_warn(plan, a,
+			  arena_printf(
+				  a,
+				  "mounts: %s: %s is ignored: the file system is mounted already",
+				  mp->destination, mp->super));
+}
+
 static int plan_mount(const struct spec *spec, const struct plan_opts *opts, struct mount_plan *mp,
 		      struct arena *a, struct plan *plan, struct err *err)
 {
-	if ((mp->remount || mp->bind || is_cgroup(mp->m)) && (mp->data.len || mp->copy_up))
+	bool mounted = mp->remount || mp->bind || is_cgroup(mp->m);
+
+	if (mounted && (mp->own || mp->copy_up))
 		return err_set(err, EINVAL,
 			       "mounts: %s: %s: no option of a bind, remount or cgroup mount",
-			       mp->destination, mp->copy_up ? "tmpcopyup" : mp->data.data + 1);
+			       mp->destination, mp->copy_up ? "tmpcopyup" : mp->own);
+	if (mounted)
+		ignore_flags(mp, a, plan);
 	if (mp->remount) {
 		set_attributes(plan_add_path(plan, a, STEP_REMOUNT, mp->destination), mp);
 		return 0;

@@ -306,6 +306,17 @@ mount_in_source() {
 	[ -e "$SOURCE/upper/new" ]
 }
 
+@test "options of a whole file system: a tmpfs has them, a bind goes without" {
+	mount_on /t tmpfs tmpfs sync iversion noiversion nolazytime
+	mount_on /b "$SOURCE" bind bind async nomand noiversion
+	in_box sh -c 'grep " /[tb] " /proc/mounts'
+	[[ $status = 0 && -z $stderr && $output == *" /t tmpfs rw,sync,"* && $output == *" /b "* ]]
+	mount_on /b "$SOURCE" bind bind sync
+	in_box true
+	[ "$status" = 0 ]
+	[ "$stderr" = "tote: warning: mounts: /b: sync is ignored: the file system is mounted already" ]
+}
+
 @test "an unknown file system" {
 	mount_on /m none dreamfs
 	refuses 1 "dreamfs" create "$ID"

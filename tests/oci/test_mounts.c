@@ -164,6 +164,9 @@ static void data_of_file_systems(void **state)
 		{ "'size=1m'", 0, 0, DATA("ssize\0001m\0" SOURCE) },
 		{ "'size='", 0, 0, DATA("ssize\0\0" SOURCE) },
 		{ "'a=b=c','flag','sync'", 0, 0, DATA("sa\0b=c\0fflag\0fsync\0" SOURCE) },
+		{ "'sync','a','async'", 0, 0, DATA("fsync\0fa\0fasync\0" SOURCE) },
+		/* fsconfig(2) has no name for these. */
+		{ "'iversion','noiversion'", 0, 0, DATA(SOURCE) },
 		{ "'nosuid','rnodev'", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, 0, DATA(SOURCE) },
 		/* Not to be written even by the mount itself. */
 		{ "'ro'", RO, 0, DATA(SOURCE "fro\0") },
@@ -221,6 +224,38 @@ static void lists_of_options(void **state)
 	}
 }
 
+/* What is for a whole file system changes none that is mounted already: the defaults are taken as said,
+ * with the rest goes a warning. */
+static void superblock_of_others(void **state)
+{
+	static const char *const mounts[] = { "bind", "remount", "cgroup" };
+	static const struct {
+		const char *options;
+		size_t warnings;
+	} cases[] = {
+		{ "'async','nolazytime','nomand','noiversion','iversion','acl'", 0 },
+		{ "'sync'", 1 },
+		{ "'dirsync'", 1 },
+		{ "'mand'", 1 },
+		{ "'lazytime'", 1 },
+		{ "'noacl'", 1 },
+		{ "'async,sync'", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases) * ARRAY_SIZE(mounts); i++) {
+		const char *mount = mounts[i % ARRAY_SIZE(mounts)];
+		size_t k = i / ARRAY_SIZE(mounts);
+		autoarena a = ARENA_INIT;
+		const char *options = arena_printf(&a, "'%s',%s", mount, cases[k].options);
+		const struct plan *plan = strcmp(mount, "cgroup") == 0
+						  ? build(&a, mount, cases[k].options)
+						  : build(&a, "tmpfs", options);
+
+		assert_int_equal(plan->warnings.count, cases[k].warnings);
+	}
+}
+
 static void remounts(void **state)
 {
 	autoarena a = ARENA_INIT;
@@ -236,13 +271,10 @@ static void remounts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(all_of_the_spec),
-		cmocka_unit_test(the_table),
-		cmocka_unit_test(unknown_options),
-		cmocka_unit_test(attributes_of_binds),
-		cmocka_unit_test(data_of_file_systems),
-		cmocka_unit_test(lists_of_options),
-		cmocka_unit_test(remounts),
+		cmocka_unit_test(all_of_the_spec),	cmocka_unit_test(the_table),
+		cmocka_unit_test(unknown_options),	cmocka_unit_test(attributes_of_binds),
+		cmocka_unit_test(data_of_file_systems), cmocka_unit_test(lists_of_options),
+		cmocka_unit_test(superblock_of_others), cmocka_unit_test(remounts),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
