@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/caps.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -37,6 +38,26 @@ uint64_t caps_mask(const struct strv *names, const char **ret_unknown)
 			*ret_unknown = names->items[i];
 	}
 	return mask;
+}
+
+struct strv caps_names(uint64_t mask, struct arena *a)
+{
+	struct strv ret = { arena_calloc(a, 65, sizeof(*ret.items)), 0 };
+
+	for (int cap = 0; cap < 64; cap++) {
+		char *name = mask & UINT64_C(1) << cap ? cap_to_name(cap) : NULL;
+
+		/* A kernel newer than libcap has some that are but numbers. */
+		if (name && isalpha((unsigned char)*name)) {
+			char *upper = arena_strdup(a, name);
+
+			for (char *c = upper; *c; c++)
+				*c = (char)toupper((unsigned char)*c);
+			ret.items[ret.count++] = upper;
+		}
+		cap_free(name);
+	}
+	return ret;
 }
 
 uint64_t caps_effective(void)

@@ -144,13 +144,15 @@ static int build_plan(struct making *mk, struct err *err)
 {
 	const struct create_opts *o = mk->opts;
 	struct spec *spec = mk->c->spec;
+	uint64_t caps = caps_effective();
 	autofd root = -1;
 
 	mk->plan_opts = (struct plan_opts){
 		.id = o->id,
 		.bundle = o->bundle,
 		.create = !o->run,
-		.privileged = caps_effective() >> CAP_SYS_ADMIN & 1,
+		.privileged = caps >> CAP_SYS_ADMIN & 1,
+		.caps_missing = ~caps,
 		.no_pivot = o->no_pivot,
 		.no_new_keyring = o->no_new_keyring,
 		.preserve_fds = o->preserve_fds,

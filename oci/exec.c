@@ -140,6 +140,7 @@ static int build(struct entering *en, struct err *err)
 		.id = en->c->st.id,
 		.bundle = en->c->st.bundle,
 		.announced = en->opts->ret_pid != NULL,
+		.caps_missing = ~caps_effective(),
 		.preserve_fds = en->opts->preserve_fds,
 		.joins = en->joins,
 		.join_count = en->join_count,

@@ -77,6 +77,7 @@ struct plan_opts {
 	bool create;	    /* waits for start */
 	bool announced;	    /* its pid is known before it runs, though it does not wait for start */
 	bool privileged;    /* CAP_SYS_ADMIN on the host: mount trees are opened there */
+	uint64_t caps_missing; /* capabilities that the host's side does not have itself */
 	bool no_pivot;
 	bool no_new_keyring;
 	unsigned int preserve_fds; /* descriptors from 3 on that the program inherits */

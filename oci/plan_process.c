@@ -182,23 +182,74 @@ struct cap_sets {
 	uint64_t bounding, effective, permitted, inheritable, ambient;
 };
 
-static struct cap_sets cap_sets(const struct spec_process *p, struct arena *a, struct plan *plan)
+/* Sets repeat each other, and one warning is enough. */
+static void warn_once(struct plan *plan, struct arena *a, const char *text)
+{
+	for_each (w, &plan->warnings)
+		if (strcmp(*w, text) == 0)
+			return;
+	plan_warn(plan, a, text);
+}
+
+static uint64_t cap_set(const struct strv *names, struct arena *a, struct plan *plan)
+{
+	uint64_t mask = 0;
+
+	for_each (name, names) {
+		const struct strv one = { name, 1 };
+		const char *unknown = NULL;
+
+		mask |= caps_mask(&one, &unknown);
+		if (unknown)
+			warn_once(plan, a,
+				  arena_printf(a, "process.capabilities: %s cannot be granted",
+					       unknown));
+	}
+	return mask;
+}
+
+static void warn_of_caps(uint64_t lost, const char *why, struct arena *a, struct plan *plan)
+{
+	autobuf text = BUF_INIT;
+	struct strv names;
+
+	if (!lost)
+		return;
+	names = caps_names(lost, a);
+	for_each (name, &names)
+		buf_addf(&text, "%s%s", text.len ? ", " : "", *name);
+	plan_warn(plan, a,
+		  arena_printf(a, "process.capabilities: %s cannot be granted: %s", buf_str(&text),
+			       why));
+}
+
+/* config.md, "Linux Process": of what cannot be granted a warning must tell. In a user namespace the
+ * process has all, whatever the host's side has. */
+static void warn_of_lost_caps(const struct cap_sets *sets, const struct plan_opts *opts,
+			      struct arena *a, struct plan *plan)
+{
+	uint64_t asked = sets->permitted | sets->inheritable;
+	uint64_t missing = plan->user_ns ? 0 : opts->caps_missing & (asked | sets->bounding);
+
+	warn_of_caps(missing, "not had by the caller", a, plan);
+	warn_of_caps(asked & ~sets->bounding & ~missing, "not in the bounding set", a, plan);
+}
+
+static struct cap_sets cap_sets(const struct spec_process *p, const struct plan_opts *opts,
+				struct arena *a, struct plan *plan)
 {
 	const struct spec_capabilities *c = p->capabilities;
 	struct cap_sets sets = { 0 };
-	const char *unknown = NULL;
 
 	/* No capabilities object means none, as an absent set does in runtime-spec's Go types. */
 	if (!c)
 		return sets;
-	sets.bounding = caps_mask(&c->bounding, &unknown);
-	sets.effective = caps_mask(&c->effective, &unknown);
-	sets.permitted = caps_mask(&c->permitted, &unknown) | sets.effective;
-	sets.inheritable = caps_mask(&c->inheritable, &unknown);
-	sets.ambient = caps_mask(&c->ambient, &unknown);
-	if (unknown)
-		plan_warn(plan, a,
-			  arena_printf(a, "process.capabilities: %s cannot be granted", unknown));
+	sets.bounding = cap_set(&c->bounding, a, plan);
+	sets.effective = cap_set(&c->effective, a, plan);
+	sets.permitted = cap_set(&c->permitted, a, plan) | sets.effective;
+	sets.inheritable = cap_set(&c->inheritable, a, plan);
+	sets.ambient = cap_set(&c->ambient, a, plan);
+	warn_of_lost_caps(&sets, opts, a, plan);
 	if (sets.ambient & ~(sets.inheritable & sets.permitted))
 		plan_warn(plan, a,
 			  "process.capabilities.ambient: only what is permitted and inheritable "
@@ -326,7 +377,7 @@ int plan_process_late(const struct plan_process_opts *pp, const struct plan_opts
 	/* Without no_new_privs a filter takes CAP_SYS_ADMIN, which the final sets may lack. */
 	bool privileged = seccomp && !early && !p->no_new_privileges,
 	     late = seccomp && !early && !privileged;
-	struct cap_sets sets = cap_sets(p, a, plan);
+	struct cap_sets sets = cap_sets(p, opts, a, plan);
 	struct step *s;
 	int r = plan_settings(pp, opts, a, plan, err);
 

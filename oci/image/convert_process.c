@@ -6,11 +6,9 @@
 #include "oci/caps.h"
 #include "oci/default_spec.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/capability.h>
 
 static void append(struct strv *list, const struct strv *more)
 {
@@ -171,26 +169,6 @@ static int read_names(const struct strv *names, uint64_t *ret, struct err *err)
 	return 0;
 }
 
-static struct strv to_names(uint64_t mask, struct arena *a)
-{
-	struct strv ret = { arena_calloc(a, 65, sizeof(*ret.items)), 0 };
-
-	for (int cap = 0; cap < 64; cap++) {
-		char *name = mask & UINT64_C(1) << cap ? cap_to_name(cap) : NULL;
-
-		/* A kernel newer than libcap has some that are but numbers. */
-		if (name && isalpha((unsigned char)*name)) {
-			char *upper = arena_strdup(a, name);
-
-			for (char *c = upper; *c; c++)
-				*c = (char)toupper((unsigned char)*c);
-			ret.items[ret.count++] = upper;
-		}
-		cap_free(name);
-	}
-	return ret;
-}
-
 int convert_capabilities(const struct convert_opts *opts, struct arena *a, struct spec_process *p,
 			 struct err *err)
 {
@@ -206,7 +184,7 @@ int convert_capabilities(const struct convert_opts *opts, struct arena *a, struc
 		mask = 0;
 	if (names_all(&opts->cap_add))
 		mask = caps_kernel();
-	c->bounding = to_names((mask & ~drop) | add, a);
+	c->bounding = caps_names((mask & ~drop) | add, a);
 	c->effective = c->permitted = c->bounding;
 	/* Only a program that the image makes privileged (set-user-ID, file capabilities) could
 	 * have them again, and no_new_privs is in the way of that. */

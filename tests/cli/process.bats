@@ -206,6 +206,24 @@ run_status() {
 	done
 }
 
+@test "capabilities that cannot be granted: a warning names each" {
+	command_is grep CapEff /proc/self/status
+	config '.process.capabilities = {"effective": ["CAP_KILL", "CAP_CHOWN"], "bounding": ["CAP_CHOWN", "CAP_NEW", "CAP_NEWER"]}'
+	run -0 --separate-stderr tote run "$ID"
+	[[ $output == *$'\t'0000000000000001 ]]
+	[ "$stderr" = "tote: warning: process.capabilities: CAP_NEW cannot be granted
+tote: warning: process.capabilities: CAP_NEWER cannot be granted
+tote: warning: process.capabilities: CAP_KILL cannot be granted: not in the bounding set" ]
+	# The caller lacks one; in a user namespace all are there.
+	config '.process.capabilities = ({"bounding", "effective", "permitted"} | map_values(["CAP_NET_RAW", "CAP_KILL"]))'
+	run -0 --separate-stderr setpriv --bounding-set -net_raw "$TOTE" --root "$ROOT" run "$ID"
+	[[ $output == *$'\t'0000000000000020 ]]
+	[ "$stderr" = "tote: warning: process.capabilities: CAP_NET_RAW cannot be granted: not had by the caller" ]
+	config '.linux.namespaces += [{"type": "user"}] | .linux.uidMappings = [{"containerID": 0, "hostID": 0, "size": 65536}] | .linux.gidMappings = .linux.uidMappings'
+	run -0 --separate-stderr setpriv --bounding-set -net_raw "$TOTE" --root "$ROOT" run "$ID"
+	[[ $output == *$'\t'0000000000002020 && -z $stderr ]]
+}
+
 @test "capabilities hold: without CHOWN even root may not chown" {
 	config '.root.readonly = false'
 	command_is sh -c 'touch /tmp/mine && chown 1000 /tmp/mine'

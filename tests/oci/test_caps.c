@@ -99,6 +99,20 @@ static void unknown_names(void **state)
 	}
 }
 
+static void names_of_masks(void **state)
+{
+	autoarena a = ARENA_INIT;
+	struct strv v = caps_names(BIT(CAP_CHECKPOINT_RESTORE) | BIT(CAP_CHOWN) | BIT(63), &a);
+
+	(void)state;
+	assert_int_equal(v.count, 2);
+	assert_string_equal(v.items[0], "CAP_CHOWN");
+	assert_string_equal(v.items[1], "CAP_CHECKPOINT_RESTORE");
+	assert_null(v.items[2]);
+	assert_true(caps_mask(&v, NULL) == (BIT(CAP_CHECKPOINT_RESTORE) | BIT(CAP_CHOWN)));
+	assert_int_equal(caps_names(0, &a).count, 0);
+}
+
 static void kernels(void **state)
 {
 	uint64_t known = caps_kernel();
@@ -122,9 +136,8 @@ static void kernels(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names),
-		cmocka_unit_test(lists),
-		cmocka_unit_test(unknown_names),
+		cmocka_unit_test(names),	 cmocka_unit_test(lists),
+		cmocka_unit_test(unknown_names), cmocka_unit_test(names_of_masks),
 		cmocka_unit_test(kernels),
 	};
 
