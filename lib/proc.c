@@ -142,12 +142,13 @@ int proc_wait_gone(int pidfd, int timeout_ms)
 	return fd_wait_readable(pidfd, timeout_ms);
 }
 
-struct stdio {
+struct surroundings {
 	int in, out, err;
+	const char *dir; /* NULL: ours */
 };
 
 _Noreturn static void run_child(const char *path, char *const argv[], char *const envp[],
-				const struct stdio *io)
+				const struct surroundings *io)
 {
 	sigset_t none;
 
@@ -156,14 +157,16 @@ _Noreturn static void run_child(const char *path, char *const argv[], char *cons
 	if (dup2(io->in, STDIN_FILENO) < 0 || dup2(io->out, STDOUT_FILENO) < 0 ||
 	    dup2(io->err, STDERR_FILENO) < 0)
 		_exit(127);
+	if (io->dir && chdir(io->dir) < 0 && chdir("/") < 0)
+		_exit(127);
 	/* Whatever our caller left open is not for helpers and hooks. */
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	execve(path, argv, envp ? envp : environ);
 	_exit(127);
 }
 
-int proc_start(const char *path, char *const argv[], char *const envp[], int in_fd, bool want_out,
-	       struct proc_helper *ret, struct err *err)
+static int start_in(const char *dir, const char *path, char *const argv[], char *const envp[],
+		    int in_fd, bool want_out, struct proc_helper *ret, struct err *err)
 {
 	/* Our stdout is the container's, or holds the data that was asked for: no place for helpers
 	 * and hooks to chat. */
@@ -171,7 +174,7 @@ int proc_start(const char *path, char *const argv[], char *const envp[], int in_
 	autofd out = want_out ? memfd_create("stdout", MFD_CLOEXEC)
 			      : fd_open(AT_FDCWD, "/dev/null", O_WRONLY);
 	autofd null = in_fd < 0 ? fd_open(AT_FDCWD, "/dev/null", O_RDONLY) : -1;
-	struct stdio io = { in_fd < 0 ? null : in_fd, out, said };
+	struct surroundings io = { in_fd < 0 ? null : in_fd, out, said, dir };
 	pid_t pid;
 
 	if (io.in < 0 || out < 0 || said < 0)
@@ -183,6 +186,12 @@ int proc_start(const char *path, char *const argv[], char *const envp[], int in_
 		run_child(path, argv, envp, &io);
 	*ret = (struct proc_helper){ path, pid, take_fd(&out), take_fd(&said) };
 	return 0;
+}
+
+int proc_start(const char *path, char *const argv[], char *const envp[], int in_fd, bool want_out,
+	       struct proc_helper *ret, struct err *err)
+{
+	return start_in(NULL, path, argv, envp, in_fd, want_out, ret, err);
 }
 
 static void first_line(int fd, char *text, size_t size)
@@ -255,8 +264,8 @@ static int input_fd(const char *input)
 	return r < 0 || lseek(fd, 0, SEEK_SET) < 0 ? -1 : take_fd(&fd);
 }
 
-int proc_run(const char *path, char *const argv[], char *const envp[], const char *input,
-	     int timeout_ms, struct buf *ret_out, struct err *err)
+int proc_run_in(const char *dir, const char *path, char *const argv[], char *const envp[],
+		const char *input, int timeout_ms, struct buf *ret_out, struct err *err)
 {
 	autofd in = input ? input_fd(input) : -1;
 	struct proc_helper h;
@@ -264,8 +273,14 @@ int proc_run(const char *path, char *const argv[], char *const envp[], const cha
 
 	if (input && in < 0)
 		return err_errno(err, "run %s", path);
-	r = proc_start(path, argv, envp, in, ret_out, &h, err);
+	r = start_in(dir, path, argv, envp, in, ret_out, &h, err);
 	return r < 0 ? r : proc_end(&h, timeout_ms, ret_out, err);
+}
+
+int proc_run(const char *path, char *const argv[], char *const envp[], const char *input,
+	     int timeout_ms, struct buf *ret_out, struct err *err)
+{
+	return proc_run_in(NULL, path, argv, envp, input, timeout_ms, ret_out, err);
 }
 
 int proc_sibling(const char *name, char *ret_path, size_t size)

@@ -57,6 +57,10 @@ int proc_wait_gone(int pidfd, int timeout_ms);
 int proc_run(const char *path, char *const argv[], char *const envp[], const char *input,
 	     int timeout_ms, struct buf *ret_out, struct err *err);
 
+/* The same in the directory dir, or in "/" when that cannot be entered. */
+int proc_run_in(const char *dir, const char *path, char *const argv[], char *const envp[],
+		const char *input, int timeout_ms, struct buf *ret_out, struct err *err);
+
 /* A program that runs while we go on. */
 struct proc_helper {
 	const char *path; /* the caller's */

@@ -266,9 +266,10 @@ static int host_work(struct making *mk, struct err *err)
 	if (r < 0)
 		return r;
 	oci_state(mk->c, STATUS_CREATING, mk->launch.pid, &text);
-	r = hooks_run(mk->c->spec, HOOK_PRESTART, buf_str(&text), NULL, err);
+	r = hooks_run(mk->c->spec, HOOK_PRESTART, mk->c->st.bundle, buf_str(&text), NULL, err);
 	if (r == 0)
-		r = hooks_run(mk->c->spec, HOOK_CREATE_RUNTIME, buf_str(&text), NULL, err);
+		r = hooks_run(mk->c->spec, HOOK_CREATE_RUNTIME, mk->c->st.bundle, buf_str(&text),
+			      NULL, err);
 	return r < 0 ? r : launch_tell(&mk->launch, SYNC_HOST_DONE, err);
 }
 
@@ -386,7 +387,8 @@ static int run_process(struct making *mk, struct err *err)
 		autobuf text = BUF_INIT;
 
 		oci_state(mk->c, STATUS_RUNNING, mk->launch.pid, &text);
-		r = hooks_run(mk->c->spec, HOOK_POSTSTART, buf_str(&text), NULL, err);
+		r = hooks_run(mk->c->spec, HOOK_POSTSTART, mk->c->st.bundle, buf_str(&text), NULL,
+			      err);
 	}
 	return r;
 }
@@ -412,7 +414,7 @@ static void undo(struct making *mk)
 
 		netdev_take_back(&c->st, NULL, &ignored);
 		oci_state(c, STATUS_STOPPED, 0, &text);
-		hooks_run(c->spec, HOOK_POSTSTOP, buf_str(&text), NULL, &ignored);
+		hooks_run(c->spec, HOOK_POSTSTOP, c->st.bundle, buf_str(&text), NULL, &ignored);
 	}
 	network_abandon(&mk->network);
 	if (network_begin_removal(&mk->network, &c->st, &ignored) == 0)

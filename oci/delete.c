@@ -174,7 +174,7 @@ static void poststop(struct container *c)
 	json_writer_init(&w, &text, false);
 	state_write_oci(&c->st, STATUS_STOPPED, 0, &w);
 	json_writer_done(&w);
-	if (hooks_run(c->spec, HOOK_POSTSTOP, buf_str(&text), &c->deadline, &err) < 0)
+	if (hooks_run(c->spec, HOOK_POSTSTOP, c->st.bundle, buf_str(&text), &c->deadline, &err) < 0)
 		container_warn(c, "%s", err.msg);
 }
 

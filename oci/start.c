@@ -96,7 +96,7 @@ static int poststart(struct container *c, struct err *err)
 	json_writer_init(&w, &text, false);
 	state_write_oci(&c->st, STATUS_RUNNING, c->st.init.pid, &w);
 	json_writer_done(&w);
-	r = hooks_run(c->spec, HOOK_POSTSTART, buf_str(&text), NULL, err);
+	r = hooks_run(c->spec, HOOK_POSTSTART, c->st.bundle, buf_str(&text), NULL, err);
 	/* runtime.md, "Lifecycle", step 9: the error stops the container. */
 	if (r < 0)
 		container_kill(c, SIGKILL, false, &ignored);

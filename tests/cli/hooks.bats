@@ -236,6 +236,26 @@ state_of_hook() {
 	nothing_left
 }
 
+@test "hooks on the host run in the bundle, and in / when it is gone" {
+	for kind in prestart createRuntime poststart poststop; do
+		hook $kind "pwd >$LOG/$kind"
+	done
+	mkdir "$BATS_TEST_TMPDIR/elsewhere"
+	cd "$BATS_TEST_TMPDIR/elsewhere"
+	quietly tote create -b "$BUNDLE" "$ID"
+	tote start "$ID"
+	for kind in prestart createRuntime poststart; do
+		[ "$(cat "$LOG/$kind")" = "$BUNDLE" ]
+	done
+	tote delete --force "$ID"
+	[ "$(cat "$LOG/poststop")" = "$BUNDLE" ]
+	quietly tote create -b "$BUNDLE" "$ID"
+	mv "$BUNDLE" "$BUNDLE.gone"
+	tote delete --force "$ID"
+	mv "$BUNDLE.gone" "$BUNDLE"
+	[ "$(cat "$LOG/poststop")" = / ]
+}
+
 @test "what a hook says on stderr is in the message" {
 	hook createRuntime 'echo "no bridge br0" >&2; exit 1'
 	refuses 1 "no bridge br0" create "$ID"

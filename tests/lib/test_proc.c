@@ -198,6 +198,27 @@ static void output_is_taken(void **state)
 	assert_memory_equal(out.data, "a\0b", 3);
 }
 
+static void in_a_directory(void **state)
+{
+	static const char *const dirs[][2] = { { "/usr/..", "/" },
+					       { "/proc/self", "/proc/" },
+					       { "/nonexistent", "/" } };
+	char *argv[] = { (char *)"pwd", (char *)"-P", NULL };
+	char ours[64], after[64];
+
+	(void)state;
+	assert_non_null(getcwd(ours, sizeof(ours)));
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		autobuf out = BUF_INIT;
+		struct err err;
+
+		assert_int_equal(
+			proc_run_in(dirs[i][0], "/bin/pwd", argv, NULL, NULL, -1, &out, &err), 0);
+		assert_memory_equal(buf_str(&out), dirs[i][1], strlen(dirs[i][1]));
+	}
+	assert_string_equal(getcwd(after, sizeof(after)), ours);
+}
+
 static void what_cannot_run(void **state)
 {
 	char *argv[] = { (char *)"x", NULL };
@@ -249,11 +270,11 @@ static void nothing_is_inherited(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_living_one),		cmocka_unit_test(not_the_same),
-		cmocka_unit_test(exit_codes),		cmocka_unit_test(running),
-		cmocka_unit_test(output_is_taken),	cmocka_unit_test(long_complaints_are_cut),
-		cmocka_unit_test(what_cannot_run),	cmocka_unit_test(time_runs_out),
-		cmocka_unit_test(nothing_is_inherited),
+		cmocka_unit_test(a_living_one),	   cmocka_unit_test(not_the_same),
+		cmocka_unit_test(exit_codes),	   cmocka_unit_test(running),
+		cmocka_unit_test(output_is_taken), cmocka_unit_test(long_complaints_are_cut),
+		cmocka_unit_test(in_a_directory),  cmocka_unit_test(what_cannot_run),
+		cmocka_unit_test(time_runs_out),   cmocka_unit_test(nothing_is_inherited),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
