@@ -177,28 +177,27 @@ static int add_image(const struct store *s, const char *asked, const struct list
 	return 0;
 }
 
-/* Under the store's lock, so that gc does not get between the look at the images and the lease. */
+/* Under the store's lock, so that gc does not get between the look at the images and the lease. What
+ * a lease does not keep is read here. */
 static int choose_images(const struct store *s, struct ingest *in, char **names, size_t count,
 			 struct arena *a, struct save_opts *ret, struct err *err)
 {
 	autofd lock = store_lock(s, false, err);
 	struct save_image *images = arena_calloc(a, count, sizeof(*images));
 	struct listed_images all;
-	struct strv ids = { NULL, 0 };
-	size_t n = 0, layers = 0;
+	size_t n = 0;
 	int r = lock < 0 ? lock : list_images(s, a, &all, err);
 
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = add_image(s, names[i], &all, a, images, &n, err);
-	for (size_t i = 0; i < n; i++)
-		layers += images[i].record.layers.count;
-	ids.items = arena_calloc(a, layers + 1, sizeof(*ids.items));
-	for (size_t i = 0; i < n; i++)
-		for_each (layer, &images[i].record.layers)
-			ids.items[ids.count++] = layer->id;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = save_read_config(s, a, &images[i], err);
+		if (r == 0)
+			r = ingest_rely_image(in, &images[i].record, err);
+	}
 	ret->images = images;
 	ret->count = n;
-	return r < 0 ? r : ingest_rely(in, &ids, err);
+	return r;
 }
 
 static int save(const struct save_options *o, const struct store *s, char **names, size_t count,

@@ -156,6 +156,16 @@ int ingest_rely(struct ingest *in, const struct strv *ids, struct err *err)
 	return r < 0 ? err_code(err, r, "write %s/lease", in->path) : 0;
 }
 
+int ingest_rely_image(struct ingest *in, const struct store_image *image, struct err *err)
+{
+	autoarena a = ARENA_INIT;
+	struct strv ids = { arena_calloc(&a, image->layers.count + 1, sizeof(*ids.items)), 0 };
+
+	for_each (layer, &image->layers)
+		ids.items[ids.count++] = layer->id;
+	return ingest_rely(in, &ids, err);
+}
+
 int store_layer_load(const struct store *s, const char *id, struct arena *a,
 		     struct store_layer *ret, struct err *err)
 {

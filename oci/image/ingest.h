@@ -33,6 +33,8 @@ void ingest_close(struct ingest *in);
 
 /* From now on gc keeps the layers with these ids, there or not. */
 int ingest_rely(struct ingest *in, const struct strv *ids, struct err *err);
+/* The same for the layers of an image: under the store's lock from when it was found. */
+int ingest_rely_image(struct ingest *in, const struct store_image *image, struct err *err);
 
 /* A layer of the store by its id. -ENOENT. */
 int store_layer_load(const struct store *s, const char *id, struct arena *a,

@@ -167,27 +167,36 @@ static int write_document(struct saving *s, const char *name, const char *digest
 	return save_tar_file(&s->tar, name, text, len, s->err);
 }
 
-static int write_config(struct saving *s, const char *digest, size_t *ret_len)
+int save_read_config(const struct store *s, struct arena *a, struct save_image *image,
+		     struct err *err)
 {
-	char found[DIGEST_SIZE], *text;
+	const char *digest = image->record.config;
+	char found[DIGEST_SIZE];
 	struct hash *hash;
-	int r = store_blob(s->opts->store, digest, s->a, &text, ret_len, s->err);
+	int r = store_blob(s, digest, a, &image->config, &image->config_len, err);
 
 	if (r == 0) {
 		hash = hash_new(digest);
-		hash_add(hash, text, *ret_len);
+		hash_add(hash, image->config, image->config_len);
 		hash_finish(hash, found);
 	}
 	if (r == -ENOENT || (r == 0 && strcmp(found, digest) != 0))
-		return err_set(s->err, EBADMSG,
+		return err_set(err, EBADMSG,
 			       "image is damaged, load it again: configuration %.19s is not whole",
 			       digest);
-	return r < 0 ? r : write_document(s, save_config_name(s, digest), digest, text, *ret_len);
+	return r;
+}
+
+static int write_config(struct saving *s, const struct save_image *image)
+{
+	const char *digest = image->record.config;
+
+	return write_document(s, save_config_name(s, digest), digest, image->config,
+			      image->config_len);
 }
 
 /* The image with its layers as they are in the archive. */
-static int write_manifest(struct saving *s, const struct save_image *image, size_t config_len,
-			  struct descriptor *ret)
+static int write_manifest(struct saving *s, const struct save_image *image, struct descriptor *ret)
 {
 	struct store_image record = image->record;
 	autobuf text = BUF_INIT;
@@ -205,7 +214,7 @@ static int write_manifest(struct saving *s, const struct save_image *image, size
 						      .media_type = (char *)blob->media_type,
 						      .size = blob->size };
 	}
-	manifest_write(&record, config_len, &text);
+	manifest_write(&record, image->config_len, &text);
 	hash_bytes(text.data, text.len, digest);
 	*ret = (struct descriptor){ .media_type = (char *)MEDIA_OCI_MANIFEST,
 				    .digest = arena_strdup(s->a, digest),
@@ -218,13 +227,12 @@ static int write_documents(struct saving *s)
 	struct descriptor *manifests = arena_calloc(s->a, s->opts->count, sizeof(*manifests));
 	autobuf index = BUF_INIT, docker = BUF_INIT;
 	bool whole = true, oci = s->opts->format == SAVE_OCI;
-	size_t len = 0;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < s->opts->count; i++) {
-		r = write_config(s, s->opts->images[i].record.config, &len);
+		r = write_config(s, &s->opts->images[i]);
 		if (r == 0 && oci)
-			r = write_manifest(s, &s->opts->images[i], len, &manifests[i]);
+			r = write_manifest(s, &s->opts->images[i], &manifests[i]);
 	}
 	for_each (blob, &s->blobs)
 		whole &= !blob->left_out;

@@ -21,10 +21,13 @@ enum save_format {
 struct save_image {
 	struct store_image record;
 	struct strv names; /* in their one form; may be empty */
+	char *config;	   /* the text of record.config, as save_read_config() found it */
+	size_t config_len;
 };
 
 struct save_opts {
-	const struct store *store; /* which keeps the layers meanwhile: ingest_rely() */
+	const struct store *store; /* which keeps the layers meanwhile: ingest_rely_image()
+				      */
 	const struct save_image *images;
 	size_t count;
 	enum save_format format;
@@ -34,6 +37,13 @@ struct save_opts {
 	int spool;	     /* a directory for unnamed files, when something is compressed */
 	const volatile int *interrupted; /* becomes non-zero: stop with -EINTR */
 };
+
+/*
+ * Reads the configuration of image->record. Together with the lease on its layers, under the store's
+ * lock: gc may take it afterwards. -EBADMSG: the image is damaged.
+ */
+int save_read_config(const struct store *s, struct arena *a, struct save_image *image,
+		     struct err *err);
 
 /*
  * Writes to fd from where it stands. -EBADMSG: an image is damaged, and known to be so from now on;

@@ -263,6 +263,23 @@ damage() { # changes a byte of a file in the store, and neither size nor time
 	[ "$(find "$TOTE_STORE/ingest" -mindepth 1)" = "" ]
 }
 
+@test "an image that is removed while it is saved is saved all the same" {
+	load_image
+	"$TOTE" save pos:1 >before.tar
+	mkfifo slow
+	"$TOTE" save pos:1 >slow 3>&- &
+	pid=$!
+	exec 7<slow
+	# Once it writes it has found the image, and a pipe does not take all of it.
+	head -c 10 <&7 >begin
+	"$TOTE" rmi pos:1
+	[ "$("$TOTE" images -q)" = "" ]
+	cat <&7 >rest
+	exec 7<&-
+	wait "$pid"
+	cat begin rest | cmp - before.tar
+}
+
 @test "wrong use of save is told" {
 	load_image
 	refuses 3 'no image "nix:latest"' save nix -o x.tar
