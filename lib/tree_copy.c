@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,8 @@
 /* Two descriptors each. */
 #define DEPTH_MAX 200
 #define XATTR_VALUE_MAX ((size_t)64 << 10)
+/* So much at once: a slow disk must not keep a signal waiting for long. */
+#define PIECE_MAX ((size_t)16 << 20)
 
 /* A file with several links that was copied: the further ones become links again. */
 struct linked {
@@ -30,16 +33,26 @@ struct copying {
 	size_t link_count, link_room;
 	struct buf path; /* of what is being copied, below the target */
 	char *list, *value;
+	const volatile int *interrupted;
 };
 
+static bool is_interrupted(const struct copying *c)
+{
+	return c->interrupted && *c->interrupted;
+}
+
 /* size bytes from where both are. */
-static int copy_bytes(int from, int to, off_t size)
+static int copy_bytes(const struct copying *c, int from, int to, off_t size)
 {
 	char chunk[65536];
 
 	while (size > 0) {
-		ssize_t n = copy_file_range(from, NULL, to, NULL, (size_t)size, 0);
+		size_t piece = size < (off_t)PIECE_MAX ? (size_t)size : PIECE_MAX;
+		ssize_t n;
 
+		if (is_interrupted(c))
+			return -EINTR;
+		n = copy_file_range(from, NULL, to, NULL, piece, 0);
 		if (n > 0) {
 			size -= n;
 			continue;
@@ -58,7 +71,7 @@ static int copy_bytes(int from, int to, off_t size)
 }
 
 /* Holes stay holes: a small image must not fill the disk with them. */
-static int copy_data(int from, int to, off_t size)
+static int copy_data(const struct copying *c, int from, int to, off_t size)
 {
 	off_t at = 0, end;
 	int r = ftruncate(to, size) < 0 ? -errno : 0;
@@ -70,7 +83,7 @@ static int copy_data(int from, int to, off_t size)
 		end = lseek(from, at, SEEK_HOLE);
 		if (end < 0 || lseek(from, at, SEEK_SET) < 0 || lseek(to, at, SEEK_SET) < 0)
 			return -errno;
-		r = copy_bytes(from, to, end - at);
+		r = copy_bytes(c, from, to, end - at);
 		at = end;
 	}
 	return r;
@@ -112,7 +125,7 @@ static int copy_file(struct copying *c, int dir, int to_dir, const char *name,
 	to = fd_create(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (to < 0)
 		return -errno;
-	r = copy_data(from, to, st->st_size);
+	r = copy_data(c, from, to, st->st_size);
 	return r < 0 ? r : copy_attributes(c, from, to, st);
 }
 
@@ -234,7 +247,7 @@ static int copy_entries(struct copying *c, int from, int to, int depth)
 		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
 			continue;
 		buf_addf(&c->path, "%s%s", len ? "/" : "", d->d_name);
-		r = copy_entry(c, from, to, d->d_name, depth);
+		r = is_interrupted(c) ? -EINTR : copy_entry(c, from, to, d->d_name, depth);
 		c->path.data[c->path.len = len] = '\0';
 	}
 	if (r == 0 && errno)
@@ -243,13 +256,14 @@ static int copy_entries(struct copying *c, int from, int to, int depth)
 	return r;
 }
 
-int tree_copy(int from, int to)
+int tree_copy(int from, int to, const volatile int *interrupted)
 {
 	struct copying c = { .arena = ARENA_INIT,
 			     .target = to,
 			     .path = BUF_INIT,
 			     .list = malloc(XATTR_LIST_MAX),
-			     .value = malloc(XATTR_VALUE_MAX) };
+			     .value = malloc(XATTR_VALUE_MAX),
+			     .interrupted = interrupted };
 	struct stat st;
 	int r = c.list && c.value ? 0 : -ENOMEM;
 

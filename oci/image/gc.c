@@ -28,7 +28,7 @@ struct collection {
 	struct arena *a;
 	struct strv marked; /* paths below the store, sorted once all are there */
 	size_t room;
-	bool living; /* a container of the store */
+	bool living; /* a container of the store, or an operation that relies on layers */
 	struct gc_result result;
 	size_t result_room;
 	struct err *err;
@@ -193,8 +193,11 @@ static int mark_leases(struct collection *c)
 			continue;
 		}
 		for (char *id = r < 0 ? NULL : strtok_r(text, "\n", &save); id;
-		     id = strtok_r(NULL, "\n", &save))
+		     id = strtok_r(NULL, "\n", &save)) {
 			mark(c, arena_printf(c->a, "layers/%s", id));
+			/* It may have the layer open that was replaced meanwhile. */
+			c->living = true;
+		}
 	}
 	return r;
 }

@@ -32,6 +32,7 @@
 #include "lib/arena.h"
 #include "lib/err.h"
 #include "lib/types.h"
+#include "oci/image/manifest.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -100,6 +101,12 @@ int store_image_load(const struct store *s, const char *digest, struct arena *a,
  */
 void store_links(const struct store_image *image, struct arena *a, struct strv *links,
 		 bool *user_xattr);
+/*
+ * What an image of the store says of itself. -EBADMSG, with words that say what to do, when that is
+ * not there or cannot be understood: the image is damaged.
+ */
+int store_config(const struct store *s, const struct store_image *image, struct arena *a,
+		 struct image_config *ret, struct err *err);
 /* A manifest or config of at most 4 MiB. */
 int store_blob(const struct store *s, const char *digest, struct arena *a, char **ret,
 	       size_t *ret_len, struct err *err);

@@ -37,6 +37,27 @@ int store_blob(const struct store *s, const char *digest, struct arena *a, char 
 	return file_read(s->fd, path, JSON_MAX_SIZE, a, ret, ret_len, err);
 }
 
+int store_config(const struct store *s, const struct store_image *image, struct arena *a,
+		 struct image_config *ret, struct err *err)
+{
+	char *text;
+	size_t len;
+	int r = store_blob(s, image->config, a, &text, &len, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	/* A load let nothing in that cannot be parsed. */
+	if (r == 0)
+		r = image_config_parse(text, len, a, ret, err);
+	if (r < 0)
+		err->code = -EBADMSG;
+	return r < 0 ? err_prefix(
+			       err,
+			       "image is damaged, load it again: configuration %.19s is not whole",
+			       image->config)
+		     : 0;
+}
+
 int store_ref(const struct store *s, const char *reference, struct arena *a, char **ret_digest,
 	      struct err *err)
 {

@@ -37,7 +37,7 @@ static int make(int dir, const char *name, bool durable, int root_fd, const char
 	if (fd_make_dir(dir, making, 0755) < 0)
 		return err_errno(err, "make volume %s", name);
 	volume = fd_open(dir, making, O_RDONLY | O_DIRECTORY);
-	r = volume < 0 ? -errno : content >= 0 ? tree_copy(content, volume) : 0;
+	r = volume < 0 ? -errno : content >= 0 ? tree_copy(content, volume, NULL) : 0;
 	/* Else a power cut could leave it with empty files, and nobody would fill it again. */
 	if (r == 0 && durable && syncfs(dir) < 0)
 		r = -errno;

@@ -145,7 +145,7 @@ static void test_copy(void **state)
 	assert_int_equal(utimensat(top, "from/d", times, 0), 0);
 	from = fd_open(top, "from", O_RDONLY | O_DIRECTORY);
 	to = fd_open(top, "to", O_RDONLY | O_DIRECTORY);
-	assert_int_equal(tree_copy(from, to), 0);
+	assert_int_equal(tree_copy(from, to, NULL), 0);
 	assert_int_equal(fstat(to, &a), 0);
 	assert_int_equal(a.st_mode & 07777, 0711);
 	assert_int_equal(fstatat(to, "d", &a, 0), 0);
@@ -161,7 +161,26 @@ static void test_copy(void **state)
 	assert_int_equal(fstatat(to, "fifo", &a, 0), 0);
 	assert_true(S_ISFIFO(a.st_mode));
 	/* Into what is not empty it must not go. */
-	assert_int_equal(tree_copy(from, to), -EEXIST);
+	assert_int_equal(tree_copy(from, to, NULL), -EEXIST);
+}
+
+static void test_copy_interrupted(void **state)
+{
+	autofd from = -1, to = -1;
+	volatile int interrupted = 0;
+
+	(void)state;
+	assert_int_equal(mkdirat(top, "from", 0755), 0);
+	assert_int_equal(mkdirat(top, "to", 0755), 0);
+	make_file(top, "from/file", "text");
+	from = fd_open(top, "from", O_RDONLY | O_DIRECTORY);
+	to = fd_open(top, "to", O_RDONLY | O_DIRECTORY);
+	interrupted = 15;
+	assert_int_equal(tree_copy(from, to, &interrupted), -EINTR);
+	assert_false(is_there("to/file"));
+	interrupted = 0;
+	assert_int_equal(tree_copy(from, to, &interrupted), 0);
+	assert_true(is_there("to/file"));
 }
 
 int main(void)
@@ -171,6 +190,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_remove_deep, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_usage, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_copy, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_copy_interrupted, set_up, tear_down),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
