@@ -177,11 +177,34 @@ static bool names_bundle(char **rest, size_t count, const struct run_options *o)
 	return parse_rest(copy, &probe, &ignored) == 0 && probe.make.bundle;
 }
 
-/* There is no such image, nor could there be, or no store that we may look into: then it is an ID.
- */
+/* There is no such image, nor could there be, or no store that we may look into: then it is an ID,
+ * unless means_image(). */
 static bool is_absent(int error)
 {
 	return error == -ENOENT || error == -EINVAL || error == -EACCES;
+}
+
+/* Options that only images have leave no doubt, nor does a name like "pos:1.2", which no container
+ * can have, where there is no bundle. */
+static bool means_image(const char *name, const struct run_options *o)
+{
+	static const struct image_options none;
+	struct err ignored;
+
+	if (o->id || memcmp(&o->image, &none, sizeof(none)) != 0)
+		return true;
+	return state_check_id(name, &ignored) < 0 && access("config.json", F_OK) < 0;
+}
+
+/* Neither an image nor a bundle. */
+static int fail_both(const struct err *no_image)
+{
+	autofree char *dir = absolute(NULL);
+	struct err err;
+
+	err_set(&err, ENOENT, "run: %.250s; bundle %.200s: open config.json: %s", no_image->msg,
+		dir, err_text(ENOENT));
+	return fail(&err);
 }
 
 static int run(char **args, size_t count, void *opts)
@@ -201,12 +224,12 @@ static int run(char **args, size_t count, void *opts)
 	relay_hold();
 	if (found == 0) {
 		code = run_image(im, args + 1, o, &running);
-	} else if (!bundle && !is_absent(found)) {
-		code = fail(&err);
+	} else if (!bundle && (!is_absent(found) || means_image(args[0], o))) {
+		code = imaging_fail(&err);
 	} else if (!bundle && access("config.json", F_OK) < 0) {
-		err_set(&err, ENOENT, "run: no image \"%s\"; bundle %s: open config.json: %s",
-			args[0], absolute(NULL), err_text(ENOENT));
-		code = fail(&err);
+		if (found == -ENOENT)
+			err_set(&err, ENOENT, "no image \"%s\"", args[0]);
+		code = fail_both(&err);
 	} else if (parse_rest(args + 1, o, &err) < 0) {
 		err_prefix(&err, "run");
 		code = fail(&err);

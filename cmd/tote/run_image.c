@@ -13,19 +13,23 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+static int open_store(struct imaging *im, const char *path, const char *name)
+{
+	int r = store_open(path, false, &im->store, im->err);
+
+	return r == -ENOENT ? err_prefix(im->err, "no image \"%s\"", name) : r;
+}
+
 static int open_image(struct imaging *im, const char *name)
 {
-	char *path, *text = NULL;
-	size_t len = 0;
+	char *path;
 	int r = store_path(globals.store, globals.rootless, &im->a, &path, im->err);
 
 	if (r == 0)
-		r = store_open(path, false, &im->store, im->err);
+		r = open_store(im, path, name);
 	if (r == 0)
 		r = store_find(&im->store, name, &im->a, &im->image, im->err);
-	if (r == 0)
-		r = store_blob(&im->store, im->image.config, &im->a, &text, &len, im->err);
-	return r < 0 ? r : image_config_parse(text, len, &im->a, &im->config, im->err);
+	return r < 0 ? r : store_config(&im->store, &im->image, &im->a, &im->config, im->err);
 }
 
 int imaging_open(const char *image, struct imaging **ret, struct err *err)

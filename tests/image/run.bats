@@ -405,6 +405,41 @@ host_range() {
 	[ "$(tote run pos -b bundle 3>&- </dev/null)" = bundle ]
 }
 
+is_damaged() { # the configuration of pos:1
+	fails 125 "image is damaged, load it again: configuration" run pos:1
+	fails 125 "image is damaged, load it again: configuration" create --image pos:1 till
+	fails 4 "image is damaged, load it again: configuration" bundle pos:1 dir
+}
+
+@test "exit codes: no such image, and one that is damaged" {
+	fails 125 'no image "nowhere:1"' run nowhere:1
+	fails 125 'no image "nowhere:latest"' run --rm nowhere
+	fails 125 'no image "nowhere:latest"' run --name till nowhere
+	fails 125 'no image "pos:1": ' --store "$WORK/none" run -e A=1 pos:1
+	fails 1 'no image "nowhere"; bundle ' run nowhere
+	fails 1 'open config.json' run -b . --rm pos
+	# Where there is a bundle, an argument alone is an ID.
+	tote spec
+	fails 1 "invalid container ID" run nowhere:1
+	fails 125 'no image "nowhere:latest"' run --rm nowhere
+	rm config.json
+	config=$(readlink -f "$STORE/blobs/sha256/$(tote inspect pos:1 | jq -r '.[0].id[7:]')")
+	mv "$config" kept
+	is_damaged
+	: >"$config"
+	is_damaged
+	echo '{}' >"$config"
+	is_damaged
+	mv kept "$config"
+	record=$STORE/images/$(cut -d : -f 2 "$STORE/refs/pos:1")
+	mv "$record" kept
+	: >"$record"
+	fails 125 "image sha256:" run pos:1
+	mv kept "$record"
+	in_image pos:1 true
+	[ "$status" = 0 ]
+}
+
 @test "twenty at once" {
 	local pids=()
 	for i in {1..20}; do
