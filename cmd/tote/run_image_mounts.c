@@ -26,18 +26,52 @@ static struct convert_mount *add_mount(struct imaging *im)
 	return &items[n];
 }
 
-/* Without "/" at the end, as paths are compared; NULL: not absolute, or nothing can be mounted there. */
+/* In place, without ".", ".." and "/" that are too many; of an absolute path, and by its text alone, as docker
+ * does it: no link is looked at. */
+static void clean_path(char *path)
+{
+	char *rest = path, *end = path, *name;
+
+	while ((name = strsep(&rest, "/"))) {
+		size_t len = strlen(name);
+
+		if (!len || strcmp(name, ".") == 0)
+			continue;
+		if (strcmp(name, "..") == 0) {
+			while (end > path && *--end != '/')
+				;
+			continue;
+		}
+		*end++ = '/';
+		memmove(end, name, len);
+		end += len;
+	}
+	if (end == path)
+		*end++ = '/';
+	*end = '\0';
+}
+
+/* In the one form in which paths are compared; NULL: not absolute, or nothing can be mounted there. */
 static char *mount_path(struct imaging *im, const char *option, const char *path)
 {
 	char *plain = arena_strdup(&im->a, path ? path : "");
 
-	for (size_t len = strlen(plain); len > 1 && plain[len - 1] == '/'; len--)
-		plain[len - 1] = '\0';
-	if (plain[0] == '/' && plain[1] && !convert_guards(plain))
-		return plain;
+	if (plain[0] == '/') {
+		clean_path(plain);
+		if (plain[1] && !convert_guards(plain))
+			return plain;
+	}
 	err_set(im->err, EINVAL, "%s: \"%s\" is no absolute path that can be mounted on", option,
-		plain);
+		path ? path : "");
 	return NULL;
+}
+
+static bool is_covered(const struct imaging *im, const char *path)
+{
+	for_each (m, &im->convert.mounts)
+		if (strcmp(m->destination, path) == 0)
+			return true;
+	return false;
 }
 
 /* Filled when it is new, of the root file system. */
@@ -79,11 +113,16 @@ static int find_path(struct imaging *im, const struct mount_wish *w, char **ret_
 int imaging_add_mount(struct imaging *im, const struct mount_wish *w)
 {
 	char *path = mount_path(im, w->option, w->target), *source = NULL;
-	int r = path ? 0 : im->err->code;
+	int r = 0;
 
-	if (r == 0 && w->named)
+	if (!path)
+		return im->err->code;
+	if (is_covered(im, path))
+		return err_set(im->err, EINVAL, "%s: duplicate mount point \"%s\"", w->option,
+			       path);
+	if (w->named)
 		r = find_volume(im, w, path, &source);
-	else if (r == 0 && !w->tmpfs)
+	else if (!w->tmpfs)
 		r = find_path(im, w, &source);
 	if (r == 0)
 		*add_mount(im) = (struct convert_mount){ .source = source,
@@ -125,14 +164,6 @@ static int add_any(struct imaging *im, const char *text)
 	int r = imaging_read_mount(im, text, &w);
 
 	return r < 0 ? r : imaging_add_mount(im, &w);
-}
-
-static bool is_covered(const struct imaging *im, const char *path)
-{
-	for_each (m, &im->convert.mounts)
-		if (strcmp(m->destination, path) == 0)
-			return true;
-	return false;
 }
 
 static int add_image_volumes(struct imaging *im)

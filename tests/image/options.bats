@@ -195,9 +195,36 @@ all_refused() {
 	--tmpfs: "rslave" is no option of a tmpfs | --tmpfs /x:rslave
 	--tmpfs: "size=" is no option of a tmpfs | --tmpfs /x:size=
 	No such file or directory | -v /no/such/source:/mnt
+	--volume: duplicate mount point "/x" | -v a:/x -v b:/x
+	--volume: duplicate mount point "/x/y" | -v a:/x/y -v /tmp:/x//y/
+	--tmpfs: duplicate mount point "/x" | -v a:/x --tmpfs /x:size=1m
+	--tmpfs: duplicate mount point "/x" | --tmpfs /x --tmpfs /z/../x
+	--tmpfs: duplicate mount point "/x" | --mount type=tmpfs,dst=/x --tmpfs /x
+	--mount: duplicate mount point "/x" | -v a:/x --mount type=bind,src=/tmp,dst=/x/.
+	--volume: "/x/.." is no absolute path | -v late:/x/..
+	--volume: "/x/../proc" is no absolute path | -v late:/x/../proc
+	--volume: "x" is no absolute path | -v late:x
 	--stop-signal: "nonsense" is no signal | --stop-signal nonsense
 	--stop-signal: "0" is no signal | --stop-signal 0
 	EOT
+	[ ! -e "$STORE/volumes/late" ] && [ ! -e "$STORE/volumes/b" ]
+}
+
+@test "a place to mount on may be written in any way" {
+	local place
+	mkdir host
+	echo host >host/file
+	for place in /a//b /a/./b/ /../a/b/. /z/../a/b; do
+		in_image -v "$PWD/host:$place" --tmpfs "$place/.." pos:1 cat /a/b/file
+		[ "$output" = host ]
+	done
+	CONFIG='.config = {Cmd: ["sh"], Volumes: {"/a//b": {}, "/data/./": {}, "/z/..": {}, "rel": {}}}' \
+		make_layout odd odd:1 "$BATS_FILE_TMPDIR/base.tar"
+	tote load -q odd
+	in_image -v "$PWD/host:/a/b" odd:1 sh -c 'cat /a/b/file /data/seed; grep -c " /data " /proc/mounts'
+	[ "${lines[*]}" = "host seed 1" ]
+	[[ $stderr == *'the image'"'"'s volume: "/z/.." is no absolute path'*'"rel" is no absolute path'* ]]
+	tote rmi odd:1
 }
 
 # Its lone layer is the root itself then, where nothing can be made.
