@@ -93,6 +93,39 @@ static unsigned int default_flags(const struct convert_opts *opts)
 	return flags;
 }
 
+static int check_id(const char *kind, uint32_t id, const struct spec_id_mappings *mappings,
+		    const struct convert_opts *opts, struct err *err)
+{
+	const struct spec_id_mapping *last;
+
+	if (!mappings->count || maps(mappings, id))
+		return 0;
+	last = &mappings->items[mappings->count - 1];
+	if (opts->rootless && mappings->count == 1 && last->size == 1)
+		return err_set(err, EINVAL,
+			       "%s %u cannot be had: without subordinate ids in /etc/subuid and "
+			       "/etc/subgid there is only 0, as with --user 0",
+			       kind, id);
+	return err_set(err, EINVAL,
+		       "%s %u cannot be had: the container's user namespace has 0 to %u%s", kind,
+		       id, last->container_id + last->size - 1,
+		       opts->rootless ? "" : "; --userns host does without one");
+}
+
+/* Better than EINVAL of setuid(2). */
+static int check_user(const struct spec_user *user, const struct convert_opts *opts,
+		      struct err *err)
+{
+	int r = check_id("user", user->uid, &opts->uid_mappings, opts, err);
+
+	if (r == 0)
+		r = check_id("group", user->gid, &opts->gid_mappings, opts, err);
+	for_each (gid, &user->additional_gids)
+		if (r == 0)
+			r = check_id("group", *gid, &opts->gid_mappings, opts, err);
+	return r;
+}
+
 static int convert_process(const struct image_process *image, const struct convert_opts *opts,
 			   int root_fd, struct arena *a, struct spec_process *p, struct err *err)
 {
@@ -109,6 +142,9 @@ static int convert_process(const struct image_process *image, const struct conve
 		r = convert_cwd(image, opts, a, p, err);
 	if (r == 0)
 		r = convert_settings(opts, root_fd, a, p, err);
+	/* A bundle can be changed until it suits who runs it. */
+	if (r == 0 && !opts->portable)
+		r = check_user(&p->user, opts, err);
 	return r < 0 ? r : convert_capabilities(opts, a, p, err);
 }
 

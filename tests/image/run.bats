@@ -491,13 +491,34 @@ ordinary() {
 		XDG_RUNTIME_DIR="$HOME_DIR/run" timeout 60 "$@" 3>&- </dev/null
 }
 
-# Without privileges sources of mounts are looked up when the image's root is there already.
-@test "an ordinary user: an image's volumes are the store's, whatever links the image has in their place" {
+# A directory with what an ordinary user needs, who may come and go there.
+make_home() {
 	HOME_DIR=$(mktemp -d "${TMPDIR:-/tmp}/tote-user.XXXXXX")
 	chmod 755 "$HOME_DIR"
 	install -d -o $USER_ID -m 700 "$HOME_DIR/run"
 	ordinary unshare --user true || { rm -r "$HOME_DIR"; skip "ordinary users cannot make user namespaces here"; }
 	cp "$TOTE" "$(dirname "$TOTE")/tote-image" "$HOME_DIR"
+}
+
+@test "an ordinary user without subordinate ids is told which users can be had" {
+	local user said root
+	! grep -qs "^$USER_ID:" /etc/subuid || skip "user $USER_ID has subordinate ids"
+	make_home
+	tar -C "$BATS_FILE_TMPDIR/full" -cf "$HOME_DIR/full.tar" .
+	chown -R $USER_ID "$HOME_DIR"
+	ordinary "$HOME_DIR/tote" load -q "$HOME_DIR/full.tar"
+	said=$(for user in www 33 0:34; do ordinary "$HOME_DIR/tote" run --rm -u $user full:1 2>&1 || echo "code $?"; done)
+	root=$(ordinary "$HOME_DIR/tote" run --rm -u 0 --entrypoint /bin/sh full:1 -c 'echo ran' 2>&1) || true
+	rm -rf "$HOME_DIR"
+	echo "$said; $root"
+	[ "$(grep -c "cannot be had: without subordinate ids in /etc/subuid .* --user 0" <<<"$said")" = 3 ]
+	[ "$(grep -cx "code 125" <<<"$said")" = 3 ]
+	[ "$root" = ran ]
+}
+
+# Without privileges sources of mounts are looked up when the image's root is there already.
+@test "an ordinary user: an image's volumes are the store's, whatever links the image has in their place" {
+	make_home
 	mkdir "$HOME_DIR/secret"
 	echo host >"$HOME_DIR/secret/words"
 	chown -R $USER_ID "$HOME_DIR/secret"

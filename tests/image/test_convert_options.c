@@ -366,6 +366,42 @@ static void security(void **state)
 	assert_string_equal(p->apparmor_profile, "mine");
 }
 
+/* What the user namespace does not have cannot be had. */
+static void users(void **state)
+{
+	static struct spec_id_mapping one = { 0, 1000, 1 }, many = { 0, 100000, 65536 };
+	const struct spec_id_mappings alone = { &one, 1 }, range = { &many, 1 };
+	const struct convert_opts last = { .user = "65535:65535",
+					   .uid_mappings = range,
+					   .gid_mappings = range },
+				  none = { .user = "70000:70000" },
+				  beyond = { .user = "65536",
+					     .uid_mappings = range,
+					     .gid_mappings = range },
+				  group = { .rootless = true,
+					    .user = "0:5",
+					    .uid_mappings = alone,
+					    .gid_mappings = alone },
+				  further = { .rootless = true,
+					      .groups = STRV("5"),
+					      .uid_mappings = alone,
+					      .gid_mappings = alone },
+				  kept = { .rootless = true,
+					   .user = "5",
+					   .portable = true,
+					   .uid_mappings = alone,
+					   .gid_mappings = alone };
+	autoarena a = ARENA_INIT;
+
+	(void)state;
+	assert_int_equal(convert(&last, &a)->process->user.gid, 65535);
+	assert_int_equal(convert(&none, &a)->process->user.uid, 70000);
+	assert_int_equal(convert(&kept, &a)->process->user.uid, 5);
+	refused(&beyond, "user 65536 cannot be had: the container's user namespace has 0 to 65535");
+	refused(&group, "group 5 cannot be had: without subordinate ids");
+	refused(&further, "group 5 cannot be had: without subordinate ids");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +410,7 @@ int main(void)
 		cmocka_unit_test(further_groups), cmocka_unit_test(sysctls),
 		cmocka_unit_test(devices),	  cmocka_unit_test(notes),
 		cmocka_unit_test(shared),	  cmocka_unit_test(security),
+		cmocka_unit_test(users),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
