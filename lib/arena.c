@@ -71,6 +71,19 @@ void *arena_calloc(struct arena *a, size_t n, size_t size)
 	return arena_alloc(a, total);
 }
 
+void *arena_grow(struct arena *a, void *items, size_t count, size_t size)
+{
+	void *larger;
+
+	/* It has room for the next power of two. */
+	if (count & (count - 1))
+		return items;
+	larger = arena_calloc(a, count ? count * 2 : 1, size);
+	if (items)
+		memcpy(larger, items, count * size);
+	return larger;
+}
+
 void *arena_memdup(struct arena *a, const void *p, size_t len)
 {
 	void *copy = arena_alloc(a, len);

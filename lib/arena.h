@@ -22,6 +22,11 @@ struct arena {
 void *arena_alloc(struct arena *a, size_t size);
 /* An array of n zeroed elements; ends the process when n * size overflows. */
 void *arena_calloc(struct arena *a, size_t n, size_t size);
+/*
+ * Room for one more in an array of count that was made here from NULL: where it is now. It doubles
+ * when it is full, so that many single additions cost no more than one array; what is new is zeroed.
+ */
+void *arena_grow(struct arena *a, void *items, size_t count, size_t size);
 char *arena_strdup(struct arena *a, const char *s);
 char *arena_strndup(struct arena *a, const char *s, size_t len);
 void *arena_memdup(struct arena *a, const void *p, size_t len);

@@ -76,16 +76,6 @@ static bool is_whole(const char *name)
 	return strpbrk(slash ? slash : name, ":@") != NULL;
 }
 
-/* An index has an entry for each name of an image: with one name for all of them one is enough. */
-static void drop_repeated(struct source_images *images)
-{
-	const struct source_image *first = &images->items[0];
-
-	while (images->count > 1 && first->digest && images->items[images->count - 1].digest &&
-	       strcmp(images->items[images->count - 1].digest, first->digest) == 0)
-		images->count--;
-}
-
 /* A whole reference stands for itself; its name alone is put before tags. */
 static int choose_names(const struct load_options *o, const char *path,
 			struct source_images *images, struct arena *a, struct err *err)
@@ -97,8 +87,6 @@ static int choose_names(const struct load_options *o, const char *path,
 		r = reference_parse(o->name, a, &ref, err);
 		if (r < 0)
 			return r;
-		if (is_whole(o->name))
-			drop_repeated(images);
 		if (is_whole(o->name) && images->count != 1)
 			return err_set(err, EINVAL, "--name: the archive holds %zu images",
 				       images->count);

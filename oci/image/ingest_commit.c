@@ -65,6 +65,31 @@ static int stage_image(struct ingest *in, size_t i, const struct commit_image *i
 	return r < 0 ? r : write_new(in->fd, name, record.data, record.len, err);
 }
 
+static void ref_line(const char *digest, char ret[STORE_NAME_SIZE])
+{
+	snprintf(ret, STORE_NAME_SIZE, "%.200s\n", digest);
+}
+
+/* An image may have thousands of names, each of which would cost flushes of its own. */
+static void ref_name(size_t image, size_t name, char ret[STORE_NAME_SIZE])
+{
+	snprintf(ret, STORE_NAME_SIZE, "ref-%zu-%zu", image, name);
+}
+
+static int stage_refs(struct ingest *in, size_t i, const struct commit_image *image,
+		      struct err *err)
+{
+	char line[STORE_NAME_SIZE], name[STORE_NAME_SIZE];
+	int r = 0;
+
+	ref_line(image->record.digest, line);
+	for (size_t j = 0; r == 0 && j < image->names.count; j++) {
+		ref_name(i, j, name);
+		r = write_new(in->fd, name, line, strlen(line), err);
+	}
+	return r;
+}
+
 static int stage(struct ingest *in, const struct commit *c, struct err *err)
 {
 	int r = 0;
@@ -73,6 +98,8 @@ static int stage(struct ingest *in, const struct commit *c, struct err *err)
 		r = stage_layer(in, &c->layers.items[i], err);
 	for (size_t i = 0; r == 0 && i < c->images.count; i++)
 		r = stage_image(in, i, &c->images.items[i], err);
+	for (size_t i = 0; r == 0 && i < c->images.count; i++)
+		r = stage_refs(in, i, &c->images.items[i], err);
 	if (r == 0 && syncfs(in->store->fd) < 0)
 		r = err_errno(err, "sync the store");
 	return r;
@@ -168,6 +195,31 @@ static int place_records(struct ingest *in, const struct commit *c, struct err *
 	return r < 0 ? r : sync_directory(in->store, "images", err);
 }
 
+static int place_ref(struct ingest *in, size_t image, size_t name, const char *reference,
+		     struct err *err)
+{
+	char from[STORE_NAME_SIZE];
+	autoarena a = ARENA_INIT;
+	const char *to = arena_printf(&a, "refs/%s", reference_to_file(reference, &a));
+
+	ref_name(image, name, from);
+	return renameat(in->fd, from, in->store->fd, to) < 0 ? err_errno(err, "rename to %s", to)
+							     : 0;
+}
+
+static int place_refs(struct ingest *in, const struct commit *c, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->images.count; i++) {
+		const struct strv *names = &c->images.items[i].names;
+
+		for (size_t j = 0; r == 0 && j < names->count; j++)
+			r = place_ref(in, i, j, names->items[j], err);
+	}
+	return r < 0 ? r : sync_directory(in->store, "refs", err);
+}
+
 int store_ref_set(const struct store *s, const char *reference, const char *digest, struct err *err)
 {
 	autofd refs = fd_open(s->fd, "refs", O_RDONLY | O_DIRECTORY);
@@ -176,7 +228,7 @@ int store_ref_set(const struct store *s, const char *reference, const char *dige
 
 	if (refs < 0)
 		return err_errno(err, "open refs");
-	snprintf(line, sizeof(line), "%.200s\n", digest);
+	ref_line(digest, line);
 	return file_replace_durable(refs, reference_to_file(reference, &a), line, strlen(line),
 				    0600, err);
 }
@@ -195,12 +247,5 @@ int ingest_commit(struct ingest *in, const struct commit *c, struct err *err)
 		r = place_documents(in, c, err);
 	if (r == 0)
 		r = place_records(in, c, err);
-	for (size_t i = 0; r == 0 && i < c->images.count; i++) {
-		const struct commit_image *image = &c->images.items[i];
-
-		for (size_t j = 0; r == 0 && j < image->names.count; j++)
-			r = store_ref_set(in->store, image->names.items[j], image->record.digest,
-					  err);
-	}
-	return r;
+	return r < 0 ? r : place_refs(in, c, err);
 }

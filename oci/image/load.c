@@ -23,35 +23,49 @@ static const char *layer_id(const char *diff_id)
 }
 
 /* The ids of a layer alone, and on top of those below it; the latter where the former cannot be. */
-static char *chain_layer_id(struct load *l, const struct source_image *image, size_t layer)
+static char *chain_layer_id(const struct load *l, const struct source_image *image, size_t layer)
 {
-	char chain[DIGEST_SIZE];
+	return l->chains[image - l->opts->images->items][layer];
+}
 
-	snprintf(chain, sizeof(chain), "%s", image->layers.items[0].diff_id);
-	for (size_t i = 1; i <= layer; i++) {
+static char **make_chain(struct load *l, const struct source_image *image)
+{
+	char **ids = arena_calloc(l->a, image->layers.count + 1, sizeof(*ids)), chain[DIGEST_SIZE];
+
+	for (size_t i = 0; i < image->layers.count; i++) {
+		const char *diff_id = image->layers.items[i].diff_id;
 		char above[DIGEST_SIZE];
 
-		hash_chain(chain, image->layers.items[i].diff_id, above);
-		memcpy(chain, above, sizeof(chain));
+		if (i)
+			hash_chain(chain, diff_id, above);
+		snprintf(chain, sizeof(chain), "%s", i ? above : diff_id);
+		ids[i] = arena_printf(l->a, "chain-%s", digest_hex(chain));
 	}
-	return arena_printf(l->a, "chain-%s", digest_hex(chain));
+	return ids;
+}
+
+static void make_chains(struct load *l)
+{
+	const struct source_images *images = l->opts->images;
+
+	l->chains = arena_calloc(l->a, images->count + 1, sizeof(*l->chains));
+	for (size_t i = 0; i < images->count; i++)
+		l->chains[i] = make_chain(l, &images->items[i]);
 }
 
 /* Looked for once: whole as far as a quick look can tell. Our lease keeps it as it is. */
 static const struct known_layer *look_for(struct load *l, const char *id)
 {
 	const struct store *s = l->opts->store;
-	struct known_layer *items, *k;
+	size_t *at = strmap_at(&l->known_at, id, l->a);
+	struct known_layer *k;
 	struct err why;
 
-	for_each (known, &l->known)
-		if (strcmp(known->id, id) == 0)
-			return known;
-	items = arena_calloc(l->a, l->known.count + 1, sizeof(*items));
-	if (l->known.count)
-		memcpy(items, l->known.items, l->known.count * sizeof(*items));
-	l->known.items = items;
-	k = &items[l->known.count++];
+	if (*at)
+		return &l->known.items[*at - 1];
+	l->known.items = arena_grow(l->a, l->known.items, l->known.count, sizeof(*l->known.items));
+	k = &l->known.items[l->known.count];
+	*at = ++l->known.count;
 	*k = (struct known_layer){ .id = arena_strdup(l->a, id) };
 	k->there = faccessat(s->fd, arena_printf(l->a, "layers/%s", id), F_OK,
 			     AT_SYMLINK_NOFOLLOW) == 0;
@@ -70,29 +84,27 @@ static const struct store_layer *find_known(struct load *l, const char *id)
 
 static struct job *find_job(struct load *l, const char *id)
 {
-	for_each (j, &l->jobs)
-		if (strcmp(j->id, id) == 0)
-			return j;
-	return NULL;
+	size_t at = strmap_get(&l->job_at, id);
+
+	return at ? &l->jobs.items[at - 1] : NULL;
 }
 
 static struct job *add_job(struct load *l, const struct source_layer *source, size_t view,
 			   const char *id)
 {
-	struct job *items = arena_calloc(l->a, l->jobs.count + 1, sizeof(*items));
+	struct job *j;
 
-	if (l->jobs.count)
-		memcpy(items, l->jobs.items, l->jobs.count * sizeof(*items));
-	items[l->jobs.count] =
-		(struct job){ .source = source,
-			      .view = view,
-			      .id = arena_strdup(l->a, id),
-			      .staged = arena_printf(l->a, "layer-%zu", l->jobs.count),
-			      /* Else its name would be kept as another load's. */
-			      .replace = look_for(l, id)->there,
-			      .target = -1 };
-	l->jobs.items = items;
-	return &items[l->jobs.count++];
+	l->jobs.items = arena_grow(l->a, l->jobs.items, l->jobs.count, sizeof(*l->jobs.items));
+	j = &l->jobs.items[l->jobs.count];
+	*j = (struct job){ .source = source,
+			   .view = view,
+			   .id = arena_strdup(l->a, id),
+			   .staged = arena_printf(l->a, "layer-%zu", l->jobs.count),
+			   /* Else its name would be kept as another load's. */
+			   .replace = look_for(l, id)->there,
+			   .target = -1 };
+	*strmap_at(&l->job_at, id, l->a) = ++l->jobs.count;
+	return j;
 }
 
 /* Everything that may turn out to be needed is told to gc before it is looked for. */
@@ -134,8 +146,10 @@ static int plan_layer(struct load *l, const struct source_image *image, size_t i
 static int plan(struct load *l)
 {
 	size_t n = 0;
-	int r = rely_on_layers(l);
+	int r;
 
+	make_chains(l);
+	r = rely_on_layers(l);
 	for_each (image, l->opts->images)
 		l->view_count += image->layers.count;
 	l->views = arena_calloc(l->a, l->view_count + 1, sizeof(*l->views));
@@ -365,12 +379,14 @@ static int commit(struct load *l, struct loaded *ret)
 	c.images.count = from->count;
 	for (size_t i = 0; i < from->count; i++) {
 		make_image(l, &from->items[i], &c.images.items[i], &loaded.items[i]);
-		for_each (j, &l->jobs)
-			for_each (layer, &loaded.items[i].record.layers)
-				if (j->finished && strcmp(j->id, layer->id) == 0) {
-					loaded.items[i].new_layers++;
-					loaded.items[i].new_bytes += j->result.extract.bytes;
-				}
+		for_each (layer, &loaded.items[i].record.layers) {
+			const struct job *j = find_job(l, layer->id);
+
+			if (j && j->finished) {
+				loaded.items[i].new_layers++;
+				loaded.items[i].new_bytes += j->result.extract.bytes;
+			}
+		}
 	}
 	r = ingest_commit(&l->in, &c, l->err);
 	if (r == 0)

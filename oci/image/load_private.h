@@ -3,6 +3,7 @@
 #ifndef OCI_IMAGE_LOAD_PRIVATE_H
 #define OCI_IMAGE_LOAD_PRIVATE_H
 
+#include "lib/strmap.h"
 #include "oci/image/ingest.h"
 #include "oci/image/load.h"
 #include "oci/image/unpack.h"
@@ -43,8 +44,10 @@ struct load {
 	struct load_layer *views;
 	size_t view_count;
 	volatile uint64_t *counters; /* shared with the jobs, one a view */
+	char ***chains;		     /* of each image the ids of its layers on top of each other */
 	LIST(struct job) jobs;	     /* each diffID once; and chains that had to be merged */
 	LIST(struct known_layer) known;
+	struct strmap job_at, known_at; /* by id, counted from 1 */
 };
 
 /* load_jobs.c: runs jobs[first] to the last. */

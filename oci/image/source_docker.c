@@ -3,6 +3,7 @@
  * their place in the archive. */
 #include "oci/image/source_private.h"
 
+#include "lib/cleanup.h"
 #include "lib/json.h"
 #include "oci/image/digest.h"
 #include "oci/image/hash.h"
@@ -45,22 +46,41 @@ static int check_config_name(struct sourcing *s, const char *name, const char *d
 	return err_set(s->err, EBADMSG, "%s is damaged: its digest is %s", name, digest);
 }
 
+static int take_config(struct sourcing *s, const struct docker_image *from,
+		       struct source_image *image)
+{
+	struct source_document *doc;
+	int r = source_document(s, from->config, NULL, &doc);
+
+	if (r < 0)
+		return r;
+	if (!doc->digest) {
+		doc->digest = arena_alloc(s->a, DIGEST_SIZE);
+		hash_bytes(doc->text, doc->len, doc->digest);
+	}
+	image->config_digest = doc->digest;
+	r = check_config_name(s, from->config, doc->digest);
+	return r < 0 ? r : source_config(s, image, doc, from->layers.count);
+}
+
+/* What makes it another image than the one before, which may be the same under another name. */
+static const char *key_of(struct sourcing *s, const struct docker_image *from)
+{
+	autobuf key = BUF_INIT;
+
+	buf_adds(&key, from->config);
+	for_each (layer, &from->layers)
+		buf_addf(&key, "\n%s", *layer);
+	return arena_strdup(s->a, buf_str(&key));
+}
+
 static int take(struct sourcing *s, const struct docker_image *from)
 {
-	struct source_image *image = source_add(s);
-	char *text;
-	size_t len;
-	int r = layout_read(s->layout, from->config, JSON_MAX_SIZE, s->a, &text, &len, s->err);
+	bool is_new;
+	struct source_image *image = source_image(s, key_of(s, from), &is_new);
+	int r = is_new ? take_config(s, from, image) : 0;
 
-	if (r == 0) {
-		char digest[DIGEST_SIZE];
-
-		hash_bytes(text, len, digest);
-		r = check_config_name(s, from->config, digest);
-	}
-	if (r == 0)
-		r = source_config(s, image, text, len, from->layers.count);
-	if (r == 0)
+	if (r == 0 && is_new)
 		r = take_layers(s, from, image);
 	for (size_t i = 0; r == 0 && i < from->repo_tags.count; i++)
 		r = source_name(s, image, from->repo_tags.items[i]);

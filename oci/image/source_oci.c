@@ -13,6 +13,7 @@
 
 /* index.json counts; Docker and buildx nest one more, and nobody more than two. */
 #define DEPTH_MAX 4
+#define SEEN_MAX 300
 
 static int check_marker(struct sourcing *s)
 {
@@ -39,34 +40,38 @@ static const char *blob_name(struct sourcing *s, const char *digest)
 	return arena_printf(s->a, "blobs/%.6s/%s", digest, digest_hex(digest));
 }
 
-/* A document, from the layout or the store, that is what its descriptor says. */
-static int read_document(struct sourcing *s, const struct descriptor *d, char **ret_text,
-			 size_t *ret_len)
+static int check_digest(struct sourcing *s, const char *name, const char *expected,
+			const struct source_document *doc)
 {
-	const char *name = blob_name(s, d->digest);
+	struct hash *h = hash_new(expected);
 	char digest[DIGEST_SIZE];
-	struct hash *h;
-	int r = layout_read(s->layout, name, JSON_MAX_SIZE, s->a, ret_text, ret_len, s->err);
 
-	if (r == -ENOENT && s->opts->store) {
-		struct err ignored;
-
-		/* A layout may leave out what the target has (image-layout.md, "Blobs"). */
-		if (store_blob(s->opts->store, d->digest, s->a, ret_text, ret_len, &ignored) == 0)
-			r = 0;
-	}
-	if (r < 0)
-		return r == -ENOENT ? err_set(s->err, EINVAL, "%s is missing", name) : r;
-	if (d->size != *ret_len)
-		return err_set(s->err, EBADMSG,
-			       "%s has %zu bytes, not the %llu that its descriptor says", name,
-			       *ret_len, (unsigned long long)d->size);
-	h = hash_new(d->digest);
-	hash_add(h, *ret_text, *ret_len);
+	hash_add(h, doc->text, doc->len);
 	hash_finish(h, digest);
-	if (strcmp(digest, d->digest) != 0)
+	if (strcmp(digest, expected) != 0)
 		return err_set(s->err, EBADMSG, "%s is damaged: its digest is %s", name, digest);
 	return 0;
+}
+
+/* A document, from the layout or the store, that is what its descriptor says. */
+static int read_document(struct sourcing *s, const struct descriptor *d,
+			 struct source_document **ret)
+{
+	const char *name = blob_name(s, d->digest);
+	int r = source_document(s, name, d->digest, ret);
+
+	if (r < 0)
+		return r == -ENOENT ? err_set(s->err, EINVAL, "%s is missing", name) : r;
+	if (d->size != (*ret)->len)
+		return err_set(s->err, EBADMSG,
+			       "%s has %zu bytes, not the %llu that its descriptor says", name,
+			       (*ret)->len, (unsigned long long)d->size);
+	if ((*ret)->digest)
+		return 0;
+	r = check_digest(s, name, d->digest, *ret);
+	if (r == 0)
+		(*ret)->digest = d->digest;
+	return r;
 }
 
 static int take_layers(struct sourcing *s, const struct image_manifest *m,
@@ -98,14 +103,16 @@ static int take_layers(struct sourcing *s, const struct image_manifest *m,
 	return 0;
 }
 
-/* What is chosen from: a manifest with its platform's place in the list of wanted ones. */
+/* The best image of a name, and the place of its platform in the list of wanted ones. */
 struct choice {
-	struct image_manifest manifest;
-	char *text;
-	size_t len;
-	const char *digest;
-	int rank;	 /* -1: none yet */
-	struct buf seen; /* the platforms there are, for the error */
+	const char *name;		/* NULL: it has none */
+	struct source_document *chosen; /* NULL: none yet */
+	int rank;
+};
+
+struct choices {
+	struct choice *items;
+	size_t count;
 };
 
 static int consider(struct sourcing *s, const struct descriptor *d, int depth, struct choice *best);
@@ -119,22 +126,24 @@ static bool is_attestation(const struct descriptor *d)
 	       (d->platform && d->platform->os && strcmp(d->platform->os, "unknown") == 0);
 }
 
-static int consider_all(struct sourcing *s, const struct image_index *index, int depth,
+static int consider_all(struct sourcing *s, const struct source_document *doc, int depth,
 			struct choice *best)
 {
-	int r = 0;
+	const struct image_index *index = &doc->manifest->index;
+	int r = source_charge(s, doc->len);
 
-	if (depth == DEPTH_MAX)
-		return err_set(s->err, EINVAL, "indexes are nested more than %d deep", DEPTH_MAX);
+	if (r == 0 && depth == DEPTH_MAX)
+		r = err_set(s->err, EINVAL, "indexes are nested more than %d deep", DEPTH_MAX);
 	for (size_t i = 0; r == 0 && i < index->manifests.count; i++)
 		if (!is_attestation(&index->manifests.items[i]))
 			r = consider(s, &index->manifests.items[i], depth + 1, best);
 	return r;
 }
 
-static int judge(struct sourcing *s, const struct platform *p, struct choice *best)
+static int judge(struct sourcing *s, const struct platform *p)
 {
-	buf_addf(&best->seen, "%s%s", best->seen.len ? ", " : "", platform_text(p, s->a));
+	if (s->seen.len < SEEN_MAX)
+		buf_addf(&s->seen, "%s%s", s->seen.len ? ", " : "", platform_text(p, s->a));
 	return platform_rank(s->opts->platforms, p, s->a);
 }
 
@@ -153,61 +162,80 @@ static bool is_image_config(const struct descriptor *d)
 	       strstr(d->media_type, ".container.image.");
 }
 
-/* An image whose descriptor names no platform says it in its configuration. 1: it is none. */
-static int platform_of_config(struct sourcing *s, const struct image_manifest *m,
-			      struct platform *ret)
+/* Parsed once. 1: it is neither image nor index. */
+static int parse_manifest(struct sourcing *s, struct source_document *doc)
 {
-	struct image_config config;
-	char *text;
-	size_t len;
-	int r = read_document(s, &m->config, &text, &len);
+	struct manifest_document manifest;
+	int r;
 
-	if (r < 0)
-		return r;
-	r = image_config_parse(text, len, s->a, &config, s->err);
-	if (r < 0 && !is_image_config(&m->config)) {
+	if (doc->manifest || doc->no_manifest)
+		return doc->no_manifest;
+	r = manifest_parse(doc->text, doc->len, s->a, &manifest, s->err);
+	if (r == -EOPNOTSUPP) {
+		doc->no_manifest = true;
 		leave_out(s);
 		return 1;
 	}
 	if (r == 0)
-		*ret = config.platform;
+		doc->manifest = arena_memdup(s->a, &manifest, sizeof(manifest));
 	return r;
+}
+
+/* An image whose descriptor names no platform says it in its configuration. 1: it is none. */
+static int rank_by_config(struct sourcing *s, struct source_document *doc)
+{
+	const struct descriptor *d = &doc->manifest->image.config;
+	struct source_document *config;
+	int r;
+
+	if (doc->ranked)
+		return 0;
+	r = read_document(s, d, &config);
+	if (r < 0)
+		return r;
+	if (config->no_config && !is_image_config(d))
+		return 1;
+	r = source_parse_config(s, config);
+	if (r < 0 && !is_image_config(d)) {
+		leave_out(s);
+		return 1;
+	}
+	if (r < 0)
+		return r;
+	doc->rank = judge(s, &config->config->platform);
+	doc->ranked = true;
+	return 0;
+}
+
+static bool is_better(int rank, const struct choice *best)
+{
+	return rank >= 0 && (!best->chosen || rank < best->rank);
 }
 
 static int consider(struct sourcing *s, const struct descriptor *d, int depth, struct choice *best)
 {
-	struct manifest_document doc;
-	struct platform p;
-	char *text;
-	size_t len;
-	int rank = -1, r;
+	struct source_document *doc;
+	int rank = d->platform ? judge(s, d->platform) : 0, r;
 
-	if (d->platform) {
-		rank = judge(s, d->platform, best);
-		/* Its blobs are often left out of a layout made for another platform. */
-		if (rank < 0 || (best->rank >= 0 && rank >= best->rank))
-			return 0;
-	}
-	r = read_document(s, d, &text, &len);
-	if (r < 0)
-		return r;
-	r = manifest_parse(text, len, s->a, &doc, s->err);
-	if (r < 0)
-		return r == -EOPNOTSUPP ? leave_out(s) : r;
-	if (doc.kind == MANIFEST_INDEX)
-		return consider_all(s, &doc.index, depth, best);
+	/* Its blobs are often left out of a layout made for another platform. */
+	if (d->platform && !is_better(rank, best))
+		return 0;
+	r = read_document(s, d, &doc);
+	if (r == 0)
+		r = parse_manifest(s, doc);
+	if (r)
+		return r < 0 ? r : 0;
+	if (doc->manifest->kind == MANIFEST_INDEX)
+		return consider_all(s, doc, depth, best);
 	if (!d->platform) {
-		r = platform_of_config(s, &doc.image, &p);
+		r = rank_by_config(s, doc);
 		if (r)
 			return r < 0 ? r : 0;
-		rank = judge(s, &p, best);
+		rank = doc->rank;
 	}
-	if (rank < 0 || (best->rank >= 0 && rank >= best->rank))
+	if (!is_better(rank, best))
 		return 0;
-	best->manifest = doc.image;
-	best->text = text;
-	best->len = len;
-	best->digest = d->digest;
+	best->chosen = doc;
 	best->rank = rank;
 	return 0;
 }
@@ -219,88 +247,84 @@ static const char *name_of(const struct descriptor *d)
 	return name ? name : annotation_get(&d->annotations, "org.opencontainers.image.ref.name");
 }
 
-static bool same_name(const struct descriptor *a, const struct descriptor *b)
+static int take(struct sourcing *s, const struct choice *c)
 {
-	const char *x = name_of(a), *y = name_of(b);
+	const struct image_manifest *manifest = &c->chosen->manifest->image;
+	struct source_document *config;
+	bool is_new;
+	struct source_image *image = source_image(s, c->chosen->digest, &is_new);
+	int r = is_new ? read_document(s, &manifest->config, &config) : 0;
 
-	return x == y || (x && y && strcmp(x, y) == 0);
-}
-
-static int take(struct sourcing *s, const struct choice *c, const char *name)
-{
-	struct source_image *image = source_add(s);
-	char *text;
-	size_t len;
-	int r = read_document(s, &c->manifest.config, &text, &len);
-
-	image->manifest = c->text;
-	image->manifest_len = c->len;
-	image->digest = (char *)c->digest;
-	if (r == 0)
-		r = source_config(s, image, text, len, c->manifest.layers.count);
-	/* The document that was judged is the one that its descriptor names, also for sha512. */
-	image->config_digest = c->manifest.config.digest;
-	if (r == 0)
-		r = take_layers(s, &c->manifest, image);
-	if (r == 0 && name)
-		r = source_name(s, image, name);
+	if (r == 0 && is_new) {
+		image->manifest = c->chosen->text;
+		image->manifest_len = c->chosen->len;
+		image->digest = c->chosen->digest;
+		image->config_digest = manifest->config.digest;
+		r = source_config(s, image, config, manifest->layers.count);
+		if (r == 0)
+			r = take_layers(s, manifest, image);
+	}
+	if (r == 0 && c->name)
+		r = source_name(s, image, c->name);
 	return r;
 }
 
 /* One name may stand at several images, of which the best for this machine is meant. */
-static int take_group(struct sourcing *s, const struct image_index *index, size_t first,
-		      struct buf *seen)
+static int choose(struct sourcing *s, const struct image_index *index, struct choices *ret)
 {
-	const struct descriptor *d = &index->manifests.items[first];
-	struct choice best = { .rank = -1, .seen = BUF_INIT };
+	struct strmap of_name = { 0 };
+	size_t nameless = 0;
 	int r = 0;
 
-	for (size_t i = first; r == 0 && i < index->manifests.count; i++)
-		if (same_name(d, &index->manifests.items[i]) &&
-		    !is_attestation(&index->manifests.items[i]))
-			r = consider(s, &index->manifests.items[i], 1, &best);
-	if (r == 0 && best.rank >= 0)
-		r = take(s, &best, name_of(d));
-	if (best.seen.len)
-		buf_addf(seen, "%s%s", seen->len ? ", " : "", best.seen.data);
-	buf_done(&best.seen);
+	for (size_t i = 0; r == 0 && i < index->manifests.count; i++) {
+		const struct descriptor *d = &index->manifests.items[i];
+		const char *name = name_of(d);
+		size_t *at = name ? strmap_at(&of_name, name, s->a) : &nameless;
+
+		if (!*at) {
+			ret->items = arena_grow(s->a, ret->items, ret->count, sizeof(*ret->items));
+			ret->items[ret->count].name = name;
+			*at = ++ret->count;
+		}
+		if (!is_attestation(d))
+			r = consider(s, d, 1, &ret->items[*at - 1]);
+	}
 	return r;
 }
 
-static bool is_first_of_name(const struct image_index *index, size_t i)
+static int read_index(struct sourcing *s, struct source_document **ret)
 {
-	for (size_t j = 0; j < i; j++)
-		if (same_name(&index->manifests.items[j], &index->manifests.items[i]))
-			return false;
-	return true;
+	int r = check_marker(s);
+
+	if (r == 0)
+		r = source_document(s, "index.json", NULL, ret);
+	if (r < 0)
+		return r;
+	r = parse_manifest(s, *ret);
+	if (r > 0)
+		r = s->err->code;
+	if (r == 0 && (*ret)->manifest->kind != MANIFEST_INDEX)
+		r = err_set(s->err, EINVAL, "it is no index");
+	return r < 0 ? err_prefix(s->err, "index.json") : 0;
 }
 
 int source_oci(struct sourcing *s)
 {
-	autobuf seen = BUF_INIT;
-	struct manifest_document doc;
-	char *text;
-	size_t len;
-	int r = check_marker(s);
+	struct choices choices = { NULL, 0 };
+	struct source_document *index;
+	int r = read_index(s, &index);
 
 	if (r == 0)
-		r = layout_read(s->layout, "index.json", JSON_MAX_SIZE, s->a, &text, &len, s->err);
-	if (r < 0)
-		return r;
-	r = manifest_parse(text, len, s->a, &doc, s->err);
-	if (r == 0 && doc.kind != MANIFEST_INDEX)
-		r = err_set(s->err, EINVAL, "it is no index");
-	if (r < 0)
-		return err_prefix(s->err, "index.json");
-	for (size_t i = 0; r == 0 && i < doc.index.manifests.count; i++)
-		if (is_first_of_name(&doc.index, i))
-			r = take_group(s, &doc.index, i, &seen);
-	if (r == 0 && !s->images->count && !seen.len && s->odd.code) {
+		r = choose(s, &index->manifest->index, &choices);
+	for (size_t i = 0; r == 0 && i < choices.count; i++)
+		if (choices.items[i].chosen)
+			r = take(s, &choices.items[i]);
+	if (r == 0 && !s->images->count && !s->seen.len && s->odd.code) {
 		*s->err = s->odd;
 		r = s->odd.code;
 	}
-	if (r == 0 && !s->images->count && seen.len)
-		r = err_set(s->err, EOPNOTSUPP, "no image for this platform: it has %.300s",
-			    seen.data);
+	if (r == 0 && !s->images->count && s->seen.len)
+		r = err_set(s->err, EOPNOTSUPP, "no image for this platform: it has %.*s", SEEN_MAX,
+			    s->seen.data);
 	return r;
 }

@@ -5,6 +5,21 @@
 
 #include "oci/image/source.h"
 
+#include "lib/buf.h"
+#include "lib/strmap.h"
+
+/* One that was read, with what it was found to be: an archive may name it as often as it likes. */
+struct source_document {
+	char *text;
+	size_t len;
+	char *digest;			    /* by SHA-256; NULL: not computed yet */
+	struct manifest_document *manifest; /* NULL: not parsed yet */
+	struct image_config *config;	    /* NULL: not parsed yet */
+	bool no_manifest, no_config;	    /* parsing it failed */
+	int rank;			    /* of a manifest by its configuration's platform */
+	bool ranked;
+};
+
 struct sourcing {
 	const struct layout *layout;
 	const struct source_opts *opts;
@@ -12,14 +27,28 @@ struct sourcing {
 	struct source_images *images;
 	struct err *err;
 	struct err odd; /* why the first document that is no image was left out; code 0: none was */
+	LIST(struct source_document *) documents;
+	/* Where each is, counted from 1: a document by its place in the layout, an image by what
+	 * makes it one, the image of a name. */
+	struct strmap document_at, image_at, name_at;
+	struct buf seen; /* the platforms there are, for the error */
+	size_t bytes;	 /* of documents, an index as often as it was gone through */
 };
 
-/* Adds one. */
-struct source_image *source_add(struct sourcing *s);
+/* The image of that key, which is added when it is new. */
+struct source_image *source_image(struct sourcing *s, const char *key, bool *ret_new);
 /* Adds a name to an image, in its one form; a bare tag goes behind the base name. */
 int source_name(struct sourcing *s, struct source_image *image, const char *text);
+/* Counts what has to be gone through. -EFBIG: more than documents of images ever are. */
+int source_charge(struct sourcing *s, size_t bytes);
+/* A member of the layout, read once. or_blob: else the store's blob of that digest; NULL: only the
+ * layout's. -ENOENT; -EFBIG. */
+int source_document(struct sourcing *s, const char *name, const char *or_blob,
+		    struct source_document **ret);
+/* doc->config; parsed once. */
+int source_parse_config(struct sourcing *s, struct source_document *doc);
 /* Takes a configuration over and checks it against the number of layers. */
-int source_config(struct sourcing *s, struct source_image *image, char *text, size_t len,
+int source_config(struct sourcing *s, struct source_image *image, struct source_document *doc,
 		  size_t layers);
 
 /* index.json of an OCI layout. */

@@ -296,6 +296,40 @@ refused() { # CODE WORDS SOURCE
 	unchanged
 }
 
+# tote ARGUMENT... within 256 MiB of memory and 10 s.
+within_bounds() {
+	(ulimit -v 262144; exec timeout 10 "$TOTE" --root "$ROOT" "$@" 3>&-)
+}
+
+@test "documents that are named again and again take neither time nor memory" {
+	make_layout many pos:1 "$BASE"
+	# One image under 2,000 names, and under one given name.
+	index many '.manifests[0] as $m | .manifests = [range(2000) as $i | $m | .annotations[] = "pos:n\($i)"]'
+	within_bounds load -q many >out
+	[ "$(cat out)" = "sha256:$IMAGE_ID" ]
+	[ "$(ls "$STORE/refs" | wc -l)" = 2000 ]
+	[ "$(tote inspect pos:n1999 | jq -r '.[0].digest')" = "sha256:$MANIFEST" ]
+	within_bounds load -n one:1 many
+	[ "$(ls "$STORE/refs" | wc -l)" = 2001 ]
+	# The same in docker's form.
+	rm -rf "$STORE"
+	make_docker docker pos:1 "$BASE"
+	jq -c '.[0] as $m | [range(2000) as $i | $m | .RepoTags = ["pos:n\($i)"]]' <docker/manifest.json >manifest
+	mv manifest docker/manifest.json
+	within_bounds load docker
+	[ "$(ls "$STORE/refs" | wc -l)" = 2000 ]
+	[ "$(tote images -q | wc -l)" = 1 ]
+	# Three indexes, each naming the next a thousand times.
+	for i in 1 2; do
+		jq -c --arg i "$i" '.x = $i | .manifests |= [range(1000) as $n | $m[0]]' --argjson m \
+			"$(jq -c '.manifests[:1] | map(del(.annotations))' many/index.json)" many/index.json >document
+		add_blob many document
+		index many --arg d "sha256:$DIGEST" --argjson s "$SIZE" '.manifests = [range(1000) | {digest: $d, size: $s}]'
+	done
+	run -4 within_bounds load -n fan:1 many
+	[[ $output == *"as often as it is named"* ]]
+}
+
 prepare_refusals() {
 	make_layout oci good:1 "$BASE"
 	tote load oci
