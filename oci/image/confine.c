@@ -206,3 +206,11 @@ int confine(const struct confine_opts *opts, struct err *err)
 	r = confine_landlock(opts->root_fd, opts->read, err);
 	return r < 0 ? r : confine_seccomp(files, opts->threads, err);
 }
+
+int confine_failed(int code, const struct err *said, struct err *err)
+{
+	*err = *said;
+	err->msg[sizeof(err->msg) - 1] = '\0';
+	err->code = code < 0 && code > -4096 ? code : -EBADMSG;
+	return err->code;
+}

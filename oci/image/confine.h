@@ -30,4 +30,8 @@ struct confine_opts {
  */
 int confine(const struct confine_opts *opts, struct err *err);
 
+/* The words and the code (-errno, or -EBADMSG for what is none) of a confined process that failed,
+ * in *err: it has read hostile bytes, and may have written anything. Returns the code. */
+int confine_failed(int code, const struct err *said, struct err *err);
+
 #endif

@@ -256,12 +256,8 @@ static int judge(struct message *m, ssize_t got, int status, struct err *err)
 {
 	if (got != sizeof(*m) || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return died(status, err);
-	if (m->code != 0) {
-		m->err.msg[sizeof(m->err.msg) - 1] = '\0';
-		m->err.code = m->code < 0 && m->code > -4096 ? m->code : -EBADMSG;
-		*err = m->err;
-		return m->err.code;
-	}
+	if (m->code != 0)
+		return confine_failed(m->code, &m->err, err);
 	m->result.stream.digest[DIGEST_SIZE - 1] = m->result.stream.diff_id[DIGEST_SIZE - 1] = '\0';
 	return 0;
 }

@@ -104,13 +104,10 @@ int worker_wait(struct worker *w, struct err *err)
 {
 	int status = reap(w), r;
 
-	if (w->report->done) {
-		r = w->report->result;
-		if (r < 0)
-			*err = w->report->err;
-	} else {
+	if (w->report->done)
+		r = w->report->result ? confine_failed(w->report->result, &w->report->err, err) : 0;
+	else
 		r = died(status, err);
-	}
 	worker_unshare(w->report, sizeof(*w->report));
 	w->report = NULL;
 	return r;
