@@ -85,6 +85,9 @@ static int choose_names(const struct load_options *o, const char *path,
 
 	if (o->name) {
 		r = reference_parse(o->name, a, &ref, err);
+		if (r == 0 && ref.digest)
+			r = err_set(err, EINVAL, "--name: \"%s\": a digest is no name to give",
+				    o->name);
 		if (r < 0)
 			return r;
 		if (is_whole(o->name) && images->count != 1)
@@ -131,9 +134,11 @@ static int read_sources(const struct load_options *o, const char *path, const st
 
 		r = source_list(layout, &opts, a, ret, err);
 	}
-	if (r == 0)
-		r = choose_names(o, path, ret, a, err);
-	return r;
+	if (r < 0)
+		return r;
+	for_each (name, &ret->no_names)
+		log_warning("\"%.80s\" is passed over: it would be taken for an image ID", *name);
+	return choose_names(o, path, ret, a, err);
 }
 
 static void report(const struct load_options *o, const struct loaded *loaded)

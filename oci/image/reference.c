@@ -133,6 +133,8 @@ static int read_name(char *text, struct arena *a, char **ret, const char **ret_w
 		*ret_wrong = "longer than 255 bytes";
 	else if (!domain && strlen(path) == 64 && strspn(path, "abcdef" DIGITS) == 64)
 		*ret_wrong = "64 hexadecimal digits name an image by its digest";
+	else if (!domain && (strcmp(path, "sha256") == 0 || strcmp(path, "sha512") == 0))
+		*ret_wrong = "what begins like a digest names an image by its ID";
 	return *ret_wrong ? -EINVAL : 0;
 }
 

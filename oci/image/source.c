@@ -25,6 +25,13 @@ struct source_image *source_image(struct sourcing *s, const char *key, bool *ret
 	return &all->items[*at - 1];
 }
 
+static void add_string(struct sourcing *s, struct strv *list, char *text)
+{
+	/* And room for the NULL at the end. */
+	list->items = arena_grow(s->a, list->items, list->count + 1, sizeof(*list->items));
+	list->items[list->count++] = text;
+}
+
 /* A name that two images have is the last one's in the end. */
 static void add_name(struct sourcing *s, struct source_image *image, char *name)
 {
@@ -34,10 +41,7 @@ static void add_name(struct sourcing *s, struct source_image *image, char *name)
 	if (*at == place)
 		return;
 	*at = place;
-	/* And room for the NULL at the end. */
-	image->names.items = arena_grow(s->a, image->names.items, image->names.count + 1,
-					sizeof(*image->names.items));
-	image->names.items[image->names.count++] = name;
+	add_string(s, &image->names, name);
 }
 
 /* image-spec annotations.md allows a tag alone as well as a whole reference, and both are in use.
@@ -47,6 +51,10 @@ int source_name(struct sourcing *s, struct source_image *image, const char *text
 	struct reference ref;
 	int r;
 
+	if (strncmp(text, "sha256:", 7) == 0 || strncmp(text, "sha512:", 7) == 0) {
+		add_string(s, &s->images->no_names, arena_strdup(s->a, text));
+		return 0;
+	}
 	if (!strpbrk(text, "/:@")) {
 		if (!s->opts->base_name)
 			return 0;
@@ -140,7 +148,7 @@ int source_config(struct sourcing *s, struct source_image *image, struct source_
 int source_list(const struct layout *l, const struct source_opts *opts, struct arena *a,
 		struct source_images *ret, struct err *err)
 {
-	struct source_images images = { NULL, 0 };
+	struct source_images images = { 0 };
 	struct sourcing s = {
 		.layout = l, .opts = opts, .a = a, .images = &images, .err = err, .seen = BUF_INIT
 	};

@@ -37,6 +37,7 @@ struct source_image {
 struct source_images {
 	struct source_image *items;
 	size_t count;
+	struct strv no_names; /* that the archive gives images, and that would be taken for IDs */
 };
 
 struct source_opts {

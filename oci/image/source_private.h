@@ -37,7 +37,8 @@ struct sourcing {
 
 /* The image of that key, which is added when it is new. */
 struct source_image *source_image(struct sourcing *s, const char *key, bool *ret_new);
-/* Adds a name to an image, in its one form; a bare tag goes behind the base name. */
+/* Adds a name to an image, in its one form; a bare tag goes behind the base name. One
+ * that would be taken for an ID is passed over. */
 int source_name(struct sourcing *s, struct source_image *image, const char *text);
 /* Counts what has to be gone through. -EFBIG: more than documents of images ever are. */
 int source_charge(struct sourcing *s, size_t bytes);

@@ -224,6 +224,7 @@ loads() { # SOURCE NAMES
 	done
 	[ "$(names)" = "localhost:5000/x:2 pos-1.2:latest x:2 x:latest " ]
 	fails 1 "image name" load --name 'a b' pos.tar
+	fails 1 "a digest is no name" load --name "a@sha256:$(printf '%064d' 0)" pos.tar
 	make_docker docker "" "$BASE"
 	tar -C docker -cf unnamed.tar .
 	loads unnamed.tar unnamed:latest
@@ -233,6 +234,28 @@ loads() { # SOURCE NAMES
 	[ "$(tote inspect unnamed | jq -r '.[0].digest')" = "sha256:$MANIFEST" ]
 	[ "$(tote images -q | wc -l)" = 2 ]
 	[ "$(tote gc | grep -c ^image)" = 1 ]
+}
+
+@test "names that would be taken for IDs are passed over" {
+	make_layout oci pos:1 "$BASE"
+	local id=sha256:$IMAGE_ID
+	index oci --arg n "$id" '.manifests += [.manifests[0] | .annotations[] = $n]'
+	run --separate-stderr tote load --progress none oci
+	[ "$output" = pos:1 ]
+	[[ $stderr == *"\"$id\" is passed over"* ]]
+	# The file's name serves where nothing else is left.
+	index oci 'del(.manifests[0])'
+	loads oci oci:latest
+	make_docker docker "$id" "$BASE"
+	loads docker docker:latest
+	fails 1 "by its ID" load --name "$id" oci
+	fails 1 "by its ID" tag docker sha256:1
+	# An ID goes with all of its names.
+	tote load -q --name x:1 oci
+	tote load -q --name y:1 oci
+	tote images -q | xargs "$TOTE" --root "$ROOT" rmi --force
+	[ -z "$(tote images -q)" ]
+	[ -z "$(ls "$STORE/refs")" ]
 }
 
 @test "what is printed" {

@@ -49,6 +49,8 @@ static void good(void **state)
 		{ "pos:" TAG128, "pos", TAG128, NULL, "pos:" TAG128 },
 		{ HUNDRED HUNDRED TEN TEN TEN ":aaaaaaaaa", HUNDRED HUNDRED TEN TEN TEN,
 		  "aaaaaaaaa", NULL, HUNDRED HUNDRED TEN TEN TEN ":aaaaaaaaa" },
+		{ "localhost/sha256:1", "localhost/sha256", "1", NULL, "localhost/sha256:1" },
+		{ "sha256/a:1", "sha256/a", "1", NULL, "sha256/a:1" },
 		{ "a" HEX64, "a" HEX64, "latest", NULL, "a" HEX64 ":latest" },
 	};
 
@@ -109,6 +111,10 @@ static void bad(void **state)
 		{ "@" SHA256, "lower-case" },
 		{ HEX64, "by its digest" },
 		{ "docker.io/" HEX64, "by its digest" },
+		{ SHA256, "by its ID" },
+		{ "sha512", "by its ID" },
+		{ "docker.io/library/sha256:1", "by its ID" },
+		{ "sha256@" SHA256, "by its ID" },
 		{ HUNDRED HUNDRED HUNDRED, "longer than 255" },
 		{ HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED, "too long" },
 		/* Within the limits of both, but no file can be called so. */
