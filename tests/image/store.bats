@@ -105,6 +105,10 @@ layer_of() { # IMAGE [N]: the directory of a layer in the store
 	[ "$(tote df --format json | jq '.layers.bytes')" -ge "$(stat -c %s "$BATS_FILE_TMPDIR/base.tar.gz")" ]
 	chmod 777 "$STORE"
 	fails 1 "image store" images
+	# Others may look at it: what is in it is closed to them.
+	chmod 755 "$STORE"
+	tote images >/dev/null
+	[ -z "$(find "$STORE" -mindepth 1 -maxdepth 1 -perm /077)" ]
 	chmod 700 "$STORE"
 	echo 9 >"$STORE/version"
 	fails 6 'version "9"' images
