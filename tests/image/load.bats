@@ -251,6 +251,7 @@ loads() { # SOURCE NAMES
 	fails 1 "by its ID" load --name "$id" oci
 	fails 1 "by its ID" tag docker sha256:1
 	# An ID goes with all of its names.
+	rm -rf "$STORE"
 	tote load -q --name x:1 oci
 	tote load -q --name y:1 oci
 	tote images -q | xargs "$TOTE" --root "$ROOT" rmi --force
