@@ -133,6 +133,7 @@ static int plan_layer(struct load *l, const struct source_image *image, size_t i
 	*view = (struct load_layer){ source->diff_id, source->size, 0, LOAD_WAITING };
 	if (find_job(l, id) || find_known(l, id) || find_known(l, chain_layer_id(l, image, i))) {
 		view->state = LOAD_KNOWN;
+		view->done = view->size; /* nothing of it is left to be read */
 		return 0;
 	}
 	if (!source->member)

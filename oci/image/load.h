@@ -17,7 +17,7 @@ enum load_state { LOAD_WAITING, LOAD_RUNNING, LOAD_DONE, LOAD_KNOWN };
 struct load_layer {
 	const char *diff_id;
 	uint64_t size;	       /* of its blob */
-	uint64_t done;	       /* so many bytes of it were read */
+	uint64_t done;	       /* so many bytes of it need not be read any more */
 	enum load_state state; /* LOAD_KNOWN: the store had it */
 };
 

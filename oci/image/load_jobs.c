@@ -22,9 +22,11 @@ static void show_progress(struct load *l)
 	if (!l->opts->progress)
 		return;
 	for (size_t i = 0; i < l->view_count; i++)
-		if (l->views[i].state == LOAD_RUNNING)
-			l->views[i].done = l->counters[i] < l->views[i].size ? l->counters[i]
-									     : l->views[i].size;
+		if (l->views[i].state == LOAD_RUNNING) {
+			uint64_t done = l->counters[i]; /* once: the other side may write it */
+
+			l->views[i].done = done < l->views[i].size ? done : l->views[i].size;
+		}
 	l->opts->progress(l->opts->progress_arg, &p);
 }
 

@@ -272,6 +272,9 @@ loads() { # SOURCE NAMES
 	[ "$output" = pos:1.2 ]
 	[ "$(jq -rs 'map(select(.state == "done")) | map(.layer) | unique | length' <<<"$stderr")" = 2 ]
 	[ "$(jq -rs 'map(select(.state == "done" and .done != .size)) | length' <<<"$stderr")" = 0 ]
+	# What was there is done too: the sums of both come to the same.
+	run --separate-stderr tote load --progress=json oci
+	[ "$(jq -rs 'map(select(.state == "known" and .done == .size and .size > 0)) | length' <<<"$stderr")" = 2 ]
 	rm -rf "$STORE"
 	run --separate-stderr tote load --progress=plain oci
 	[ "$(grep -c '^layer [0-9a-f]* unpacked, ' <<<"$stderr")" = 2 ]
