@@ -4,9 +4,11 @@
 
 #include "lib/cleanup.h"
 #include "lib/fd.h"
+#include "lib/number.h"
 #include "oci/image/load.h"
 #include "oci/image/reference.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,8 +18,8 @@
 #define RESERVE_MIB 16
 
 struct load_options {
-	const char *input, *name, *platform, *progress;
-	unsigned int jobs, reserve;
+	const char *input, *name, *platform, *progress, *reserve;
+	unsigned int jobs;
 	bool quiet;
 };
 
@@ -36,7 +38,7 @@ static const struct option items[] = {
 		    "auto (default), plain, json or none"),
 	LOAD_OPTION("jobs", 'j', OPT_UINT, jobs, "N",
 		    "layers unpacked at once (default: processors)"),
-	LOAD_OPTION("reserve", 0, OPT_UINT, reserve, "MIB",
+	LOAD_OPTION("reserve", 0, OPT_STRING, reserve, "MIB",
 		    "refuse to leave less free space than this (default 16)"),
 	LOAD_OPTION("quiet", 'q', OPT_FLAG, quiet, NULL, "print the image IDs only"),
 };
@@ -158,6 +160,20 @@ static void report(const struct load_options *o, const struct loaded *loaded)
 	}
 }
 
+/* None stands for the default, which 0 is not. */
+static int choose_reserve(const struct load_options *o, uint64_t *ret, struct err *err)
+{
+	const char *end = o->reserve;
+	uint64_t mib = RESERVE_MIB;
+
+	if (o->reserve && (!isdigit((unsigned char)*end) || !number_scan(&end, &mib) || *end ||
+			   mib > INT64_MAX >> 20))
+		return err_set(err, EINVAL, "--reserve: expected a number, found \"%s\"",
+			       o->reserve);
+	*ret = mib << 20;
+	return 0;
+}
+
 static int load(const struct load_options *o, const char *path, struct store *store, bool keep_ids,
 		struct err *err)
 {
@@ -167,8 +183,11 @@ static int load(const struct load_options *o, const char *path, struct store *st
 	struct source_images images;
 	struct loaded loaded;
 	struct progress progress;
+	uint64_t reserve;
 	int r = progress_init(&progress, o->quiet ? "none" : o->progress, err);
 
+	if (r == 0)
+		r = choose_reserve(o, &reserve, err);
 	if (r == 0)
 		r = layout_open(path, spool, LAYER_BYTES_MAX, &layout, err);
 	if (r == 0)
@@ -183,7 +202,7 @@ static int load(const struct load_options *o, const char *path, struct store *st
 			.keep_ids = keep_ids,
 			.max_bytes = LAYER_BYTES_MAX,
 			.max_entries = LAYER_ENTRIES_MAX,
-			.reserve = (uint64_t)(o->reserve ? o->reserve : RESERVE_MIB) << 20,
+			.reserve = reserve,
 			.progress = progress_show,
 			.progress_arg = &progress,
 			.interrupted = catch_interrupts(),

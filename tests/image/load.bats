@@ -323,6 +323,21 @@ refused() { # CODE WORDS SOURCE
 	unchanged
 }
 
+@test "--reserve: the default, more, and none" {
+	make_layout oci pos:1 "$BASE"
+	DISK=$WORK/disk
+	mkdir "$DISK"
+	mount -t tmpfs -o size=12m none "$DISK"
+	STORE=$DISK/store
+	export TOTE_STORE=$STORE
+	fails 5 "are needed" load oci
+	fails 5 "are needed" load --reserve 12 oci
+	for odd in -1 1x "" " 1" 99999999999999999999 9999999999999; do
+		fails 1 "--reserve" load --reserve "$odd" oci
+	done
+	tote load --reserve 0 oci
+}
+
 # tote ARGUMENT... within 256 MiB of memory and 10 s.
 within_bounds() {
 	(ulimit -v 262144; exec timeout 10 "$TOTE" --root "$ROOT" "$@" 3>&-)
