@@ -140,6 +140,8 @@ static const uint16_t with_files[] = {
 	SYS_getdents64,
 	SYS_fsetxattr,
 	SYS_flistxattr,
+	SYS_fgetxattr,
+	SYS_readlinkat,
 	SYS_fremovexattr,
 	SYS_fstatfs,
 #ifdef SYS_fstatfs64

@@ -4,6 +4,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/fd.h"
+#include "oci/image/extract.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -38,21 +39,14 @@ static int failed(struct exporting *e)
 				   archive_error_string(e->archive));
 }
 
-/* overlayfs's own are how a layer says something, not what a file has. */
-static bool is_kept(const char *name)
-{
-	if (strncmp(name, "user.overlay.", 13) == 0)
-		return false;
-	return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0;
-}
-
 static void add_xattrs(struct exporting *e, int data, struct archive_entry *entry)
 {
 	ssize_t len = flistxattr(data, e->list, XATTR_MAX);
 
 	for (const char *name = e->list; len > 0 && name < e->list + len;
 	     name += strlen(name) + 1) {
-		ssize_t size = is_kept(name) ? fgetxattr(data, name, e->value, XATTR_MAX) : -1;
+		ssize_t size =
+			extract_keeps_xattr(name) ? fgetxattr(data, name, e->value, XATTR_MAX) : -1;
 
 		if (size >= 0)
 			archive_entry_xattr_add_entry(entry, name, e->value, (size_t)size);

@@ -56,6 +56,10 @@ int extract_entry(struct extract *x, struct archive *archive, struct archive_ent
 int extract_finish(struct extract *x, struct extract_result *ret, struct err *err);
 void extract_free(struct extract *x);
 
+/* Whether an extended attribute is the file's own: what the host, or overlayfs, would take for theirs
+ * never comes out of a layer, and is none of its files' either. */
+bool extract_keeps_xattr(const char *name);
+
 /* Where the tar stream comes from, like stream_next(): bytes valid until the next call, 0 at the
  * end, -errno with words. */
 typedef ssize_t extract_pull(void *arg, const void **ret, struct err *err);

@@ -34,8 +34,7 @@ struct timespec extract_mtime(struct archive_entry *entry)
 	return t;
 }
 
-/* What the host, or overlayfs, would take for its own never comes out of a layer. */
-static bool is_kept(const char *name)
+bool extract_keeps_xattr(const char *name)
 {
 	if (strncmp(name, "user.overlay.", 13) == 0)
 		return false;
@@ -65,7 +64,7 @@ static int set_xattrs(const struct extract *x, int fd, struct archive_entry *ent
 	if (archive_entry_xattr_reset(entry) == 0)
 		return 0;
 	while (r == 0 && archive_entry_xattr_next(entry, &name, &value, &size) == 0)
-		if (name && is_kept(name) && fsetxattr(fd, name, value, size, 0) < 0)
+		if (name && extract_keeps_xattr(name) && fsetxattr(fd, name, value, size, 0) < 0)
 			r = xattr_failed(x, fd, name, err);
 	return r;
 }
@@ -111,7 +110,7 @@ static int drop_xattrs(int fd, struct err *err)
 	ssize_t len = flistxattr(fd, names, sizeof(names));
 
 	for (const char *name = names; name < names + len; name += strlen(name) + 1)
-		if (is_kept(name) && fremovexattr(fd, name) < 0 && errno != ENODATA)
+		if (extract_keeps_xattr(name) && fremovexattr(fd, name) < 0 && errno != ENODATA)
 			return err_errno(err, "remove its attribute %.64s", name);
 	return 0;
 }

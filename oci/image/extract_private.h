@@ -33,7 +33,7 @@ struct extract_dir {
 	uint64_t used;
 };
 
-/* Inode numbers of directories. */
+/* Inode numbers of files: extract_whiteout.c has what is done with them. */
 struct extract_inodes {
 	uint64_t *slots; /* 0: free */
 	size_t size, count, filled;
@@ -124,6 +124,8 @@ int extract_set_opaque(struct extract *x, int fd, const char *path, size_t len, 
 
 /* Removes whiteouts from opaque directories and all below: overlayfs would show them there. */
 int extract_sweep(struct extract *x, struct err *err);
+/* Ends the process when memory is out. Not for 0 and UINT64_MAX. */
+void extract_inodes_add(struct extract_inodes *set, uint64_t ino);
 void extract_inodes_remove(struct extract_inodes *set, uint64_t ino);
 bool extract_inodes_has(const struct extract_inodes *set, uint64_t ino);
 

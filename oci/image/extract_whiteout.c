@@ -79,7 +79,7 @@ static void grow(struct extract_inodes *set)
 	*set = next;
 }
 
-static void inodes_add(struct extract_inodes *set, uint64_t ino)
+void extract_inodes_add(struct extract_inodes *set, uint64_t ino)
 {
 	if (2 * set->filled >= set->size)
 		grow(set);
@@ -112,7 +112,7 @@ int extract_set_opaque(struct extract *x, int fd, const char *path, size_t len, 
 		return err_errno(err, "look at the directory");
 	if (extract_inodes_has(&x->opaque, st.st_ino))
 		return 0;
-	inodes_add(&x->opaque, st.st_ino);
+	extract_inodes_add(&x->opaque, st.st_ino);
 	if (x->opts.opaque_fd > 0)
 		return note_path(x, path, len, err);
 	if (fsetxattr(fd, name, "y", 1, 0) < 0)

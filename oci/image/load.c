@@ -168,12 +168,18 @@ static int sum_tree(struct load *l, struct job *j)
 {
 	autofd fs =
 		fd_open(l->in.fd, arena_printf(l->a, "%s/fs", j->staged), O_RDONLY | O_DIRECTORY);
+	struct verify_sums sums;
+	int r;
 
 	if (fs < 0)
 		return err_errno(l->err, "open %s/fs", j->staged);
-	j->layer.tree = arena_alloc(l->a, DIGEST_SIZE);
-	j->layer.tree_deep = arena_alloc(l->a, DIGEST_SIZE);
-	return verify_tree_sum(fs, j->layer.tree, j->layer.tree_deep, l->err);
+	r = verify_tree_sum(fs, true, l->opts->user_xattr, &sums, l->err);
+	if (r < 0)
+		return r;
+	j->layer.tree = arena_strdup(l->a, sums.quick);
+	j->layer.tree_deep = arena_strdup(l->a, sums.deep);
+	j->layer.tree_xattrs = arena_strdup(l->a, sums.xattrs);
+	return 0;
 }
 
 static int finish_layer(struct load *l, struct job *j)

@@ -59,7 +59,7 @@ struct store_layer {
 	bool whole;   /* its split file holds the contents too: its files cannot be found by their
 			 names */
 	bool has_ids; /* owners were set */
-	char *tree, *tree_deep; /* of whole ones: verify_tree_sum(); may be NULL */
+	char *tree, *tree_deep, *tree_xattrs; /* of whole ones: verify_tree_sum(); may be NULL */
 };
 
 struct store_image {

@@ -40,6 +40,7 @@ static const struct json_field layer_fields[] = {
 	{ "hasIds", json_bool, offsetof(struct store_layer, has_ids), 0 },
 	{ "tree", json_string, offsetof(struct store_layer, tree), 0 },
 	{ "treeDeep", json_string, offsetof(struct store_layer, tree_deep), 0 },
+	{ "treeXattrs", json_string, offsetof(struct store_layer, tree_xattrs), 0 },
 };
 static const struct json_table layer_table = { layer_fields, ARRAY_SIZE(layer_fields),
 					       sizeof(struct store_layer), check_layer };
@@ -105,6 +106,8 @@ static void write_layer(const struct store_layer *l, struct json_writer *w)
 		json_pair_string(w, "tree", l->tree);
 		json_pair_string(w, "treeDeep", l->tree_deep);
 	}
+	if (l->tree_xattrs)
+		json_pair_string(w, "treeXattrs", l->tree_xattrs);
 	json_end_object(w);
 }
 

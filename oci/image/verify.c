@@ -22,13 +22,14 @@ struct looking {
 	const struct store_layer *layer;
 	enum verify_depth depth;
 	int root, split;
+	struct verify_names *names; /* shared with the process that reads the stream */
 };
 
 static int look(void *arg, struct err *err)
 {
 	struct looking *l = arg;
 
-	int r = l->depth == VERIFY_DEEP ? verify_stream(l->split, l->root, l->layer, err)
+	int r = l->depth == VERIFY_DEEP ? verify_stream(l->split, l->root, l->layer, l->names, err)
 					: split_check(l->split, l->root, err);
 
 	return r == -ENOENT ? err->code = -EBADMSG : r;
@@ -49,22 +50,66 @@ static int look_confined(struct looking *l, struct err *err)
 	return r < 0 ? r : worker_wait(&w, err);
 }
 
-/* Their names are only read and compared: nothing is parsed, and nothing followed. */
-static int compare_tree(const struct looking *l, struct err *err)
+/* The tree against sums of it: all of them are there, but in layers that an earlier version took in. */
+static int compare_sums(const struct looking *l, struct err *err)
 {
-	char quick[DIGEST_SIZE], deep[DIGEST_SIZE];
-	bool deeply = l->depth == VERIFY_DEEP;
+	const struct store_layer *layer = l->layer;
+	bool deep = l->depth == VERIFY_DEEP;
+	struct verify_sums now;
 	int r;
 
-	if (!l->layer->whole || !l->layer->tree || !l->layer->tree_deep)
+	if (!layer->tree)
 		return 0;
-	r = verify_tree_sum(l->root, quick, deeply ? deep : NULL, err);
+	r = verify_tree_sum(l->root, deep, layer->user_xattr, &now, err);
 	if (r < 0)
 		return r;
-	return strcmp(quick, l->layer->tree) == 0 &&
-			       (!deeply || strcmp(deep, l->layer->tree_deep) == 0)
-		       ? 0
-		       : err_set(err, EBADMSG, "its files are not what they were");
+	if (strcmp(now.quick, layer->tree) != 0 ||
+	    (deep && layer->tree_deep && strcmp(now.deep, layer->tree_deep) != 0))
+		return err_set(err, EBADMSG, "its files are not what they were");
+	if (deep && layer->tree_xattrs && strcmp(now.xattrs, layer->tree_xattrs) != 0)
+		return err_set(err, EBADMSG,
+			       "extended attributes or hard links are not what they were");
+	return 0;
+}
+
+/* All that the stream has was found to be there. */
+static int compare_names(const struct looking *l, struct err *err)
+{
+	struct verify_names there;
+	int r = verify_count_names(l->root, l->layer->user_xattr, &there, err);
+
+	if (r < 0)
+		return r;
+	if (there.count != l->names->count)
+		return err_set(err, EBADMSG, "it has %llu files, and should have %llu",
+			       (unsigned long long)there.count,
+			       (unsigned long long)l->names->count);
+	if (there.opaque != l->names->opaque)
+		return err_set(err, EBADMSG,
+			       "other directories hide what is below them than it says");
+	return 0;
+}
+
+/* Names are only read and compared: nothing is parsed, and nothing followed. */
+static int compare_tree(const struct looking *l, struct err *err)
+{
+	if (l->layer->whole)
+		return compare_sums(l, err);
+	return l->depth == VERIFY_DEEP ? compare_names(l, err) : 0;
+}
+
+static int look_at(struct looking *l, struct err *err)
+{
+	int r;
+
+	l->names = worker_share(sizeof(*l->names));
+	if (!l->names)
+		return err_errno(err, "share memory with a process");
+	r = look_confined(l, err);
+	if (r == 0)
+		r = compare_tree(l, err);
+	worker_unshare(l->names, sizeof(*l->names));
+	return r;
 }
 
 /* So that the next load takes the layer in again, whatever a quick look says. */
@@ -116,10 +161,8 @@ int verify_layer(const struct store *s, const struct store_layer *layer, enum ve
 	if (!has_link(s, layer, &a))
 		return err_set(err, EBADMSG, "layer %.19s: its short name is missing",
 			       layer->diff_id);
-	looking = (struct looking){ layer, depth, root, split };
-	r = look_confined(&looking, err);
-	if (r == 0)
-		r = compare_tree(&looking, err);
+	looking = (struct looking){ layer, depth, root, split, NULL };
+	r = look_at(&looking, err);
 	if (r == -EBADMSG)
 		condemn(dir);
 	/* Whoever harmed it may have put back what was there. */
@@ -153,7 +196,15 @@ int verify_image(const struct store *s, const struct store_image *image, enum ve
 
 	if (r == 0)
 		r = verify_document(s, image->config, err);
-	for (size_t i = 0; r == 0 && i < image->layers.count; i++)
-		r = verify_layer(s, &image->layers.items[i], depth, err);
+	/* All of them, as the next load repairs those that were found damaged. */
+	for (size_t i = 0; (r == 0 || r == -EBADMSG) && i < image->layers.count; i++) {
+		struct err why;
+		int its = verify_layer(s, &image->layers.items[i], depth, &why);
+
+		if (its < 0 && (r == 0 || its != -EBADMSG)) {
+			*err = why;
+			r = its;
+		}
+	}
 	return r;
 }

@@ -3,7 +3,7 @@
  * Whether what the store holds is still what it took in. The quick look finds what power cuts do to
  * stores that do not sync: files that are missing, empty or of another size. The deep one puts each
  * layer's tar stream together again, whose digest must be the diffID, and compares the attributes
- * of every file.
+ * of every file, and that there are no others.
  */
 #ifndef OCI_IMAGE_VERIFY_H
 #define OCI_IMAGE_VERIFY_H

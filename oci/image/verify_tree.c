@@ -26,7 +26,8 @@
 #define CHUNK ((size_t)64 << 10)
 
 struct summing {
-	struct hash *quick, *deep; /* deep: NULL when nobody asks */
+	struct hash *quick, *deep, *xattrs; /* all but the first: NULL when nobody asks */
+	bool user_xattr;
 	char *chunk;
 };
 
@@ -63,13 +64,24 @@ static int add_link(struct summing *s, int dir, const char *name)
 	return 0;
 }
 
-static int add_contents(struct summing *s, int dir, const char *name)
+/* What is no attribute of a name: kept in a sum of its own, which stores of earlier versions lack. */
+static int add_inode(struct summing *s, int fd, const char *name, uint64_t links)
+{
+	if (!s->xattrs)
+		return 0;
+	hash_add(s->xattrs, name, strlen(name) + 1);
+	hash_add(s->xattrs, &links, sizeof(links));
+	return verify_add_xattrs(fd, s->user_xattr, s->xattrs);
+}
+
+static int add_contents(struct summing *s, int dir, const char *name, const struct stat *st)
 {
 	autofd fd = fd_open(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+	int r = fd < 0 ? -errno : add_inode(s, fd, name, st->st_nlink);
 	ssize_t n;
 
-	if (fd < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	while ((n = fd_read_full(fd, s->chunk, CHUNK)) > 0)
 		hash_add(s->deep, s->chunk, (size_t)n);
 	return (int)n;
@@ -113,7 +125,7 @@ static int list(int fd, struct arena *a, struct strv *ret)
 	return r;
 }
 
-static int add_directory(struct summing *s, int fd, int depth);
+static int add_directory(struct summing *s, int fd, const char *name, int depth);
 
 static int add_entry(struct summing *s, int dir, const char *name, int depth)
 {
@@ -125,21 +137,24 @@ static int add_entry(struct summing *s, int dir, const char *name, int depth)
 	if (S_ISLNK(st.st_mode))
 		return add_link(s, dir, name);
 	if (S_ISREG(st.st_mode) && s->deep)
-		return add_contents(s, dir, name);
+		return add_contents(s, dir, name, &st);
 	if (S_ISDIR(st.st_mode)) {
 		autofd fd = fd_open(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 
-		return fd < 0 ? -errno : add_directory(s, fd, depth + 1);
+		return fd < 0 ? -errno : add_directory(s, fd, name, depth + 1);
 	}
 	return 0;
 }
 
-static int add_directory(struct summing *s, int fd, int depth)
+static int add_directory(struct summing *s, int fd, const char *name, int depth)
 {
 	autoarena a = ARENA_INIT;
 	struct strv names = { NULL, 0 };
 	int r = depth == DEPTH_MAX ? -ELOOP : list(fd, &a, &names);
 
+	/* How many links directories have is up to the file system. */
+	if (r == 0)
+		r = add_inode(s, fd, name, 1);
 	for (size_t i = 0; r == 0 && i < names.count; i++)
 		r = add_entry(s, fd, names.items[i], depth);
 	/* The end of a directory: no name is empty. */
@@ -147,10 +162,16 @@ static int add_directory(struct summing *s, int fd, int depth)
 	return r;
 }
 
-int verify_tree_sum(int root, char ret_quick[DIGEST_SIZE], char *ret_deep, struct err *err)
+static void finish(struct hash *h, char ret[DIGEST_SIZE])
 {
-	struct summing s = { hash_new("sha256:"), ret_deep ? hash_new("sha256:") : NULL,
-			     malloc(CHUNK) };
+	if (h)
+		hash_finish(h, ret);
+}
+
+int verify_tree_sum(int root, bool deep, bool user_xattr, struct verify_sums *ret, struct err *err)
+{
+	struct summing s = { hash_new("sha256:"), deep ? hash_new("sha256:") : NULL,
+			     deep ? hash_new("sha256:") : NULL, user_xattr, malloc(CHUNK) };
 	struct stat st;
 	int r = s.chunk ? 0 : -ENOMEM;
 
@@ -158,11 +179,11 @@ int verify_tree_sum(int root, char ret_quick[DIGEST_SIZE], char *ret_deep, struc
 		r = -errno;
 	if (r == 0) {
 		add_attributes(&s, ".", &st);
-		r = add_directory(&s, root, 0);
+		r = add_directory(&s, root, ".", 0);
 	}
-	hash_finish(s.quick, ret_quick);
-	if (s.deep)
-		hash_finish(s.deep, ret_deep);
+	finish(s.quick, ret->quick);
+	finish(s.deep, ret->deep);
+	finish(s.xattrs, ret->xattrs);
 	free(s.chunk);
 	return r < 0 ? err_code(err, r, "look through its files") : 0;
 }

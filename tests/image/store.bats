@@ -244,6 +244,69 @@ harm() { # DIR KIND
 	[ "$(ls "$STORE/l" | wc -l)" = 1 ]
 }
 
+# What is no content, in the layer N of an image: a deep look finds it, and load repairs this layer alone.
+deep_harm() { # LAYOUT IMAGE N KIND...
+	local layout=$1 image=$2 n=$3 before kind
+	shift 3
+	quiet_load "$layout"
+	tote verify --deep >/dev/null
+	before=$(listing "$(layer_of "$image" "$n")/fs")
+	for kind; do
+		python3 "$BATS_TEST_DIRNAME/harm.py" "$(layer_of "$image" "$n")/fs" "$kind"
+		run --separate-stderr tote verify --deep
+		echo "$kind: $status $output"
+		[ "$status" = 4 ]
+		[[ $output == "$image: layer "* ]]
+		quiet_load "$layout"
+		cat loaded
+		[ "$(grep -c unpacked loaded)" = 1 ]
+		tote verify --deep >/dev/null
+		diff <(echo "$before") <(listing "$(layer_of "$image" "$n")/fs")
+	done
+}
+
+@test "verify --deep compares links, extended attributes, and what is there at all" {
+	deep_harm "$KINDS" kinds:1 0 target attribute value foreign capability copied surplus folder
+}
+
+# Layers with what hides files of those below: a whiteout, an opaque directory, one that a whiteout and a directory of its name
+# mean, whiteouts that need not be there, names that come twice; and without a member for the root.
+make_hiding() {
+	mkdir -p low/{a,b,c} high/{a,b/sub,c}
+	touch low/a/gone low/b/hid low/c/hid high/a/.wh.gone high/b/{.wh..wh..opq,.wh.needless} high/b/sub/.wh.needless high/.wh.c
+	pack low low.tar
+	tar -C high -cf high.tar a b c a .wh.c
+	tar -C high --mode=700 --no-recursion -rf high.tar a
+	tar -C high --no-recursion -rf high.tar a a/.wh.gone
+	make_layout oci hiding:1 low.tar high.tar
+}
+
+@test "verify --deep compares what hides files of the layers below" {
+	make_hiding
+	deep_harm "$PWD/oci" hiding:1 1 root whiteout unhidden implied hiding
+	[ "$(jq -r .whole "$(layer_of hiding:1 1)/meta")" = false ]
+	# Two layers at once.
+	for i in 0 1; do
+		touch "$(layer_of hiding:1 $i)/fs/surplus"
+	done
+	fails 4 "" verify --deep
+	quiet_load oci
+	[ "$(grep -c unpacked loaded)" = 2 ]
+	tote verify --deep
+}
+
+@test "verify --deep compares attributes of layers that rely on others" {
+	mkdir -p low/usr/lib high/lib
+	ln -s usr/lib low/lib
+	echo high >high/lib/high
+	ln high/lib/high high/lib/hard
+	python3 -c 'import os; os.setxattr("high/lib/high", "user.note", b"x")'
+	pack low low.tar
+	tar --xattrs -C high -cf high.tar lib/high lib/hard
+	make_layout oci merged:1 low.tar high.tar
+	deep_harm "$PWD/oci" merged:1 1 above-attribute above-copied above-hiding
+}
+
 @test "verify finds damaged documents and records, and load repairs them" {
 	quiet_load "$KINDS"
 	for file in images blobs/sha256; do
