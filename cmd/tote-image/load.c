@@ -183,7 +183,7 @@ static int load(const struct load_options *o, const char *path, struct store *st
 	struct source_images images;
 	struct loaded loaded;
 	struct progress progress;
-	uint64_t reserve;
+	uint64_t reserve = 0;
 	int r = progress_init(&progress, o->quiet ? "none" : o->progress, err);
 
 	if (r == 0)
