@@ -101,14 +101,6 @@ static int same_target(int fd, struct archive_entry *e)
 	return target && strlen(target) == (size_t)len && memcmp(found, target, (size_t)len) == 0;
 }
 
-/* It is open by O_PATH only, so that no device is: files and directories are opened again. */
-static int same_xattrs(const struct verify_comparison *c, struct archive_entry *e)
-{
-	autofd fd = open_path(c, c->path, O_RDONLY | O_NONBLOCK);
-
-	return fd < 0 ? -errno : verify_same_xattrs(fd, e, c->layer->has_ids);
-}
-
 static const char *other_attribute(const struct verify_comparison *c, struct archive_entry *e,
 				   const struct stat *st)
 {
@@ -141,7 +133,7 @@ static int find_difference(struct verify_comparison *c, int fd, struct archive_e
 	if (type == S_IFLNK)
 		r = same_target(fd, e);
 	if (type == S_IFREG || type == S_IFDIR)
-		r = same_xattrs(c, e);
+		r = verify_same_xattrs(fd, e, c->layer->has_ids);
 	if (r < 0)
 		return err_code(c->err, r, "\"%.200s\"", c->path);
 	if (r == 0)
@@ -190,9 +182,20 @@ static bool may_be_missing(const struct verify_comparison *c, struct archive_ent
 	return !c->layer->has_ids && (type == S_IFCHR || type == S_IFBLK);
 }
 
+/* For reading where extended attributes are to be read; no device is there to be opened (NODEV). */
+static int open_member(const struct verify_comparison *c, struct archive_entry *e)
+{
+	mode_t type = archive_entry_hardlink(e) ? 0 : archive_entry_filetype(e);
+	int fd = type == S_IFREG || type == S_IFDIR
+			 ? open_path(c, c->path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+			 : -1;
+
+	return fd >= 0 ? fd : open_path(c, c->path, O_PATH);
+}
+
 static int compare_file(struct verify_comparison *c, struct archive_entry *e)
 {
-	autofd fd = open_path(c, c->path, O_PATH);
+	autofd fd = open_member(c, e);
 	const char *what, *hardlink = archive_entry_hardlink(e);
 	struct stat st;
 	int r;
