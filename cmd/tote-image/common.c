@@ -131,6 +131,41 @@ static void add_references(const struct store *s, const struct strv *files, stru
 	}
 }
 
+const char *listed_name(const struct listed_image *image)
+{
+	if (image->references.count)
+		return image->references.items[0];
+	return image->image.config ? image->image.config : image->image.digest;
+}
+
+static void list_image(const struct store *s, const char *file, const struct strv *refs,
+		       struct arena *a, struct listed_images *ret)
+{
+	const char *algorithm = strlen(file) == 64 ? "sha256" : "sha512";
+	char *digest = arena_printf(a, "%s:%s", algorithm, file);
+	struct listed_image image = { 0 };
+	struct err broken;
+
+	int r = store_image_load(s, digest, a, &image.image, &broken);
+
+	/* Removed meanwhile. */
+	if (r == -ENOENT)
+		return;
+	if (r < 0) {
+		image.image.digest = digest;
+		image.why = arena_memdup(a, &broken, sizeof(broken));
+	}
+	add_references(s, refs, a, &image);
+	for_each (layer, &image.image.layers)
+		image.bytes += layer->bytes;
+	if (!image.why) {
+		ret->items[ret->count++] = image;
+		return;
+	}
+	ret->broken.items[ret->broken.count++] = image;
+	log_warning("%s: %s", listed_name(&image), broken.msg);
+}
+
 int list_images(const struct store *s, struct arena *a, struct listed_images *ret, struct err *err)
 {
 	struct strv names, refs;
@@ -140,23 +175,9 @@ int list_images(const struct store *s, struct arena *a, struct listed_images *re
 		r = file_list(s->fd, "refs", a, &refs, err);
 	if (r < 0)
 		return r;
-	*ret = (struct listed_images){ arena_calloc(a, names.count + 1, sizeof(*ret->items)), 0,
-				       0 };
-	for_each (name, &names) {
-		struct listed_image *image = &ret->items[ret->count];
-		const char *algorithm = strlen(*name) == 64 ? "sha256" : "sha512";
-		struct err broken;
-
-		if (store_image_load(s, arena_printf(a, "%s:%s", algorithm, *name), a,
-				     &image->image, &broken) < 0) {
-			log_warning("%s", broken.msg);
-			ret->broken++;
-			continue;
-		}
-		add_references(s, &refs, a, image);
-		for_each (layer, &image->image.layers)
-			image->bytes += layer->bytes;
-		ret->count++;
-	}
+	*ret = (struct listed_images){ arena_calloc(a, names.count + 1, sizeof(*ret->items)), 0 };
+	ret->broken.items = arena_calloc(a, names.count + 1, sizeof(*ret->items));
+	for_each (name, &names)
+		list_image(s, *name, &refs, a, ret);
 	return 0;
 }

@@ -46,17 +46,21 @@ int check_format(const char *format, bool *ret_json, struct err *err);
 /* "1.4 MB" as people read sizes, for tables. */
 const char *size_text(uint64_t bytes, char ret[24]);
 
-/* All complete images with their references. An image without any has an empty list. */
+/* An image with its references, of which it may have none. */
 struct listed_image {
 	struct store_image image;
 	struct strv references;
-	uint64_t bytes; /* of its layers, uncompressed */
+	uint64_t bytes;	 /* of its layers, uncompressed */
+	struct err *why; /* its record cannot be read: only its digest and references are known */
 };
+/* All images that have a record that can be read. */
 struct listed_images {
 	struct listed_image *items;
 	size_t count;
-	size_t broken; /* records that cannot be read, each with a warning */
+	LIST(struct listed_image) broken; /* the others, each with a warning */
 };
+/* What a user calls it: its first name, else its ID, else its digest. */
+const char *listed_name(const struct listed_image *image);
 int list_images(const struct store *s, struct arena *a, struct listed_images *ret, struct err *err);
 
 #endif

@@ -21,24 +21,36 @@ static const struct option items[] = {
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
+/* Also of an image whose record is damaged; NULL: there is none. */
+static const struct listed_image *find_listed(const struct listed_images *images,
+					      const char *digest)
+{
+	for_each (image, images)
+		if (strcmp(image->image.digest, digest) == 0)
+			return image;
+	for_each (image, &images->broken)
+		if (strcmp(image->image.digest, digest) == 0)
+			return image;
+	return NULL;
+}
+
 static int remove_all_names(const struct store *s, const char *digest, bool force, struct arena *a,
 			    struct err *err)
 {
+	const struct listed_image *image;
 	struct listed_images images;
 	int r = list_images(s, a, &images, err);
 
-	for (size_t i = 0; r == 0 && i < images.count; i++) {
-		struct listed_image *image = &images.items[i];
-
-		if (strcmp(image->image.digest, digest) != 0)
-			continue;
-		if (image->references.count > 1 && !force)
-			return err_set(err, EBUSY,
-				       "image %.19s has %zu names: name one, or use --force",
-				       digest, image->references.count);
-		for (size_t j = 0; r == 0 && j < image->references.count; j++)
-			r = store_ref_remove(s, image->references.items[j], err);
-	}
+	if (r < 0)
+		return r;
+	image = find_listed(&images, digest);
+	if (!image)
+		return err_set(err, ENOENT, "no image \"%.19s\"", digest);
+	if (image->references.count > 1 && !force)
+		return err_set(err, EBUSY, "image %.19s has %zu names: name one, or use --force",
+			       digest, image->references.count);
+	for (size_t i = 0; r == 0 && i < image->references.count; i++)
+		r = store_ref_remove(s, image->references.items[i], err);
 	return r;
 }
 
@@ -46,22 +58,22 @@ static int remove_all_names(const struct store *s, const char *digest, bool forc
 static int remove_pinned(const struct store *s, const struct reference *ref, struct arena *a,
 			 struct err *err)
 {
+	const struct listed_image *image;
 	struct listed_images images;
 	bool any = false;
 	int r = list_images(s, a, &images, err);
 
-	for (size_t i = 0; r == 0 && i < images.count; i++) {
-		if (strcmp(images.items[i].image.digest, ref->digest) != 0)
-			continue;
-		for_each (name, &images.items[i].references) {
-			struct reference its;
+	if (r < 0)
+		return r;
+	image = find_listed(&images, ref->digest);
+	for (size_t i = 0; image && r == 0 && i < image->references.count; i++) {
+		const char *name = image->references.items[i];
+		struct reference its;
 
-			if (r < 0 || reference_parse(*name, a, &its, err) < 0 ||
-			    strcmp(its.name, ref->name) != 0)
-				continue;
-			r = store_ref_remove(s, *name, err);
-			any = true;
-		}
+		if (reference_parse(name, a, &its, err) < 0 || strcmp(its.name, ref->name) != 0)
+			continue;
+		r = store_ref_remove(s, name, err);
+		any = true;
 	}
 	return r < 0 || any ? r : err_set(err, ENOENT, "no image \"%s\"", ref->text);
 }
@@ -70,9 +82,9 @@ static int remove_pinned(const struct store *s, const struct reference *ref, str
 static int remove_image(const struct store *s, const char *name, bool force, struct err *err)
 {
 	autoarena a = ARENA_INIT;
-	struct store_image image;
 	struct reference ref;
 	int r = -ENOENT;
+	char *digest;
 
 	if (reference_parse(name, &a, &ref, err) == 0) {
 		if (ref.digest)
@@ -82,9 +94,9 @@ static int remove_image(const struct store *s, const char *name, bool force, str
 			r = store_ref_remove(s, arena_printf(&a, "localhost/%s", ref.text), err);
 	}
 	if (r == -ENOENT)
-		r = store_find(s, name, &a, &image, err) < 0
+		r = store_find_digest(s, name, &a, &digest, err) < 0
 			    ? err->code
-			    : remove_all_names(s, image.digest, force, &a, err);
+			    : remove_all_names(s, digest, force, &a, err);
 	return r;
 }
 

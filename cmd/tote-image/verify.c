@@ -25,21 +25,16 @@ static const struct option items[] = {
 };
 static const struct option_table table = { items, ARRAY_SIZE(items), false };
 
-/* Named by what a user calls it. */
-static const char *called(const struct listed_image *image)
-{
-	return image->references.count ? image->references.items[0] : image->image.config;
-}
-
 static void tell(const struct listed_image *image, const struct err *why, struct json_writer *w)
 {
 	if (!w) {
-		printf("%s: %s\n", called(image), why ? why->msg : "whole");
+		printf("%s: %s\n", listed_name(image), why ? why->msg : "whole");
 		return;
 	}
 	json_begin_object(w);
-	json_pair_string(w, "name", called(image));
-	json_pair_string(w, "digest", image->image.digest);
+	json_pair_string(w, "name", listed_name(image));
+	if (image->image.digest)
+		json_pair_string(w, "digest", image->image.digest);
 	json_pair_bool(w, "whole", !why);
 	if (why)
 		json_pair_string(w, "error", why->msg);
@@ -65,27 +60,42 @@ static bool was_removed(const struct store *s, const struct listed_image *image)
 	return store_image_load(s, image->image.digest, &a, &again, &gone) == -ENOENT;
 }
 
-/* Names whose image has no record: nothing else would tell of them. Returns how many, or -errno. */
+/* A name that leads to no image: 1, 0 when it does, or -errno. */
+static int verify_name(const struct store *s, const char *name, struct arena *a,
+		       struct json_writer *w, struct err *err)
+{
+	struct listed_image image = { .references = { (char *[]){ (char *)name, NULL }, 1 } };
+	struct err why;
+	int r = store_ref(s, name, a, &image.image.digest, &why);
+
+	if (r == 0) {
+		/* What is wrong with a record was told with its image. */
+		if (store_image_load(s, image.image.digest, a, &image.image, &why) != -ENOENT)
+			return 0;
+		r = err_set(&why, EBADMSG, "the record of its image is missing");
+	}
+	if (r == -EBADMSG) {
+		tell(&image, &why, w);
+		return 1;
+	}
+	if (r == -ENOENT)
+		return 0;
+	*err = why;
+	return r;
+}
+
+/* Nothing else would tell of them. Returns how many lead nowhere, or -errno. */
 static int verify_names(const struct store *s, struct json_writer *w, struct err *err)
 {
 	autoarena a = ARENA_INIT;
 	struct strv files;
 	int r = file_list(s->fd, "refs", &a, &files, err), lost = 0;
 
-	for (size_t i = 0; r == 0 && i < files.count; i++) {
-		struct listed_image image = { 0 };
-		struct err why;
+	for (size_t i = 0; r >= 0 && i < files.count; i++) {
+		const char *name = reference_from_file(files.items[i], &a);
 
-		image.references.items =
-			(char *[]){ reference_from_file(files.items[i], &a), NULL };
-		image.references.count = 1;
-		if (!image.references.items[0] ||
-		    store_ref(s, image.references.items[0], &a, &image.image.digest, &why) < 0 ||
-		    store_image_load(s, image.image.digest, &a, &image.image, &why) != -ENOENT)
-			continue;
-		err_set(&why, EBADMSG, "the record of its image is missing");
-		tell(&image, &why, w);
-		lost++;
+		r = name ? verify_name(s, name, &a, w, err) : 0;
+		lost += r == 1;
 	}
 	return r < 0 ? r : lost;
 }
@@ -119,7 +129,11 @@ static int verify(const struct verify_options *o, const struct store *s, char **
 		damaged += bad < 0;
 		tell(&images.items[i], bad < 0 ? &why : NULL, w);
 	}
-	return r < 0 ? r : damaged + (count ? 0 : (int)images.broken);
+	if (r < 0 || count)
+		return r < 0 ? r : damaged;
+	for_each (image, &images.broken)
+		tell(image, image->why, w);
+	return damaged + (int)images.broken.count;
 }
 
 static int run(char **args, size_t count, void *opts)

@@ -71,9 +71,10 @@ static int mark_image(struct collection *c, const char *digest)
 
 	store_image_path(digest, path);
 	if (r == -EBADMSG)
-		return err_prefix(c->err,
-				  "%s is damaged, load its image again or remove it by rmi --force",
-				  path);
+		return err_set(c->err, EBADMSG,
+			       "%s is damaged, load its image again or remove it by rmi --force "
+			       "%.12s",
+			       path, digest_hex(digest));
 	if (r < 0)
 		return err_prefix(c->err, "%s", path);
 	mark(c, path);
@@ -99,8 +100,14 @@ static int mark_references(struct collection *c)
 		if (!reference)
 			continue;
 		r = store_ref(c->s, reference, c->a, &digest, c->err);
+		if (r == -EBADMSG)
+			return err_prefix(c->err,
+					  "%s is damaged, load it again or remove it by rmi",
+					  reference);
 		if (r == 0)
 			r = mark_image(c, digest);
+		if (r == -EBADMSG)
+			return err_prefix(c->err, "%s", reference);
 		if (r == -ENOENT)
 			r = 0;
 	}

@@ -90,7 +90,10 @@ int store_lock(const struct store *s, bool exclusive, struct err *err);
  */
 int store_find(const struct store *s, const char *name, struct arena *a, struct store_image *ret,
 	       struct err *err);
-/* By the digest of its manifest. -ENOENT. */
+/* The digest of its manifest only, which may be of a damaged record, or of none. */
+int store_find_digest(const struct store *s, const char *name, struct arena *a, char **ret_digest,
+		      struct err *err);
+/* By the digest of its manifest. -ENOENT; -EBADMSG: its record is damaged. */
 int store_image_load(const struct store *s, const char *digest, struct arena *a,
 		     struct store_image *ret, struct err *err);
 /*

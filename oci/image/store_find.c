@@ -75,53 +75,64 @@ int store_ref(const struct store *s, const char *reference, struct arena *a, cha
 	return 0;
 }
 
-static int by_reference(const struct store *s, const char *name, struct arena *a,
-			struct store_image *ret, struct err *err)
+static int by_reference(const struct store *s, const char *name, struct arena *a, char **ret_digest,
+			struct err *err)
 {
 	struct reference ref;
-	char *digest = NULL;
 	int r = reference_parse(name, a, &ref, err);
 
 	if (r < 0)
 		return r;
 	/* A digest says what is meant; a name beside it could be anybody's. */
-	if (ref.digest)
-		return store_image_load(s, ref.digest, a, ret, err);
-	r = store_ref(s, ref.text, a, &digest, err);
+	if (ref.digest) {
+		*ret_digest = ref.digest;
+		return 0;
+	}
+	r = store_ref(s, ref.text, a, ret_digest, err);
 	/* What Podman and Buildah save is named so. */
 	if (r == -ENOENT && !strchr(ref.name, '/')) {
 		struct err ignored;
 
-		if (store_ref(s, arena_printf(a, "localhost/%s", ref.text), a, &digest, &ignored) ==
-		    0)
+		if (store_ref(s, arena_printf(a, "localhost/%s", ref.text), a, ret_digest,
+			      &ignored) == 0)
 			r = 0;
 	}
-	return r < 0 ? r : store_image_load(s, digest, a, ret, err);
+	return r;
+}
+
+/* Of a record that is damaged only the manifest's digest is known. */
+static bool begins_with(const struct store *s, const char *digest, const char *digits,
+			struct arena *a, const char **ret_id)
+{
+	struct store_image image;
+	struct err broken;
+	int r = store_image_load(s, digest, a, &image, &broken);
+
+	*ret_id = r == 0 ? image.config : digest;
+	return strncmp(digest_hex(digest), digits, strlen(digits)) == 0 ||
+	       (r == 0 && strncmp(digest_hex(image.config), digits, strlen(digits)) == 0);
 }
 
 /* An ID or the beginning of one: of the manifest, or of the config as Docker and Podman show it. */
-static int by_digits(const struct store *s, const char *digits, struct arena *a,
-		     struct store_image *ret, struct err *err)
+static int by_digits(const struct store *s, const char *digits, struct arena *a, char **ret_digest,
+		     struct err *err)
 {
+	const char *found_id = NULL, *id;
 	struct strv names;
-	size_t len = strlen(digits), found = 0;
+	size_t found = 0;
 	int r = file_list(s->fd, "images", a, &names, err);
 
 	for (size_t i = 0; r == 0 && i < names.count; i++) {
-		struct store_image image;
-		struct err broken;
+		char *digest = arena_printf(a, "sha256:%s", names.items[i]);
 
 		if (strlen(names.items[i]) != SHA256_DIGITS ||
-		    store_image_load(s, arena_printf(a, "sha256:%s", names.items[i]), a, &image,
-				     &broken) < 0)
-			continue;
-		if (strncmp(names.items[i], digits, len) != 0 &&
-		    strncmp(digest_hex(image.config), digits, len) != 0)
+		    !begins_with(s, digest, digits, a, &id))
 			continue;
 		/* What differs is how the layers came, not what is in them. */
-		if (found && strcmp(ret->config, image.config) == 0)
+		if (found && strcmp(found_id, id) == 0)
 			continue;
-		*ret = image;
+		*ret_digest = digest;
+		found_id = id;
 		found++;
 	}
 	if (r == 0 && found != 1)
@@ -138,21 +149,30 @@ static bool is_digits(const char *name)
 	return len >= PREFIX_MIN && len <= SHA256_DIGITS && strspn(name, "0123456789abcdef") == len;
 }
 
-int store_find(const struct store *s, const char *name, struct arena *a, struct store_image *ret,
-	       struct err *err)
+int store_find_digest(const struct store *s, const char *name, struct arena *a, char **ret_digest,
+		      struct err *err)
 {
 	bool is_id = strncmp(name, "sha256:", 7) == 0;
 	const char *digits = is_id ? name + 7 : name;
 	struct err by_id;
-	int r = is_id ? -ENOENT : by_reference(s, name, a, ret, err), id;
+	int r = is_id ? -ENOENT : by_reference(s, name, a, ret_digest, err), id;
 
 	if (is_id && !is_digits(digits))
 		return err_set(err, EINVAL, "\"%s\" is no image ID", name);
 	if ((r != -ENOENT && r != -EINVAL) || !is_digits(digits))
 		return r;
-	id = by_digits(s, digits, a, ret, &by_id);
+	id = by_digits(s, digits, a, ret_digest, &by_id);
 	/* Of a name that no image has, the message about names is the better one. */
 	if (id < 0 && (is_id || id != -ENOENT))
 		*err = by_id;
 	return id < 0 && !is_id && id == -ENOENT ? r : id;
+}
+
+int store_find(const struct store *s, const char *name, struct arena *a, struct store_image *ret,
+	       struct err *err)
+{
+	char *digest;
+	int r = store_find_digest(s, name, a, &digest, err);
+
+	return r < 0 ? r : store_image_load(s, digest, a, ret, err);
 }

@@ -327,6 +327,53 @@ make_hiding() {
 	fails 4 "image sha256:" inspect kinds:1
 }
 
+@test "a damaged name is told by verify and gc, and removed by rmi or mended by load" {
+	for how in "truncate -s 0" "truncate -s 20" "cp /bin/true"; do
+		quiet_load "$KINDS"
+		tote tag kinds:1 second
+		$how "$STORE/refs/kinds:1"
+		run --separate-stderr tote verify
+		echo "$how: $status $output"
+		[ "$status" = 4 ]
+		[[ $output == *"kinds:1: "* && $output == *"second:latest: whole"* ]]
+		[ "$(tote verify --format json | jq -c '.[] | select(.whole | not) | [.name, has("digest")]')" = '["kinds:1",false]' ]
+		fails 4 "kinds:1 is damaged, load it again or remove it by rmi" gc
+		quiet_load "$KINDS"
+		tote gc
+		tote verify
+		$how "$STORE/refs/kinds:1"
+		tote rmi kinds:1
+		tote verify
+	done
+}
+
+@test "a damaged record is told with its names, and removed by its digest" {
+	for kind in bare prefixed short pinned; do
+		quiet_load "$ONE"
+		quiet_load "$KINDS"
+		tote tag kinds:1 second
+		hex=$(tote inspect kinds:1 | jq -r '.[0].digest[7:]')
+		: >"$STORE/images/$hex"
+		fails 0 "kinds:1" images
+		fails 4 "images/$hex is damaged, load its image again or remove it by rmi --force ${hex::12}" gc
+		[[ $stderr == *"kinds:1: "* || $stderr == *"second:latest: "* ]]
+		[ "$(tote verify --format json 2>/dev/null | jq -r '.[] | select(.whole | not) | .name, .digest' | paste -sd' ')" = "kinds:1 sha256:$hex" ]
+		fails 4 "${hex::12}" rmi "$hex"
+		case $kind in
+		bare) tote rmi --force "$hex" ;;
+		prefixed) tote rmi --force "sha256:$hex" ;;
+		short) tote rmi --force "${hex::12}" ;;
+		pinned)
+			tote rmi --no-gc second
+			tote rmi "kinds@sha256:$hex"
+			;;
+		esac
+		[ "$(names)" = "pos:1 " ]
+		[ "$(ls "$STORE/images" | wc -l)" = 1 ]
+		tote verify
+	done
+}
+
 @test "verify of a layer that relies on others sees its files" {
 	mkdir -p low/usr/lib high/lib
 	ln -s usr/lib low/lib
