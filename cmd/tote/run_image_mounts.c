@@ -14,16 +14,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Some images have ten. Each is a directory and a mount, and the host is not asked. */
+#define IMAGE_VOLUMES_MAX 1000
+
 static struct convert_mount *add_mount(struct imaging *im)
 {
-	size_t n = im->convert.mounts.count;
-	struct convert_mount *items = arena_calloc(&im->a, n + 1, sizeof(*items));
+	size_t n = im->convert.mounts.count++;
 
-	if (n)
-		memcpy(items, im->convert.mounts.items, n * sizeof(*items));
-	im->convert.mounts.items = items;
-	im->convert.mounts.count = n + 1;
-	return &items[n];
+	im->convert.mounts.items =
+		arena_grow(&im->a, im->convert.mounts.items, n, sizeof(*im->convert.mounts.items));
+	return &im->convert.mounts.items[n];
 }
 
 /* In place, without ".", ".." and "/" that are too many; of an absolute path, and by its text alone, as docker
@@ -176,6 +176,11 @@ static int add_image_volumes(struct imaging *im)
 	if (strcmp(how, "dir") != 0 && strcmp(how, "tmpfs") != 0)
 		return err_set(im->err, EINVAL,
 			       "--image-volumes: expected dir, tmpfs or ignore, found \"%s\"", how);
+	if (im->config.process.volumes.count > IMAGE_VOLUMES_MAX)
+		return err_set(im->err, EINVAL,
+			       "the image declares %zu volumes, where %d are mounted at most "
+			       "(--image-volumes ignore mounts none)",
+			       im->config.process.volumes.count, IMAGE_VOLUMES_MAX);
 	for_each (path, &im->config.process.volumes) {
 		char *source = NULL;
 		struct convert_mount *m;

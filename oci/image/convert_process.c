@@ -3,6 +3,7 @@
 #include "oci/image/convert_private.h"
 
 #include "lib/cleanup.h"
+#include "lib/strmap.h"
 #include "oci/caps.h"
 #include "oci/default_spec.h"
 
@@ -45,45 +46,55 @@ static size_t name_len(const char *assignment)
 	return strcspn(assignment, "=");
 }
 
-/* The place of a variable of that name, or where a new one goes. */
-static size_t env_place(const struct strv *env, const char *name, size_t len)
-{
-	size_t i;
+struct environment {
+	struct strv *list; /* NULL where one was taken away */
+	struct strmap of;  /* a name's place in it, counted from 1 */
+	struct arena *a;
+};
 
-	for (i = 0; i < env->count; i++)
-		if (name_len(env->items[i]) == len && strncmp(env->items[i], name, len) == 0)
-			break;
-	return i;
+static size_t *env_place(struct environment *env, const char *name)
+{
+	return strmap_at(&env->of, arena_strndup(env->a, name, name_len(name)), env->a);
 }
 
-static void env_set(struct strv *env, char *assignment)
+static void env_set(struct environment *env, char *assignment)
 {
-	size_t i = env_place(env, assignment, name_len(assignment));
+	size_t *at = env_place(env, assignment);
 
-	env->items[i] = assignment;
-	if (i == env->count)
-		env->count++;
+	if (!*at)
+		*at = ++env->list->count;
+	env->list->items[*at - 1] = assignment;
 }
 
-static void env_remove(struct strv *env, const char *name)
+static void env_remove(struct environment *env, const char *name)
 {
-	size_t i = env_place(env, name, strlen(name));
+	size_t at = strmap_get(&env->of, name);
 
-	if (i == env->count)
-		return;
-	env->count--;
-	memmove(&env->items[i], &env->items[i + 1], (env->count - i) * sizeof(*env->items));
-	env->items[env->count] = NULL;
+	if (at)
+		env->list->items[at - 1] = NULL;
 }
 
-static void env_default(struct strv *env, char *assignment)
+static void env_default(struct environment *env, char *assignment)
 {
-	if (env_place(env, assignment, name_len(assignment)) == env->count)
+	size_t at = *env_place(env, assignment);
+
+	if (!at || !env->list->items[at - 1])
 		env_set(env, assignment);
 }
 
+static void close_gaps(struct strv *list)
+{
+	size_t kept = 0;
+
+	for_each (s, list)
+		if (*s)
+			list->items[kept++] = *s;
+	list->count = kept;
+	list->items[kept] = NULL;
+}
+
 /* "NAME" is the caller's variable; one that the caller does not have is taken away. */
-static int env_from_option(struct strv *env, char *option, struct arena *a, struct err *err)
+static int env_from_option(struct environment *env, char *option, struct err *err)
 {
 	const char *value;
 
@@ -96,7 +107,7 @@ static int env_from_option(struct strv *env, char *option, struct arena *a, stru
 	}
 	value = getenv(option);
 	if (value)
-		env_set(env, arena_printf(a, "%s=%s", option, value));
+		env_set(env, arena_printf(env->a, "%s=%s", option, value));
 	else
 		env_remove(env, option);
 	return 0;
@@ -105,25 +116,26 @@ static int env_from_option(struct strv *env, char *option, struct arena *a, stru
 int convert_env(const struct image_process *image, const struct convert_opts *opts,
 		const char *home, struct arena *a, struct spec_process *p, struct err *err)
 {
-	struct strv *env = &p->env;
+	struct environment env = { .list = &p->env, .a = a };
 
-	*env = (struct strv){
-		arena_calloc(a, image->env.count + opts->env.count + 4, sizeof(*env->items)), 0
+	p->env = (struct strv){
+		arena_calloc(a, image->env.count + opts->env.count + 4, sizeof(char *)), 0
 	};
 	for_each (s, &image->env) {
 		if (name_len(*s))
-			env_set(env, *s);
+			env_set(&env, *s);
 	}
 	for_each (s, &opts->env) {
-		int r = env_from_option(env, *s, a, err);
+		int r = env_from_option(&env, *s, err);
 
 		if (r < 0)
 			return r;
 	}
-	env_default(env, arena_strdup(a, DEFAULT_SPEC_PATH));
-	env_default(env, arena_printf(a, "HOME=%s", home ? home : "/"));
+	env_default(&env, arena_strdup(a, DEFAULT_SPEC_PATH));
+	env_default(&env, arena_printf(a, "HOME=%s", home ? home : "/"));
 	if (opts->tty)
-		env_default(env, arena_strdup(a, "TERM=xterm"));
+		env_default(&env, arena_strdup(a, "TERM=xterm"));
+	close_gaps(&p->env);
 	return 0;
 }
 

@@ -176,6 +176,25 @@ stopped() {
 	[ "$(status_of "$1")" = stopped ]
 }
 
+@test "an image with very many variables is no burden, and one with very many volumes is refused" {
+	CONFIG='.config = {Cmd: ["/bin/sh", "-c", "echo $V59999"], Env: [range(60000) | "V\(.)=\(.)"]}' \
+		make_layout variables variables:1 "$BATS_FILE_TMPDIR/base.tar"
+	CONFIG='.config = {Cmd: ["/bin/true"], Volumes: ([range(1001) | {"/v\(.)": {}}] | add)}' \
+		make_layout volumes volumes:1 "$BATS_FILE_TMPDIR/base.tar"
+	tote load -q variables
+	tote load -q volumes
+	before=$SECONDS
+	in_image variables:1
+	[ "$output" = 59999 ]
+	[ $((SECONDS - before)) -le 5 ]
+	in_image volumes:1
+	[ "$status" = 125 ]
+	[[ $stderr == *"declares 1001 volumes"* ]]
+	in_image --image-volumes ignore volumes:1
+	[ "$status" = 0 ]
+	tote rmi variables:1 volumes:1
+}
+
 @test "volumes: directories, named ones, declared ones, read-only, tmpfs" {
 	mkdir host
 	echo host >host/file

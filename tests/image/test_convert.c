@@ -231,6 +231,8 @@ static void environment(void **state)
 		  STRV("TEST_CONVERT"), false },
 		{ "'TEST_CONVERT_NO=1','A=1'", "A=1 " PATH " HOME=/root", STRV("TEST_CONVERT_NO"),
 		  false },
+		{ "'TEST_CONVERT_NO=1','A=1'", "TEST_CONVERT_NO=2 A=1 " PATH " HOME=/root",
+		  STRV("TEST_CONVERT_NO", "TEST_CONVERT_NO=2"), false },
 		/* Taken away is not there: the default comes. */
 		{ "'HOME=/x'", "HOME=/y " PATH, STRV("HOME=/y"), false },
 	};
@@ -615,7 +617,8 @@ static void seccomp(void **state)
 		"{'names':['ptrace'],'action':'SCMP_ACT_NOTIFY'}],"
 		"'listenerPath':'/s','listenerMetadata':'m'}";
 	autoarena a = ARENA_INIT;
-	const struct convert_opts none = { 0 }, portable = { .portable = true }, off = { .seccomp = "unconfined" },
+	const struct convert_opts none = { 0 }, portable = { .portable = true },
+				  off = { .seccomp = "unconfined" },
 				  given = { .seccomp = to_json(&a, own) };
 	const struct spec_seccomp *s, *expected;
 	autobuf form = BUF_INIT;
@@ -690,13 +693,13 @@ static void portable_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(whole_text),  cmocka_unit_test(args),
-		cmocka_unit_test(environment), cmocka_unit_test(user),
-		cmocka_unit_test(directory),   cmocka_unit_test(capabilities),
-		cmocka_unit_test(annotations), cmocka_unit_test(limits),
-		cmocka_unit_test(pids),	       cmocka_unit_test(mounts),
-		cmocka_unit_test(bad_mounts),  cmocka_unit_test(namespaces),
-		cmocka_unit_test(seccomp),     cmocka_unit_test(bad_seccomp),
+		cmocka_unit_test(whole_text),	 cmocka_unit_test(args),
+		cmocka_unit_test(environment),	 cmocka_unit_test(user),
+		cmocka_unit_test(directory),	 cmocka_unit_test(capabilities),
+		cmocka_unit_test(annotations),	 cmocka_unit_test(limits),
+		cmocka_unit_test(pids),		 cmocka_unit_test(mounts),
+		cmocka_unit_test(bad_mounts),	 cmocka_unit_test(namespaces),
+		cmocka_unit_test(seccomp),	 cmocka_unit_test(bad_seccomp),
 		cmocka_unit_test(portable_text),
 	};
 
