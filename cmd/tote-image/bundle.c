@@ -6,7 +6,6 @@
 #include "lib/tree.h"
 #include "oci/image/convert.h"
 #include "oci/image/ingest.h"
-#include "oci/rootfs.h"
 #include "oci/subids.h"
 
 #include <errno.h>
@@ -23,19 +22,6 @@ struct bundling {
 	struct strv args;
 	const volatile int *interrupted;
 };
-
-/* All layers, one over the other, as a tree to read. */
-static int open_tree(const struct store *s, const struct store_image *image, struct arena *a,
-		     struct err *err)
-{
-	struct rootfs rootfs = ROOTFS_INIT;
-
-	rootfs.store = s->path;
-	rootfs.container = "bundle"; /* read-only: nothing is looked for there */
-	rootfs.read_only = true;
-	store_links(image, a, &rootfs.layers, &rootfs.user_xattr);
-	return rootfs_open(&rootfs, -1, true, err);
-}
 
 /* The image, and a lease on its layers. The store's lock is held until then only: a copy may take
  * minutes, in which others have images to load and to remove. */
@@ -144,7 +130,7 @@ static int make_bundle(const struct bundling *b, const char *name, const char *p
 	if (r == 0)
 		r = choose(b, name, &in, &a, &image, &config, err);
 	if (r == 0)
-		r = tree = open_tree(&b->store, &image, &a, err);
+		r = tree = open_image(&b->store, &image, &a, err);
 	/* What the configuration lacks is told before anything is copied. */
 	if (r >= 0)
 		r = convert(b, &config, tree, &text, err);

@@ -5,6 +5,7 @@
 #include "lib/file.h"
 #include "oci/image/reference.h"
 #include "oci/image/store_private.h"
+#include "oci/rootfs.h"
 #include "oci/subids.h"
 #include "oci/supervise/desired.h"
 #include "oci/supervise/paths.h"
@@ -72,6 +73,18 @@ int collect_garbage(const struct store *s, unsigned int flags, struct arena *a,
 	if (r < 0)
 		return err_prefix(err, "nothing is removed, as a project may need it");
 	return gc(s, flags, &needed, a, ret, err);
+}
+
+int open_image(const struct store *s, const struct store_image *image, struct arena *a,
+	       struct err *err)
+{
+	struct rootfs rootfs = ROOTFS_INIT;
+
+	rootfs.store = s->path;
+	rootfs.container = "image"; /* read-only: nothing is looked for there */
+	rootfs.read_only = true;
+	store_links(image, a, &rootfs.layers, &rootfs.user_xattr);
+	return rootfs_open(&rootfs, -1, true, err);
 }
 
 static volatile int interrupted;

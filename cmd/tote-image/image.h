@@ -21,7 +21,8 @@ enum {
 #define LAYER_ENTRIES_MAX 4000000
 
 extern const struct verb verb_load, verb_images, verb_inspect, verb_tag, verb_rmi, verb_gc, verb_df,
-	verb_verify, verb_bundle, verb_save, verb_export, verb_import, verb_remove_container;
+	verb_verify, verb_bundle, verb_save, verb_export, verb_import, verb_remove_container,
+	verb_fill_volume;
 
 /* Logs err and returns the exit code that stands for it. */
 int fail_image(const struct err *err);
@@ -36,6 +37,10 @@ int open_store(bool create, struct store *ret, bool *ret_keep_ids, struct err *e
 /* gc(), which leaves the images of projects (`tote up`) where they are. */
 int collect_garbage(const struct store *s, unsigned int flags, struct arena *a,
 		    struct gc_result *ret, struct err *err);
+
+/* All its layers, one over the other, as a tree to read: a descriptor, or -errno. */
+int open_image(const struct store *s, const struct store_image *image, struct arena *a,
+	       struct err *err);
 
 /* Set by SIGINT and SIGTERM from now on. */
 const volatile int *catch_interrupts(void);

@@ -9,9 +9,9 @@
 #include <zstd.h>
 
 static const struct verb *const verbs[] = {
-	&verb_load,   &verb_images, &verb_inspect,	    &verb_tag,	  &verb_rmi,
-	&verb_gc,     &verb_df,	    &verb_verify,	    &verb_bundle, &verb_save,
-	&verb_export, &verb_import, &verb_remove_container,
+	&verb_load,   &verb_images, &verb_inspect,	    &verb_tag,	       &verb_rmi,
+	&verb_gc,     &verb_df,	    &verb_verify,	    &verb_bundle,      &verb_save,
+	&verb_export, &verb_import, &verb_remove_container, &verb_fill_volume,
 };
 
 static void print_version(void)

@@ -43,12 +43,17 @@ int imaging_make_root(struct imaging *im, const char *id);
 /* Ends what was made ahead and not used. */
 void imaging_drop_ahead(struct imaging *im);
 /* Mounts what is in im->lookup from then on, so that volumes can be filled: with the owners that
- * files have on disk. -1 is left there for an ordinary user, who cannot mount. */
+ * files have on disk. Not for an ordinary user, who cannot mount. */
 int imaging_look(struct imaging *im);
 /* The container's root file system in im->lookup, as what im->own_ids says then. */
 int imaging_open_root(struct imaging *im);
 /* run_image_mounts.c: volumes and tmpfs. */
 int imaging_add_mounts(struct imaging *im);
+
+/* run_image_volumes.c: where a volume of the store is. A new one is made, with what the image has at path
+ * if fill; without a name it is the container's own. */
+int imaging_find_volume(struct imaging *im, const char *name, const char *path, bool fill,
+			char **ret_source);
 
 /* One mount as an option asks for it. */
 struct mount_wish {

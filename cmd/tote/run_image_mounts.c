@@ -4,7 +4,6 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "netns/names.h"
-#include "oci/image/volumes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,28 +73,6 @@ static bool is_covered(const struct imaging *im, const char *path)
 	return false;
 }
 
-/* Filled when it is new, of the root file system. */
-static int find_volume(struct imaging *im, const struct mount_wish *w, const char *path,
-		       char **ret_source)
-{
-	bool fill = !w->empty, missing = true;
-	int r;
-
-	if (w->source) {
-		const char *place = arena_printf(&im->a, "volumes/%s", w->source);
-
-		missing = faccessat(im->store.fd, place, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
-	}
-	r = fill && missing ? imaging_look(im) : 0;
-	if (r < 0)
-		return r;
-	return w->source ? volume_named(&im->store, w->source, fill ? im->lookup : -1, path, &im->a,
-					ret_source, im->err)
-			 : volume_anonymous(&im->store, im->container, im->anonymous++,
-					    fill ? im->lookup : -1, path, &im->a, ret_source,
-					    im->err);
-}
-
 static int find_path(struct imaging *im, const struct mount_wish *w, char **ret_source)
 {
 	autofree char *path = absolute(w->source);
@@ -121,7 +98,7 @@ int imaging_add_mount(struct imaging *im, const struct mount_wish *w)
 		return err_set(im->err, EINVAL, "%s: duplicate mount point \"%s\"", w->option,
 			       path);
 	if (w->named)
-		r = find_volume(im, w, path, &source);
+		r = imaging_find_volume(im, w->source, path, !w->empty, &source);
 	else if (!w->tmpfs)
 		r = find_path(im, w, &source);
 	if (r == 0)
@@ -194,10 +171,7 @@ static int add_image_volumes(struct imaging *im)
 		if (!at || is_covered(im, at))
 			continue;
 		if (how[0] == 'd')
-			r = imaging_look(im);
-		if (r == 0 && how[0] == 'd')
-			r = volume_anonymous(&im->store, im->container, im->anonymous++, im->lookup,
-					     at, &im->a, &source, im->err);
+			r = imaging_find_volume(im, NULL, at, true, &source);
 		m = add_mount(im);
 		*m = (struct convert_mount){ .source = source,
 					     .destination = at,

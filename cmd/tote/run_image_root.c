@@ -219,7 +219,7 @@ int imaging_look(struct imaging *im)
 {
 	struct rootfs look = im->rootfs;
 
-	if (globals.rootless || im->lookup >= 0)
+	if (im->lookup >= 0)
 		return 0;
 	if (!im->own_ids)
 		return mount_root(im);

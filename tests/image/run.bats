@@ -535,6 +535,23 @@ make_home() {
 	[ "$root" = ran ]
 }
 
+@test "an ordinary user: volumes are filled with what the image has" {
+	local said
+	make_home
+	tar -C "$BATS_FILE_TMPDIR/full" -cf "$HOME_DIR/full.tar" .
+	chown -R $USER_ID "$HOME_DIR"
+	ordinary "$HOME_DIR/tote" load -q "$HOME_DIR/full.tar"
+	said=$(ordinary "$HOME_DIR/tote" run --rm -u 0 -v -named:/data -v other:/tmp:nocopy --entrypoint /bin/sh full:1 -c \
+		'cat /declared/file /data/seed; echo more >/data/more; echo x >/declared/x; stat -c %a /tmp' 2>&1
+		ordinary "$HOME_DIR/tote" run --rm -u 0 -v -named:/declared --mount dst=/data --entrypoint /bin/sh full:1 -c \
+			'ls /declared /data' 2>&1
+		ls "$HOME_DIR/.local/share/tote/containers" "$HOME_DIR/.local/share/tote/volumes")
+	rm -rf "$HOME_DIR"
+	echo "$said"
+	[ "$(tr '\n' ' ' <<<"${said%%$'\n'"$HOME_DIR"*}")" = "declared seed 755 /data: seed  /declared: more seed " ]
+	[[ $said == *"tote/containers:"$'\n\n'*"tote/volumes:"$'\n'"-named"$'\n'other ]]
+}
+
 # Without privileges sources of mounts are looked up when the image's root is there already.
 @test "an ordinary user: an image's volumes are the store's, whatever links the image has in their place" {
 	make_home
@@ -558,5 +575,5 @@ make_home() {
 	echo "$status: $output $stderr"
 	rm -rf "$HOME_DIR"
 	[ "$status" = 0 ]
-	[ "${lines[*]}" = "words 1" ]
+	[ "${lines[*]}" = "file words 1" ]
 }
