@@ -20,7 +20,7 @@ int tree_usage(int dirfd, const char *name, uint64_t *ret_bytes);
  * Copies what is in the directory from into the empty directory to, with owners, modes, times,
  * links among each other and, as far as we may, extended attributes; then those of from itself.
  * Sockets are left out. The caller needs the rights to set owners. 0 or -errno; then a part of it
- * is there. -ELOOP: deeper than 200 directories; -EINTR: *interrupted (NULL: never) has become
+ * is there. -ELOOP: deeper than 256 directories; -EINTR: *interrupted (NULL: never) has become
  * non-zero.
  */
 int tree_copy(int from, int to, const volatile int *interrupted);

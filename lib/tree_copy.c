@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-/* Two descriptors each. */
-#define DEPTH_MAX 200
+/* As deep as layers of images may be. Two descriptors each. */
+#define DEPTH_MAX 256
 #define XATTR_VALUE_MAX ((size_t)64 << 10)
 /* So much at once: a slow disk must not keep a signal waiting for long. */
 #define PIECE_MAX ((size_t)16 << 20)

@@ -16,8 +16,8 @@
 
 #define CHUNK ((size_t)256 << 10)
 #define XATTR_MAX ((size_t)64 << 10)
-/* Three descriptors each. */
-#define DEPTH_MAX 200
+/* As deep as layers may be (oci/image/extract_path.c). Two descriptors each. */
+#define DEPTH_MAX 256
 
 struct names {
 	struct arena arena;

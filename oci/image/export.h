@@ -22,7 +22,7 @@ struct export_opts {
 /*
  * Writes to fd: names sorted, hard links as such, extended attributes user.* and
  * security.capability, times to the nanosecond; no access times, so that the same tree is the same
- * bytes. -ELOOP: deeper than 200 directories. LC_CTYPE should be one of UTF-8.
+ * bytes. -ELOOP: deeper than 256 directories. LC_CTYPE should be one of UTF-8.
  */
 int export_tree(const struct export_opts *opts, int fd, struct err *err);
 

@@ -131,3 +131,24 @@ ends() { # CODE
 	tote gc
 	[ "$(find "$STORE/layers" -mindepth 1 -maxdepth 1 | wc -l)" = 1 ]
 }
+
+@test "a tree as deep as a layer may be is copied, exported and taken in again" {
+	local deep
+	deep=$(printf 'd/%.0s' {1..255})file
+	export TOTE_STORE=$WORK/store
+	STORE=$TOTE_STORE
+	mkdir -p "tree/${deep%/*}"
+	echo deep >"tree/$deep"
+	cp -a "$ROOTFS/." tree
+	tar -C tree -cf tree.tar .
+	tote import -q --cmd /bin/true tree.tar deep:1
+	tote verify --deep
+	tote bundle deep:1 dir
+	[ "$(cat "dir/rootfs/$deep")" = deep ]
+	tote run --name "$ID" deep:1 3>&- </dev/null
+	tote export "$ID" >export.tar
+	tote delete "$ID"
+	[ "$(tar -xOf export.tar "$deep")" = deep ]
+	tote import -q export.tar again:1
+	tote verify --deep again:1
+}
