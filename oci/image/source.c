@@ -73,7 +73,7 @@ int source_charge(struct sourcing *s, size_t bytes)
 	if (s->bytes <= DOCUMENTS_MAX)
 		return 0;
 	return err_set(s->err, EFBIG,
-		       "its documents, each index as often as it is named, are larger than %zu MiB",
+		       "its documents, each as often as it is used, are larger than %zu MiB",
 		       DOCUMENTS_MAX >> 20);
 }
 
@@ -139,6 +139,10 @@ int source_config(struct sourcing *s, struct source_image *image, struct source_
 	if (doc->config->diff_ids.count != layers)
 		return err_set(s->err, EINVAL, "image configuration: %zu diff_ids for %zu layers",
 			       doc->config->diff_ids.count, layers);
+	/* Several images may share it, and each goes through its layers. */
+	r = source_charge(s, doc->len);
+	if (r < 0)
+		return r;
 	image->image = *doc->config;
 	image->config = doc->text;
 	image->config_len = doc->len;

@@ -182,28 +182,26 @@ static int parse_manifest(struct sourcing *s, struct source_document *doc)
 }
 
 /* An image whose descriptor names no platform says it in its configuration. 1: it is none. */
-static int rank_by_config(struct sourcing *s, struct source_document *doc)
+static int rank_by_config(struct sourcing *s, const struct descriptor *d, int *ret)
 {
-	const struct descriptor *d = &doc->manifest->image.config;
-	struct source_document *config;
-	int r;
+	struct source_document *doc;
+	int r = read_document(s, d, &doc);
 
-	if (doc->ranked)
-		return 0;
-	r = read_document(s, d, &config);
 	if (r < 0)
 		return r;
-	if (config->no_config && !is_image_config(d))
+	if (doc->no_config && !is_image_config(d))
 		return 1;
-	r = source_parse_config(s, config);
+	r = source_parse_config(s, doc);
 	if (r < 0 && !is_image_config(d)) {
 		leave_out(s);
 		return 1;
 	}
 	if (r < 0)
 		return r;
-	doc->rank = judge(s, &config->config->platform);
+	if (!doc->ranked)
+		doc->rank = judge(s, &doc->config->platform);
 	doc->ranked = true;
+	*ret = doc->rank;
 	return 0;
 }
 
@@ -228,10 +226,9 @@ static int consider(struct sourcing *s, const struct descriptor *d, int depth, s
 	if (doc->manifest->kind == MANIFEST_INDEX)
 		return consider_all(s, doc, depth, best);
 	if (!d->platform) {
-		r = rank_by_config(s, doc);
+		r = rank_by_config(s, &doc->manifest->image.config, &rank);
 		if (r)
 			return r < 0 ? r : 0;
-		rank = doc->rank;
 	}
 	if (!is_better(rank, best))
 		return 0;

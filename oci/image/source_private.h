@@ -16,7 +16,7 @@ struct source_document {
 	struct manifest_document *manifest; /* NULL: not parsed yet */
 	struct image_config *config;	    /* NULL: not parsed yet */
 	bool no_manifest, no_config;	    /* parsing it failed */
-	int rank;			    /* of a manifest by its configuration's platform */
+	int rank;			    /* of a configuration's platform */
 	bool ranked;
 };
 
@@ -32,7 +32,7 @@ struct sourcing {
 	 * makes it one, the image of a name. */
 	struct strmap document_at, image_at, name_at;
 	struct buf seen; /* the platforms there are, for the error */
-	size_t bytes;	 /* of documents, an index as often as it was gone through */
+	size_t bytes;	 /* of documents, each as often as it was gone through */
 };
 
 /* The image of that key, which is added when it is new. */

@@ -369,7 +369,7 @@ within_bounds() {
 		index many --arg d "sha256:$DIGEST" --argjson s "$SIZE" '.manifests = [range(1000) | {digest: $d, size: $s}]'
 	done
 	run -4 within_bounds load -n fan:1 many
-	[[ $output == *"as often as it is named"* ]]
+	[[ $output == *"as often as it is used"* ]]
 }
 
 prepare_refusals() {
