@@ -84,12 +84,31 @@ static int add_mount(struct translating *t, const struct compose_service *s,
 	return r;
 }
 
+/* `tote create` would say so later, and without a line. */
+static int check_target(struct translating *t, const struct compose_service *s, size_t i)
+{
+	const struct compose_mount *m = &s->volumes.items[i];
+	size_t len = strlen(m->target);
+	bool known = false;
+
+	for (size_t before = 0; before < i; before++)
+		known |= strcmp(s->volumes.items[before].target, m->target) == 0;
+	for_each (path, &s->tmpfs)
+		known |= strcspn(*path, ":") == len && memcmp(*path, m->target, len) == 0;
+	return known ? translate_error(t, m->node, s, "volumes: duplicate mount point \"%.60s\"",
+				       m->target)
+		     : 0;
+}
+
 int translate_mounts(struct translating *t, const struct compose_service *s, struct words *w)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < s->volumes.count; i++)
-		r = add_mount(t, s, &s->volumes.items[i], w);
+	for (size_t i = 0; r == 0 && i < s->volumes.count; i++) {
+		r = check_target(t, s, i);
+		if (r == 0)
+			r = add_mount(t, s, &s->volumes.items[i], w);
+	}
 	return r;
 }
 
