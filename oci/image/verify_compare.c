@@ -206,6 +206,9 @@ static int compare_file(struct verify_comparison *c, struct archive_entry *e)
 		return missing(c, c->path);
 	if (hardlink)
 		return compare_hardlink(c, hardlink, &st);
+	/* Another member took the name, or there is one file too many. */
+	if ((st.st_mode & S_IFMT) != archive_entry_filetype(e) && may_be_missing(c, e))
+		return 0;
 	if ((st.st_mode & S_IFMT) != archive_entry_filetype(e))
 		return differs(c, "another type", c->err);
 	r = find_difference(c, fd, e, &st, &what);
