@@ -263,6 +263,13 @@ static const struct json_enum_value propagations[] = {
 	{ NULL, 0 },
 };
 
+/* Clients in Go write "" for what is not set. */
+static int read_propagation(struct json_ctx *ctx, const struct json_value *v, void *out,
+			    const void *arg)
+{
+	return v->kind == JSON_STRING && !v->text[0] ? 0 : json_enum(ctx, v, out, arg);
+}
+
 static const struct json_field linux_fields[] = {
 	FIELD_ARG(spec_linux, "namespaces", namespaces, json_list, &namespace_list),
 	FIELD_ARG(spec_linux, "uidMappings", uid_mappings, json_list, &spec_id_mapping_list),
@@ -272,7 +279,8 @@ static const struct json_field linux_fields[] = {
 	FIELD_ARG(spec_linux, "netDevices", net_devices, json_map_list, &net_device_list),
 	FIELD(spec_linux, "cgroupsPath", cgroups_path, json_string),
 	FIELD_ARG(spec_linux, "resources", resources, json_object, &spec_resources_table),
-	FIELD_ARG(spec_linux, "rootfsPropagation", rootfs_propagation, json_enum, propagations),
+	FIELD_ARG(spec_linux, "rootfsPropagation", rootfs_propagation, read_propagation,
+		  propagations),
 	FIELD_ARG(spec_linux, "seccomp", seccomp, json_object_ptr, &spec_seccomp_table),
 	FIELD(spec_linux, "maskedPaths", masked_paths, json_strv),
 	FIELD(spec_linux, "readonlyPaths", readonly_paths, json_strv),
@@ -298,9 +306,11 @@ static bool climbs(const char *path)
 
 static int check_linux(struct json_ctx *ctx, void *out)
 {
-	const struct spec_linux *l = out;
+	struct spec_linux *l = out;
 	int r;
 
+	if (l->mount_label && !*l->mount_label)
+		l->mount_label = NULL;
 	if (l->cgroups_path && climbs(l->cgroups_path))
 		return member_error(ctx, "cgroupsPath", "must not contain \"..\"");
 	r = check_id_mappings(ctx, "uidMappings", &l->uid_mappings);

@@ -192,6 +192,18 @@ static void linux_values(void **state)
 	assert_int_equal(l->memory_policy->flags, MPOL_F_STATIC_NODES);
 }
 
+/* As clients in Go write what is not set. */
+static void empty_is_not_set(void **state)
+{
+	autoarena a = ARENA_INIT;
+	const struct spec_linux *l =
+		&parse(&a, LINUX("'rootfsPropagation':'','mountLabel':''"))->linux_;
+
+	(void)state;
+	assert_int_equal(l->rootfs_propagation, 0);
+	assert_null(l->mount_label);
+}
+
 static void namespace_values(void **state)
 {
 	static const struct {
@@ -436,6 +448,7 @@ int main(void)
 		cmocka_unit_test(mount_and_hook_values),
 		cmocka_unit_test(linux_values),
 		cmocka_unit_test(limits_by_annotation),
+		cmocka_unit_test(empty_is_not_set),
 		cmocka_unit_test(namespace_values),
 		cmocka_unit_test(device_modes),
 		cmocka_unit_test(seccomp_values),
