@@ -229,6 +229,9 @@ static int search(struct init *in, const char *name, const char *dirs)
 	int found = -ENOENT;
 	size_t name_len = strlen(name);
 
+	/* The directories themselves are no programs that lack a permission. */
+	if (!name_len)
+		return found;
 	for (const char *p = dirs; p;) {
 		size_t len = 0;
 		int r;

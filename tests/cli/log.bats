@@ -139,6 +139,7 @@ last_error() {
 	quietly tote create "$ID"
 	refuses 1 "container with given ID already exists" create "$ID"
 	refuses 255 "executable file not found in" exec "$ID" nothing
+	refuses 255 "executable file not found in" exec "$ID" ""
 	tote kill "$ID" 9
 	eventually eval '[ "$(status_of "$ID")" = stopped ]'
 	refuses 1 "container not running" kill "$ID" 9
@@ -148,7 +149,7 @@ last_error() {
 }
 
 @test "podman's exit codes 126 and 127 from the log" {
-	for case in '/etc/passwd:permission denied|operation not permitted' '/nothing:executable file not found in|no such file or directory|open executable' \
+	for case in ':executable file not found in' '/etc/passwd:permission denied|operation not permitted' '/nothing:executable file not found in|no such file or directory|open executable' \
 		'nothing:executable file not found in|no such file or directory|open executable'; do
 		: >"$LOG"
 		command_is "${case%%:*}"
