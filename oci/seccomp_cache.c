@@ -138,9 +138,8 @@ int seccomp_compile_elsewhere(const struct spec_seccomp *seccomp, const char *co
 
 static bool is_builtin(const struct spec_seccomp *seccomp, const struct buf *form)
 {
-	return seccomp->builtin ||
-	       (form->len == seccomp_builtin_canonical_len &&
-		memcmp(form->data, seccomp_builtin_canonical, form->len) == 0);
+	return seccomp->builtin || (form->len == seccomp_builtin_canonical_len &&
+				    memcmp(form->data, seccomp_builtin_canonical, form->len) == 0);
 }
 
 int seccomp_find(int cache_dirfd, const struct spec_seccomp *seccomp, seccomp_compiler *compile,

@@ -18,7 +18,7 @@ struct convert_mount {
 	const char *source, *destination; /* absolute */
 	const char *options; /* "ro", "rw,nosuid": further mount options with commas, NULL: none */
 	bool tmpfs;	     /* source is not used */
-	bool lend;	     /* the source is a file for this container alone: its owner may change */
+	bool lend; /* the source is a file for this container alone: its owner may change */
 };
 
 /* What the command line asks for; zeroed means the image's own or the default. */

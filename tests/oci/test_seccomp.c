@@ -305,9 +305,8 @@ static void test_builtin_is_found(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
-		assert_int_equal(seccomp_find(-1, both[i], compile_here, NULL, &arena, &bpf, &len,
-					      &err),
-				 0);
+		assert_int_equal(
+			seccomp_find(-1, both[i], compile_here, NULL, &arena, &bpf, &len, &err), 0);
 		assert_ptr_equal(bpf, seccomp_builtin_bpf);
 		assert_int_equal(len, seccomp_builtin_bpf_len);
 	}
