@@ -89,7 +89,9 @@ static struct plan *build(struct arena *a, const char *type, const char *options
 
 static const struct step *plan_mount_of(struct arena *a, const char *type, const char *options)
 {
-	for_each (s, &build(a, type, options)->steps)
+	const struct plan *plan = build(a, type, options);
+
+	for_each (s, &plan->steps)
 		if (s->path && strcmp(s->path, "/x") == 0)
 			return s;
 	fail_msg("no step for /x");
