@@ -268,3 +268,25 @@ bool file_is_within(const char *path, const char *top)
 
 	return strncmp(path, top, len) == 0 && (!path[len] || path[len] == '/');
 }
+
+char *file_clean_path(const char *path, struct arena *a)
+{
+	char *clean = arena_alloc(a, strlen(path) + 2), *end = clean;
+
+	while (*(path += strspn(path, "/"))) {
+		size_t len = strcspn(path, "/");
+
+		if (len == 2 && path[0] == '.' && path[1] == '.') {
+			while (end > clean && *--end != '/')
+				;
+		} else if (len != 1 || path[0] != '.') {
+			*end++ = '/';
+			end = mempcpy(end, path, len);
+		}
+		path += len;
+	}
+	if (end == clean)
+		*end++ = '/';
+	*end = '\0';
+	return clean;
+}

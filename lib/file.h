@@ -57,6 +57,10 @@ int file_private_dir(const char *path, bool create, mode_t mode, const char *wha
 /* By the words of two paths alone: path is top, or below it. */
 bool file_is_within(const char *path, const char *top);
 
+/* "/dev" for "dev", "//dev/", "/./dev" and "/x/../dev": in the arena, by the words alone, so that no link
+ * is looked at. */
+char *file_clean_path(const char *path, struct arena *a);
+
 /* The names in a directory, sorted, without those that start with a dot. 0 or -errno. */
 int file_list(int dirfd, const char *path, struct arena *a, struct strv *ret_names,
 	      struct err *err);

@@ -162,7 +162,7 @@ static int build(struct entering *en, struct err *err)
 	/* The plan outlives this function. */
 	opts.exec_root = arena_strdup(&en->c->arena, path);
 	process_add_home(p, root, &en->c->arena);
-	if (spec->linux_.seccomp)
+	if (spec->linux_.seccomp && !spec->linux_.seccomp->builtin)
 		cache = fd_open(en->c->root_fd, STATE_CACHE_DIR,
 				O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	opts.seccomp_cache = cache;

@@ -3,6 +3,7 @@
 #include "oci/plan.h"
 
 #include "lib/cleanup.h"
+#include "lib/file.h"
 #include "oci/caps.h"
 #include "oci/mount_options.h"
 
@@ -113,30 +114,6 @@ static void apply_option(struct mount_plan *mp, const struct mount_option *o, co
 	}
 }
 
-/* "/dev" for "dev", "//dev/" and "/./dev": what a mount is taken for must not hang on how it is
- * spelled. */
-static char *clean_path(const char *path, struct arena *a)
-{
-	char *clean = arena_alloc(a, strlen(path) + 2), *end = clean;
-
-	while (*(path += strspn(path, "/"))) {
-		size_t len = strcspn(path, "/");
-
-		if (len == 2 && path[0] == '.' && path[1] == '.') {
-			while (end > clean && *--end != '/')
-				;
-			*end = '\0';
-		} else if (len != 1 || path[0] != '.') {
-			*end++ = '/';
-			end = mempcpy(end, path, len);
-		}
-		path += len;
-	}
-	if (end == clean)
-		*end = '/';
-	return clean;
-}
-
 static bool is_type(const struct spec_mount *m, const char *type)
 {
 	return m->type && strcmp(m->type, type) == 0;
@@ -200,7 +177,8 @@ static void apply_list(struct mount_plan *mp, const char *list, struct arena *a)
 static void sort_options(struct mount_plan *mp, const struct spec_mount *m, struct arena *a)
 {
 	*mp = (struct mount_plan){ .m = m, .data = BUF_INIT };
-	mp->destination = clean_path(m->destination, a);
+	/* What a mount is taken for must not hang on how it is spelled. */
+	mp->destination = file_clean_path(m->destination, a);
 	mp->bind = is_type(m, "bind");
 	mp->recursive = mp->bind;
 	mp->idmap = m->uid_mappings.count > 0;

@@ -3,6 +3,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/fd.h"
+#include "lib/file.h"
 #include "netns/names.h"
 
 #include <errno.h>
@@ -25,41 +26,14 @@ static struct convert_mount *add_mount(struct imaging *im)
 	return &im->convert.mounts.items[n];
 }
 
-/* In place, without ".", ".." and "/" that are too many; of an absolute path, and by its text alone, as docker
- * does it: no link is looked at. */
-static void clean_path(char *path)
-{
-	char *rest = path, *end = path, *name;
-
-	while ((name = strsep(&rest, "/"))) {
-		size_t len = strlen(name);
-
-		if (!len || strcmp(name, ".") == 0)
-			continue;
-		if (strcmp(name, "..") == 0) {
-			while (end > path && *--end != '/')
-				;
-			continue;
-		}
-		*end++ = '/';
-		memmove(end, name, len);
-		end += len;
-	}
-	if (end == path)
-		*end++ = '/';
-	*end = '\0';
-}
-
 /* In the one form in which paths are compared; NULL: not absolute, or nothing can be mounted there. */
 static char *mount_path(struct imaging *im, const char *option, const char *path)
 {
-	char *plain = arena_strdup(&im->a, path ? path : "");
+	char *clean = path && path[0] == '/' ? file_clean_path(path, &im->a) : NULL;
 
-	if (plain[0] == '/') {
-		clean_path(plain);
-		if (plain[1] && !convert_guards(plain))
-			return plain;
-	}
+	/* As docker does it. */
+	if (clean && clean[1] && !convert_guards(clean))
+		return clean;
 	err_set(im->err, EINVAL, "%s: \"%s\" is no absolute path that can be mounted on", option,
 		path ? path : "");
 	return NULL;

@@ -361,10 +361,27 @@ static void readers_see_whole_files(void **state)
 	drop("f");
 }
 
+static void cleaning_paths(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "dev", "/dev" },	 { "//dev/", "/dev" }, { "/./dev", "/dev" },
+		{ "/x/../dev", "/dev" }, { "/x/..", "/" },     { "/../../a/.b", "/a/.b" },
+		{ "/long/../a", "/a" },	 { "", "/" },	       { "/a//b/..c/.", "/a/b/..c" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		autoarena a = ARENA_INIT;
+
+		assert_string_equal(file_clean_path(cases[i][0], &a), cases[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reading),
+		cmocka_unit_test(cleaning_paths),
 		cmocka_unit_test(sizes_around_a_chunk),
 		cmocka_unit_test(too_large),
 		cmocka_unit_test(not_files),
