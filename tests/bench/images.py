@@ -11,21 +11,22 @@ What else uses the processors meanwhile slows those down that keep two of them b
 after the other. So of all rounds the quietest quarter counts, three at least, and "others" tells how quiet it was: how many processors
 worked for neither the contender nor nobody, the kernel's writing back among it (0.2 to 0.3 of one for tote on a machine of its own).
 
-  BUILD=DIR TOTE=FILE ROUNDS=5 RUNS=80   RUNS=0: `tote run` is not measured
-  PAIRS=15                  further rounds of tote and the limit alone
-  PAUSE=0                   seconds after each `tote run`
+  BUILD=DIR TOTE=FILE ROUNDS=5 RUNS=240  RUNS=0: `tote run` is not measured
+  PAIRS=15                  further rounds of tote and the limit alone; with ROUNDS=0 PAIRS=0 `tote run` is all that is measured
+  PAUSE=0.04                seconds before each `tote run`: what the kernel puts off of one must not fall on the next
   ONLY=tote,skopeo          these contenders (the limit is always there)
   IMAGES=distribution,...   these images: distribution, small-files, large-files, five-layers
 """
 import ctypes, hashlib, json, os, random, resource, shutil, signal, statistics, subprocess, sys, tempfile, time
+from world import Others, quietest, what_it_adds
 
 BUILD = os.environ.get("BUILD", "build")
 TOTE = os.path.abspath(os.environ.get("TOTE", BUILD + "/tote"))
 FLOOR = os.path.abspath(BUILD + "/tests/bench/unpack_floor")
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 PAIRS = int(os.environ.get("PAIRS", "15"))
-RUNS = int(os.environ.get("RUNS", "80"))
-PAUSE = float(os.environ.get("PAUSE", "0"))
+RUNS = int(os.environ.get("RUNS", "240"))
+PAUSE = float(os.environ.get("PAUSE", "0.04"))
 DEVICE_SIZE = 5 << 30
 LIMIT = 600  # seconds for one command
 
@@ -263,26 +264,6 @@ class Device:
         quiet("losetup", "-d", self.loop)
 
 
-class Others:
-    """What the processors do that is neither idling nor done by this process and its children."""
-
-    def __init__(self):
-        self.before = self.worked()
-
-    def worked(self):
-        with open("/proc/stat") as f:
-            user, nice, system, _, _, irq, softirq, steal = (int(field) for field in f.readline().split()[1:9])
-        ours = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK") - ours
-
-    def seconds(self):
-        return self.worked() - self.before
-
-
-def quietest(runs):
-    return sorted(runs, key=lambda r: r["others"])[:max(3, len(runs) // 4)]
-
-
 def run(contender, image, device):
     place = tempfile.mkdtemp(dir=device.place)
     contender.start(place)
@@ -354,7 +335,7 @@ def run_in_memory():
 
 
 def run_by_name(image, device):
-    """What `run IMAGE` adds to running a bundle of the same image, both of busybox's true, in milliseconds: medians of both."""
+    """What `run IMAGE` adds to running a bundle of the same image, both of busybox's true: milliseconds of both and the difference."""
     run_in_memory()
     place = tempfile.mkdtemp(dir=device.place)
     tote = [TOTE, "--root", "/run/tote", "--store", place + "/store"]
@@ -373,17 +354,10 @@ def run_by_name(image, device):
         del config["linux"]["resources"]["pids"]
     with open(place + "/bundle/config.json", "w") as f:
         json.dump(config, f)
-    commands = {"bundle": tote + ["run", "--bundle", place + "/bundle", "bench"], "image": tote + ["run", "--rm", "bench:1", "/bin/busybox", "true"]}
-    times = {name: [] for name in commands}
-    for _ in range(RUNS):
-        for name, command in commands.items():
-            began = time.monotonic()
-            # Without a time-out: with one, Python looks for the end after 0.5, 1.5, 3.5, 7.5 and 15.5 ms only.
-            subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-            times[name].append((time.monotonic() - began) * 1000)
-            time.sleep(PAUSE)
+    times = what_it_adds(tote + ["run", "--bundle", place + "/bundle", "bench"],
+                         tote + ["run", "--rm", "bench:1", "/bin/busybox", "true"], RUNS, PAUSE)
     shutil.rmtree(place, ignore_errors=True)
-    return statistics.median(times["bundle"]), statistics.median(times["image"])
+    return times
 
 
 def report(image, results, limit):
@@ -413,14 +387,14 @@ def main():
         images = in_another_process(make_images, where)
         device = Device(where)
         print("### Taking images in")
-        for image in images:
+        for image in images if ROUNDS + PAIRS else []:
             results, limit = measure(image, device)
             report(image, results, limit)
             lines += judge(image, results, limit)
         if RUNS and images[0]["name"] == "distribution":
-            bundle, by_name = in_another_process(lambda _: run_by_name(images[0], device), where)
+            bundle, by_name, added = in_another_process(lambda _: run_by_name(images[0], device), where)
             print(f"\n`tote run` of busybox's true: a bundle {bundle:.2f} ms, the image by its name {by_name:.2f} ms")
-            lines.append(("run IMAGE: ms more than a bundle", by_name - bundle, 1.0))
+            lines.append(("run IMAGE: ms more than a bundle", added, 1.0))
     finally:
         if device:
             device.close()

@@ -10,6 +10,7 @@ a process each, as a runtime does that knows nothing of it).
   BUILD=DIR TOTE=FILE ROUNDS=40 SECONDS=1
 """
 import json, os, re, shutil, signal, statistics, subprocess, sys, tempfile, time
+from world import run_time, target, targets, what_it_adds
 
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
 TOTE = os.path.abspath(os.environ.get("TOTE", BUILD + "/tote"))
@@ -20,8 +21,6 @@ ROUNDS = int(os.environ.get("ROUNDS", "40"))
 SECONDS = float(os.environ.get("SECONDS", "1"))
 FLOWS = int(os.environ.get("FLOWS", "5"))  # rounds of round trips and throughput
 LIMIT = 60
-
-targets = []
 
 
 def network(bridge, octet):
@@ -103,10 +102,6 @@ def ms(seconds):
     return f"{seconds * 1000:.2f}"
 
 
-def target(name, measured, wanted, unit=""):
-    targets.append(f"| {name} | {measured:.2f}{unit} | <= {wanted:.2f}{unit} | {'PASS' if measured <= wanted else 'MISS'} |")
-
-
 def attach_times():
     contenders = [Contender("debian", "deb0", 91, 8081), ToteOne("tote", "tote1", 92, 8082), ToteEach("toteeach", "tote2", 93, 8083)]
     adds, dels = {c: [] for c in contenders}, {c: [] for c in contenders}
@@ -144,13 +139,8 @@ def bundle(where, *command):
         json.dump(config, f)
 
 
-def timed_run(where, *options, bundle="bundle"):
-    command = [TOTE, "--root", where + "/state", "run", *options, "--bundle", f"{where}/{bundle}", "bench"]
-    start = time.perf_counter()
-    code = os.waitpid(os.posix_spawn(TOTE, command, os.environ), 0)[1]
-    if code:
-        sys.exit(f"network.py: {' '.join(command)}: status {code}")
-    return time.perf_counter() - start
+def run_command(where, *options, bundle="bundle"):
+    return [TOTE, "--root", where + "/state", "run", *options, "--bundle", f"{where}/{bundle}", "bench"]
 
 
 def run_times():
@@ -162,23 +152,12 @@ def run_times():
         bundle(where + "/bundle", "/bin/true")
         # A run that attaches nothing would be fast.
         bundle(where + "/look", "/bin/ip", "-4", "addr", "show", "dev", "eth0")
-        try:
-            timed_run(where, "--network", "bridge", bundle="look")
-        except SystemExit as failure:
-            print(f"\n({failure})")
-            targets.append("| what `--network bridge` adds to `tote run` | nothing is attached | <= 1.50 ms | MISS |")
-            return
-        plain, attached = [], []
-        for i in range(ROUNDS * 2 + 2):
-            # The kernel takes a network namespace apart when its container is gone already, under the lock that
-            # the next one's interfaces need: without a pause either run pays for the other's.
-            for runs, options in ((plain, ()), (attached, ("--network", "bridge"))):
-                time.sleep(0.04)
-                runs.append(timed_run(where, *options))
-    added = statistics.median(b - a for a, b in list(zip(plain, attached))[2:])
-    print("\n| /bin/true | ms |\n|---|--:|")
-    print(f"| tote run | {ms(statistics.median(plain[2:]))} |\n| tote run --network bridge | {ms(statistics.median(attached[2:]))} |")
-    target("what `--network bridge` adds to `tote run`", added * 1000, 1.5, " ms")
+        run_time(run_command(where, "--network", "bridge", bundle="look"))
+        # The kernel takes a network namespace apart when its container is gone already, under the lock that the next
+        # one's interfaces need: without a pause either run pays for the other's.
+        plain, attached, added = what_it_adds(run_command(where), run_command(where, "--network", "bridge"), ROUNDS * 8, 0.04)
+    print(f"\n| /bin/true | ms |\n|---|--:|\n| tote run | {plain:.2f} |\n| tote run --network bridge | {attached:.2f} |")
+    target("what `--network bridge` adds to `tote run`", added, 1.5, "{:.2f} ms")
 
 
 # ---- packets ----
