@@ -27,7 +27,8 @@ new_machine() {
 # Answers everybody with its name and the address it was asked from, until the test ends.
 serve() { # PID NAME tcp|udp PORT [ADDRESS]
 	local i
-	at "$1" python3 -c '
+	# A function in the background would be a shell, which is killed in its place.
+	nsenter -t "$1" -n python3 -c '
 import socket, sys
 name, kind, port, address = sys.argv[1:]
 s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
