@@ -20,6 +20,10 @@
 
 #define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
+/* The second where we are an ordinary user (Linux 5.7). */
+#define PARENT_MARK "trusted.tote.parent"
+#define USER_PARENT_MARK "user.tote.parent"
+
 /* Parents may be removed by a neighbour's cg_destroy() while we make our group in them. */
 #define CREATE_TRIES 20
 
@@ -160,13 +164,32 @@ static int clean_group_path(const char *path, char out[PATH_MAX], struct err *er
 	return 0;
 }
 
-/* Removes up to count groups, the last part of rel first. Stops at one that is in use. */
+/* A parent that was made goes with the last group in it, whoever's that is. */
+static void mark_parent(int root, const char *rel)
+{
+	autofd fd = fd_open(root, rel, OPEN_DIR);
+
+	if (fd >= 0 && fsetxattr(fd, PARENT_MARK, "", 0, 0) < 0)
+		fsetxattr(fd, USER_PARENT_MARK, "", 0, 0);
+}
+
+static bool is_made_parent(int root, const char *rel)
+{
+	autofd fd = fd_open(root, rel, OPEN_DIR);
+
+	return fd >= 0 && (fgetxattr(fd, PARENT_MARK, NULL, 0) >= 0 ||
+			   fgetxattr(fd, USER_PARENT_MARK, NULL, 0) >= 0);
+}
+
+/* Removes count groups, the last part of rel first, and on from there what is marked. Stops at one that
+ * is in use. */
 static void remove_upwards(int root, const char *rel, unsigned int count)
 {
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s", rel);
-	while (count-- > 0 && unlinkat(root, path, AT_REMOVEDIR) == 0) {
+	while ((count > 0 ? count-- > 0 : is_made_parent(root, path)) &&
+	       unlinkat(root, path, AT_REMOVEDIR) == 0) {
 		char *slash = strrchr(path, '/');
 
 		if (!slash)
@@ -202,6 +225,8 @@ static int make_down(int root, char *rel, unsigned int cut, unsigned int *made)
 			remove_upwards(root, rel, *made);
 			return r;
 		}
+		if (r && cut > 1)
+			mark_parent(root, rel);
 		*made = r ? *made + 1 : 0;
 	}
 	return 0;
@@ -230,10 +255,21 @@ static int make_chain(int root, const char *path, unsigned int *ret_made)
 		*slash = '\0';
 		cut++;
 	}
+	if (made && cut)
+		mark_parent(root, rel);
 	r = make_down(root, rel, cut, &made);
 	if (r == 0)
 		*ret_made = made;
 	return r;
+}
+
+/* A threaded group does not list its processes, and cannot be killed. */
+static bool is_threaded(const struct cg *cg)
+{
+	char type[32];
+
+	return file_peek(cg->fd, "cgroup.type", type, sizeof(type)) > 0 &&
+	       strcmp(type, "threaded") == 0;
 }
 
 static int join(const struct cg *cg, struct err *err)
@@ -248,6 +284,11 @@ static int join(const struct cg *cg, struct err *err)
 		return err_set(err, EBUSY,
 			       "cgroup %s exists and hands controllers on to its children, so it "
 			       "may hold no processes itself; use another cgroupsPath",
+			       cg->path);
+	if (is_threaded(cg))
+		return err_set(err, EBUSY,
+			       "cgroup %s exists and is threaded, so its processes could not be "
+			       "killed with it; use another cgroupsPath",
 			       cg->path);
 	/* A process cloned into a group that was left frozen would never start. */
 	r = file_poke(cg->fd, "cgroup.freeze", "0");

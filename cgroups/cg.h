@@ -46,8 +46,8 @@ struct cg {
  * Makes the group and its missing parents. A path is absolute below the mount; repeated slashes are
  * folded, ".." is refused. An existing group is joined and thawed: made is 0, so that it stays when
  * the container goes. -EBUSY when it holds processes, which would share the container's end, or
- * may hold none since it hands controllers on; also when a group above is frozen, where no process
- * would ever begin. What was made is undone on failure.
+ * may hold none since it hands controllers on, or is threaded; also when a group above is frozen,
+ * where no process would ever begin. What was made is undone on failure.
  */
 int cg_create(const struct cg_tree *tree, const char *path, struct cg *ret_cg, struct err *err);
 /* Opens an existing group; -ENOENT when there is none. made is 0. */
@@ -61,8 +61,9 @@ void cg_done(struct cg *cg);
 int cg_missing(const struct cg_tree *tree, const char *path);
 
 /*
- * Removes the group with all groups below it, then up to levels - 1 of its parents while they are
- * empty. levels is what cg_create() reported as made: 0 removes nothing. No such group is success.
+ * Removes the group with all groups below it, then its parents that cg_create() made, for this group
+ * (levels - 1 of them) or for a neighbour that went earlier, while they are empty. levels is what
+ * cg_create() reported as made: 0 removes nothing. No such group is success.
  * The kernel may say EBUSY for a moment after the last exit, so it is retried for timeout_ms; then
  * -EBUSY, and another call goes on from there. Kills nothing.
  */

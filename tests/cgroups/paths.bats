@@ -76,6 +76,19 @@ sleeps_in() {
 	[ -d "$TOP/other" ] && [ ! -e "$TOP/a" ]
 }
 
+@test "the last container in a parent that was made for the first takes it along" {
+	GROUP=/top-$ID/a/pod/box
+	mkdir -p "$TOP/a"
+	started
+	GROUP=/top-$ID/a/pod/box2
+	bundle sleep 1000
+	quietly timeout 30 "$TOTE" --root "$ROOT" run -d "$ID-2"
+	tote delete --force "$ID"
+	[ -d "$TOP/a/pod/box2" ]
+	tote delete --force "$ID-2"
+	[ -d "$TOP/a" ] && [ ! -e "$TOP/a/pod" ]
+}
+
 @test "a group that is there already is joined when it is empty, and kept" {
 	mkdir -p "$TOP/box"
 	echo '+memory +pids' >"$TOP/cgroup.subtree_control"

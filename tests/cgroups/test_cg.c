@@ -13,6 +13,7 @@
 #include "cgroups/cg.h"
 #include "cgroups/stats.h"
 #include "lib/cleanup.h"
+#include "lib/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -179,7 +180,8 @@ static void test_only_what_was_made_goes(void **state)
 	assert_true(exists(below("a/b/d")));
 	assert_int_equal(cg_destroy(&tree, other.path, 0, 1000, &err), 0);
 	assert_true(exists(below("a/b/d")));
-	assert_int_equal(cg_destroy(&tree, other.path, 2, 1000, &err), 0);
+	/* b was made for the first, and goes with the last. */
+	assert_int_equal(cg_destroy(&tree, other.path, other.made, 1000, &err), 0);
 	assert_false(exists(below("a/b")));
 	assert_true(exists(below("a")));
 	assert_int_equal(cg_destroy(&tree, parent.path, parent.made, 1000, &err), 0);
@@ -616,6 +618,20 @@ static void test_inner(void **state)
 	assert_int_equal(cg_destroy(&tree, top, 1, 2000, &err), 0);
 }
 
+/* The kernel neither lists nor kills what is in a threaded group. */
+static void test_threaded(void **state)
+{
+	autocg cg = CG_INIT, refused = CG_INIT;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(cg_create(&tree, below("threaded"), &cg, &err), 0);
+	assert_int_equal(file_poke(cg.fd, "cgroup.type", "threaded"), 0);
+	assert_int_equal(cg_create(&tree, cg.path, &refused, &err), -EBUSY);
+	assert_non_null(strstr(err.msg, "exists and is threaded"));
+	assert_int_equal(cg_destroy(&tree, top, 1, 2000, &err), 0);
+}
+
 /* A controller that the tree lacks, with the remedy; the host is not changed by asking. */
 static void test_enable_absent(void **state)
 {
@@ -687,6 +703,7 @@ int main(void)
 		IN_TREE(test_self_path),
 		IN_TREE(test_delegated_path),
 		IN_TREE(test_inner),
+		IN_TREE(test_threaded),
 		IN_TREE(test_enable_absent),
 		IN_TREE(test_stats),
 	};
