@@ -182,14 +182,14 @@ static bool is_made_parent(int root, const char *rel)
 }
 
 /* Removes count groups, the last part of rel first, and on from there what is marked. Stops at one that
- * is in use. */
+ * is in use, but not at one that whoever made them from the top did not get to. */
 static void remove_upwards(int root, const char *rel, unsigned int count)
 {
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s", rel);
 	while ((count > 0 ? count-- > 0 : is_made_parent(root, path)) &&
-	       unlinkat(root, path, AT_REMOVEDIR) == 0) {
+	       (unlinkat(root, path, AT_REMOVEDIR) == 0 || errno == ENOENT)) {
 		char *slash = strrchr(path, '/');
 
 		if (!slash)

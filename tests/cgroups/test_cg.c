@@ -161,6 +161,10 @@ static void test_create_and_destroy(void **state)
 	assert_false(exists(top));
 	/* Once more: it is gone, which is what was asked for. */
 	assert_int_equal(cg_destroy(&tree, cg.path, cg.made, 1000, &err), 0);
+	/* Its maker was killed on the way down. */
+	assert_int_equal(mkdirat(tree.fd, top + 1, 0755), 0);
+	assert_int_equal(cg_destroy(&tree, cg.path, cg.made, 1000, &err), 0);
+	assert_false(exists(top));
 }
 
 static void test_only_what_was_made_goes(void **state)
