@@ -16,12 +16,12 @@ struct limits_before {
 	struct limits_before *earlier;
 };
 
-/* "8:0 rbps=100" is about one device or word; the two numbers of cpu.max are one value. */
+/* "8:0 rbps=100" is about one device or word; the numbers of cpu.max and of a list of processors are one value. */
 static size_t key_length(const struct cg_write *w)
 {
 	size_t len = strcspn(w->value, " ");
 
-	return w->value[len] && strcmp(w->file, "cpu.max") != 0 ? len : 0;
+	return w->value[len] && strncmp(w->file, "cpu", 3) != 0 ? len : 0;
 }
 
 /* The line that is about the key, without one the first: of a weight that is the group's own. */
@@ -63,7 +63,7 @@ static ssize_t peek(const struct cg *cg, const char *file, char *text, size_t si
 	return n == -ENOENT ? 0 : n;
 }
 
-void limits_undo_note(struct limits_undo *undo, const struct cg_write *w)
+static void note(struct limits_undo *undo, const struct cg_write *w)
 {
 	size_t key_len = key_length(w);
 	struct limits_before *before;
@@ -79,6 +79,14 @@ void limits_undo_note(struct limits_undo *undo, const struct cg_write *w)
 			     : no_limit(undo, w->value, key_len);
 	before->earlier = undo->last;
 	undo->last = before;
+}
+
+void limits_undo_note(struct limits_undo *undo, const struct cg_write *w)
+{
+	/* The kernel forgets the weight when the group idles: written back after that. */
+	if (strcmp(w->file, "cpu.idle") == 0)
+		note(undo, &(struct cg_write){ .file = "cpu.weight", .value = "" });
+	note(undo, w);
 }
 
 void limits_undo(const struct limits_undo *undo)

@@ -155,6 +155,9 @@ weights() {
 		update --pids-limit 9 --cpu-quota 20000 "$ID"
 	refuses 1 "linux.resources.cpu.burst: a burst of 60000 is more than the quota of 50000" update --pids-limit 9 --cpu-burst 60000 "$ID"
 	reads cpu.max '50000 200000' cpu.max.burst 40000 pids.max 40
+	# The kernel forgets the weight of a group that is told to idle.
+	refuses_resources 'linux.resources.unified["cpu.max"]: write "none"' '{"cpu": {"idle": 1}, "unified": {"cpu.max": "none"}}'
+	reads cpu.idle 0 cpu.weight 59
 	# 0 says nothing.
 	tote update --cpu-quota 0 --pids-limit 41 "$ID"
 	reads cpu.max '50000 200000' pids.max 41

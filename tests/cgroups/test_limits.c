@@ -287,6 +287,7 @@ static const char *const fake_files[] = {
 	"up/leaf/cpu.idle",
 	"up/leaf/cpu.max.burst",
 	"up/leaf/cpuset.cpus",
+	"up/leaf/cpuset.mems",
 	"up/leaf/io.max",
 	"up/leaf/cpuset.cpus.effective",
 };
@@ -531,7 +532,9 @@ static void test_undo(void **state)
 				    .cpu = { .quota = V(70000),
 					     .period = V(10000),
 					     .burst = V(5),
-					     .cpus = (char *)"1" },
+					     .idle = V(1),
+					     .cpus = (char *)"1 3",
+					     .mems = (char *)"0 1" },
 				    .pids_limit = V(777),
 				    .block_io = { .throttle_read_bps = { rates, 1 } },
 				    .unified = { missing, 2 } };
@@ -541,7 +544,10 @@ static void test_undo(void **state)
 	put(f, "up/leaf/cpu.max", "50000 100000\n");
 	put(f, "up/leaf/cpu.max.burst", "40000");
 	put(f, "up/leaf/pids.max", "max\n");
+	put(f, "up/leaf/cpu.idle", "0\n");
+	put(f, "up/leaf/cpu.weight", "59\n");
 	put(f, "up/leaf/cpuset.cpus.effective", "0-3\n");
+	put(f, "up/leaf/cpuset.mems", "0-2");
 	put(f, "up/leaf/io.max", "8:0 rbps=max wbps=9 riops=max wiops=max\n");
 	assert_int_equal(limits_apply(&f->cg, &limits, &err), -EOPNOTSUPP);
 	assert_non_null(strstr(err.msg, "unified[\"memory.none\"]: kernel lacks memory.none"));
@@ -552,6 +558,8 @@ static void test_undo(void **state)
 	expect(f, "up/leaf/io.max", "8:0 rbps=max wbps=9 riops=max wiops=max");
 	/* The kernel takes no empty list from a group with processes. */
 	expect(f, "up/leaf/cpuset.cpus", "0-3");
+	expect(f, "up/leaf/cpuset.mems", "0-2");
+	expect(f, "up/leaf/cpu.idle", "0");
 	/* What had none gets none. */
 	expect(f, "up/leaf/io.weight", "8:32 default");
 	put(f, "up/leaf/io.max", "8:0 rbps=max wbps=9 riops=max wiops=max\n");
