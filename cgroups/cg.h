@@ -171,6 +171,7 @@ enum cg_controller {
 	CG_PIDS,
 	CG_RDMA,
 	CG_MISC,
+	CG_DMEM, /* of devices; 6.14 */
 	CG_CONTROLLERS
 };
 

@@ -24,6 +24,7 @@ static const struct {
 	[CG_PIDS] = { "pids", "pids", "the kernel needs CONFIG_CGROUP_PIDS" },
 	[CG_RDMA] = { "rdma", "rdma", "the kernel needs CONFIG_CGROUP_RDMA" },
 	[CG_MISC] = { "misc", "misc", "the kernel needs CONFIG_CGROUP_MISC" },
+	[CG_DMEM] = { "dmem", "dmem", "the kernel needs CONFIG_CGROUP_DMEM (Linux 6.14)" },
 };
 
 const char *cg_controller_name(enum cg_controller c)

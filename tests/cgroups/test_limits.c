@@ -36,6 +36,9 @@ static struct cg_hugepage hugepages[] = { { (char *)"2MB", 4194304 } };
 static struct cg_hugepage bad_hugepages[] = { { (char *)"../2MB", 1 } };
 static struct cg_rdma rdma[] = { { (char *)"mlx5_0", V(2), V(2000) } };
 static struct cg_net_priority priorities[] = { { (char *)"eth0", 5 } };
+static struct key_value device_memory[] = {
+	{ (char *)"dmem.max", (char *)"drm/0000:03:00.0/vram0 4096" },
+};
 static struct key_value unified[] = { { (char *)"memory.high", (char *)"5" },
 				      { (char *)"io.max", (char *)"8:0 rbps=1\n8:16 rbps=2\n" } };
 static struct key_value bad_unified[] = { { (char *)"../cgroup.procs", (char *)"1" } };
@@ -173,6 +176,10 @@ static const struct {
 	  { .unified = { unified, 2 }, .pids_limit = V(3) },
 	  "pids.max=3;memory.high=5;io.max=8:0 rbps=1;io.max=8:16 rbps=2;",
 	  M(PIDS) | M(MEMORY) | M(IO) },
+	{ "unified, of a controller without fields",
+	  { .unified = { device_memory, 1 } },
+	  "dmem.max=drm/0000:03:00.0/vram0 4096;",
+	  M(DMEM) },
 };
 
 static const struct {
