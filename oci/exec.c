@@ -86,6 +86,20 @@ static int use_cgroup_of_init(struct entering *en, struct err *err)
 	return cg_open(&en->tree, path, &en->cg, err);
 }
 
+/* The container's own group is looked at by check_status(); those below it may be frozen from inside. */
+static int check_group_runs(const struct entering *en, struct err *err)
+{
+	const struct state *st = &en->c->st;
+
+	if (en->opts->ignore_paused || strcmp(en->cg.path, st->cgroup_path) == 0 ||
+	    cg_frozen(&en->cg) != 1)
+		return 0;
+	return err_set(err, EBUSY,
+		       "container %s: cannot exec in cgroup %s, which is frozen (--ignore-paused "
+		       "waits until it is not)",
+		       st->id, en->cg.path);
+}
+
 static int open_cgroup(struct entering *en, struct err *err)
 {
 	const char *sub = en->opts->cgroup;
@@ -107,6 +121,8 @@ static int open_cgroup(struct entering *en, struct err *err)
 				  "and may hold no processes itself; name a group below it",
 				  sub)
 			: use_cgroup_of_init(en, err);
+	if (r == 0)
+		r = check_group_runs(en, err);
 	if (r == 0)
 		r = scope_reach(&en->c->st, &en->tree, en->cg.path, err);
 	if (r == 0)

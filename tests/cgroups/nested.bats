@@ -39,6 +39,14 @@ settled() {
 	refuses 255 "open cgroup /tote-$ID/nowhere: No such file or directory" exec --cgroup nowhere "$ID" true
 	refuses 255 '--cgroup: must not hold ".."' exec --cgroup ../x "$ID" true
 	refuses 255 '--cgroup: an empty path ("/" is the container' exec --cgroup '' "$ID" true
+	# What is inside can freeze its own groups: whoever comes in later need not wait there.
+	echo 1 >"$G/one/cgroup.freeze"
+	refuses 255 "cannot exec in cgroup /tote-$ID/one/leaf, which is frozen" exec --cgroup one/leaf "$ID" true
+	echo 1 >"$G/init/cgroup.freeze"
+	status_is running
+	refuses 255 "cannot exec in cgroup /tote-$ID/init, which is frozen" exec "$ID" true
+	echo 0 >"$G/init/cgroup.freeze"
+	tote exec "$ID" true
 }
 
 @test "ps, pause, resume, kill and update reach all groups, delete leaves none" {
