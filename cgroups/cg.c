@@ -338,6 +338,11 @@ int cg_create(const struct cg_tree *tree, const char *path, struct cg *ret_cg, s
 			       "create cgroup %s: Permission denied: the group above it is not "
 			       "delegated to this user; with systemd, use --systemd-cgroup",
 			       clean);
+	if (cg.fd == -EAGAIN)
+		return err_set(err, EAGAIN,
+			       "create cgroup %s: a group above it has reached its "
+			       "cgroup.max.descendants or cgroup.max.depth",
+			       clean);
 	if (cg.fd < 0)
 		return err_code(err, cg.fd, "create cgroup %s", clean);
 	cg.path = strdup(clean);

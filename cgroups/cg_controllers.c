@@ -155,9 +155,10 @@ static int explain(const struct cg *cg, const char *dir, enum cg_controller c, i
 	if (r == -EBUSY)
 		return err_set(err, EBUSY,
 			       "the %s controller cannot be enabled below cgroup /%.*s: that group "
-			       "holds processes itself; use another cgroupsPath or "
-			       "the systemd cgroup manager",
-			       name, len, dir);
+			       "holds processes itself; %s",
+			       name, len, dir,
+			       len ? "use another cgroupsPath or the systemd cgroup manager"
+				   : "move them to a group below it first");
 	if (r == -EACCES || r == -EPERM || r == -EROFS)
 		return err_set(err, EACCES,
 			       "the %s controller is not delegated to cgroup /%.*s; with systemd, "

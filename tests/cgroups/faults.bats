@@ -100,6 +100,12 @@ prepared_by() {
 	refuses 1 "linux.resources.memory.limit: the memory controller is not handed to this cgroup namespace; enable it from outside" run "$ID"
 	[ ! -e "$G" ]
 	RESOURCES='{"pids": {"limit": 5}}'
+	bundle true
+	sleep 1000 3>&- &
+	echo $! >"$TOP/part/cgroup.procs"
+	refuses 1 "the pids controller cannot be enabled below cgroup /: that group holds processes itself; move them to a group below it first" run "$ID"
+	echo $! >"$TOP/part/me/cgroup.procs"
+	kill $!
 	started
 	reads pids.max 5
 	refuses 1 "update container $ID: linux.resources.cpu.shares: the cpu controller is not handed to" update --cpu-share 512 "$ID"

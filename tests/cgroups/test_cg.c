@@ -622,6 +622,20 @@ static void test_inner(void **state)
 	assert_int_equal(cg_destroy(&tree, top, 1, 2000, &err), 0);
 }
 
+static void test_no_more_groups(void **state)
+{
+	autocg cg = CG_INIT, refused = CG_INIT;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_int_equal(cg_create(&tree, top, &cg, &err), 0);
+	assert_int_equal(file_poke(cg.fd, "cgroup.max.descendants", "1"), 0);
+	assert_int_equal(cg_create(&tree, below("a/b"), &refused, &err), -EAGAIN);
+	assert_non_null(strstr(err.msg, "cgroup.max.descendants"));
+	assert_false(exists(below("a")));
+	assert_int_equal(cg_destroy(&tree, top, 1, 2000, &err), 0);
+}
+
 /* The kernel neither lists nor kills what is in a threaded group. */
 static void test_threaded(void **state)
 {
@@ -707,6 +721,7 @@ int main(void)
 		IN_TREE(test_self_path),
 		IN_TREE(test_delegated_path),
 		IN_TREE(test_inner),
+		IN_TREE(test_no_more_groups),
 		IN_TREE(test_threaded),
 		IN_TREE(test_enable_absent),
 		IN_TREE(test_stats),
