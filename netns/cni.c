@@ -203,13 +203,20 @@ void cni_take_record(struct attach *at, const struct record *r)
 	}
 }
 
-/* The namespace may be there though the caller does not know of it (any more). A descriptor or -1. */
+/*
+ * The namespace may be there though the caller does not know of it (any more), or by a path that is
+ * another container's by now. A descriptor or -1.
+ */
 static int open_recorded(struct attach *at, const struct record *r)
 {
 	char id[NS_ID_SIZE];
 	struct err unused;
 	autofd fd = -1;
 
+	if (at->netns_fd >= 0 && r->netns_id && !held_same_namespace(at, r)) {
+		at->netns_fd = -1;
+		at->netns_path = NULL;
+	}
 	if (at->netns_fd >= 0 || !r->netns_path || !r->netns_id)
 		return -1;
 	fd = ns_open(r->netns_path, &unused);
@@ -224,14 +231,15 @@ static int open_recorded(struct attach *at, const struct record *r)
 static int del_held(struct attach *at, struct held *h, const struct cni_network *network)
 {
 	const struct json_value *offered;
+	struct cni_network added;
 	autofd netns = -1;
 	int r;
 
 	if (h->found && (!network || strcmp(h->record.network.name, network->name) == 0)) {
 		cni_take_record(at, &h->record);
 		netns = open_recorded(at, &h->record);
-		if (!network)
-			network = &h->record.network;
+		added = network ? held_as_added(at, &h->record, network) : h->record.network;
+		network = &added;
 	}
 	if (!network)
 		return 0;

@@ -29,7 +29,7 @@ void held_close(struct attach *at, struct held *h)
 	h->lock = -1;
 }
 
-static bool same_namespace(const struct attach *at, const struct record *r)
+bool held_same_namespace(const struct attach *at, const struct record *r)
 {
 	char id[NS_ID_SIZE];
 	struct err unused;
@@ -41,7 +41,7 @@ static bool gathers(const struct attach *at, const struct record *r,
 		    const struct cni_network *network)
 {
 	return r->gathered && network->single && strcmp(r->network.name, network->name) == 0 &&
-	       same_namespace(at, r);
+	       held_same_namespace(at, r);
 }
 
 static bool is_type(const struct json_value *a, const struct json_value *b)
@@ -70,11 +70,56 @@ int held_is_stale(struct attach *at, const struct held *h, const struct cni_netw
 	if (!h->found ||
 	    (gathers(at, &h->record, network) && !comes_twice(at, &h->record, network)))
 		return 0;
-	if (!h->record.done || !record_alive(&h->record) || !same_namespace(at, &h->record))
+	if (!h->record.done || !record_alive(&h->record) || !held_same_namespace(at, &h->record))
 		return 1;
 	return err_set(at->err, EEXIST,
 		       "%s of container %s is on network %s already: delete that first", at->ifname,
 		       at->container, h->record.network.name);
+}
+
+static const struct json_value *of_type(const struct json_value *plugins,
+					const struct json_value *type)
+{
+	for (const struct json_value *p = plugins->first; p; p = p->next)
+		if (is_type(p, type))
+			return p;
+	return NULL;
+}
+
+/* Ours as the record has it, programs as the caller does. NULL: a program that he has no longer. */
+static const struct json_value *as_added(const struct json_value *plugin, const struct record *r,
+					 const struct cni_network *told)
+{
+	bool ours = plugin_find(json_get(plugin, "type")->text);
+	const struct json_value *other;
+
+	if (ours != told->single)
+		return plugin;
+	other = of_type(ours ? r->network.plugins : told->plugins, plugin);
+	return ours && !other ? plugin : other;
+}
+
+struct cni_network held_as_added(const struct attach *at, const struct record *r,
+				 const struct cni_network *told)
+{
+	const struct json_value *from = told->single ? told->plugins : r->network.plugins;
+	struct json_value *all = arena_alloc(at->arena, sizeof(*all));
+	struct json_value **end = &all->first;
+	struct cni_network network = *told;
+
+	all->kind = JSON_ARRAY;
+	for (const struct json_value *p = from->first; p; p = p->next) {
+		const struct json_value *plugin = as_added(p, r, told);
+
+		if (!plugin)
+			continue;
+		*end = arena_memdup(at->arena, plugin, sizeof(*plugin));
+		(*end)->next = NULL;
+		end = &(*end)->next;
+		all->count++;
+	}
+	network.plugins = all;
+	return network;
 }
 
 /* The plugins without those of new's type, and new (NULL: none) behind them. */

@@ -33,6 +33,17 @@ void held_close(struct attach *at, struct held *h);
  */
 int held_is_stale(struct attach *at, const struct held *h, const struct cni_network *network);
 
+/* Whether at's namespace is the one that the record speaks of. */
+bool held_same_namespace(const struct attach *at, const struct record *r);
+
+/*
+ * What DEL is to delete of the network that its caller tells, which may have been configured anew since the
+ * ADD: what tote made itself goes as it was made. Programs are the caller's, as without us: one that the
+ * network has no longer may not be there either.
+ */
+struct cni_network held_as_added(const struct attach *at, const struct record *r,
+				 const struct cni_network *told);
+
 /* Writes what is going to be added, behind what has gathered; then that it is there, with
  * at->result. 0 or -errno. */
 int held_begin(struct attach *at, struct held *h, const struct cni_network *network);

@@ -377,6 +377,60 @@ need_veth() {
 	nothing_left
 }
 
+@test "a configuration that has changed since the ADD: what was made goes as it was made" {
+	need_veth
+	plugin one
+	plugin two
+	conf=$(list "$(jq -c --arg d "$PWD/data" '.ipMasq = true | .ipam.dataDir = $d' <<<"$BRIDGE")" \
+		'{"type":"portmap","capabilities":{"portMappings":true}}' '{"type":"firewall"}' one two |
+		jq -c '.runtimeConfig = {portMappings: [{hostPort: 8080, containerPort: 80}]}')
+	cni ADD "$conf"
+	[ "$status" = 0 ]
+	[ -e data/shop/10.88.0.2 ]
+	# A program that is in no configuration any more may not be installed any more either.
+	rm bin/two
+	cni DEL "$(list '{"type":"loopback"}' '{"type":"one","word":"new"}')"
+	silent
+	nothing_left
+	[ ! -e data/shop/10.88.0.2 ]
+	run ! grep -q 10.88.0.2 <<<"$(host nft list ruleset)"
+	[ "$(calls)" = "one.ADD two.ADD one.DEL " ]
+	[ "$(jq -r .word log/02.one.DEL.json)" = new ]
+	# One by one.
+	one=$(jq -c --arg d "$PWD/data" '. + {cniVersion: "1.0.0", name: "shop", ipMasq: true} | .ipam.dataDir = $d' <<<"$BRIDGE")
+	cni ADD "$one"
+	[ "$status" = 0 ]
+	cni DEL '{"cniVersion":"1.0.0","name":"shop","type":"bridge"}'
+	silent
+	nothing_left
+	[ -z "$(find data -name '10.*')" ]
+	run ! grep -q 10.88.0. <<<"$(host nft list ruleset)"
+}
+
+@test "DEL with the path of another container's namespace" {
+	need_veth
+	host ip link add nic0 type veth peer name far0
+	macvlan='{"type":"macvlan","master":"nic0","ipam":{"type":"static","addresses":[{"address":"10.88.0.5/24"}]}}'
+	unshare --net sleep 300 3>&- & OTHER=$!
+	KILL=$OTHER
+	wait_for_netns "$OTHER"
+	for one in "$BRIDGE" "$macvlan"; do
+		cni ADD "$(list "$one")"
+		[ "$status" = 0 ]
+		CNI_CONTAINERID=other CNI_NETNS=/proc/$OTHER/ns/net cni ADD "$(list "$one")"
+		[ "$status" = 0 ]
+		CNI_CONTAINERID=other cni DEL "$(list "$one")"
+		silent
+		box ip link show eth0
+		[ -z "$(nsenter -t "$OTHER" -n ip -o link show eth0 2>/dev/null)" ]
+		cni DEL "$(list "$one")"
+		silent
+		[ -z "$(box ip -o link show eth0 2>/dev/null)" ]
+	done
+	host ip link del nic0
+	nothing_left
+}
+
 @test "a result that cannot be written leaves nothing" {
 	need_veth
 	run host sh -c "CNI_COMMAND=ADD '$CNI' >/dev/full" <<<"$(list "$BRIDGE")"
