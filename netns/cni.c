@@ -118,6 +118,8 @@ static int del_one(struct attach *at, const char *type)
 	const struct plugin *plugin = plugin_find(type);
 	int r = plugin ? plugin->del(at) : cni_exec(at, type, "DEL", NULL);
 
+	/* Those before the one that met it have their own. */
+	at->name_taken = false;
 	return r < 0 ? err_prefix(at->err, "%s", type) : 0;
 }
 

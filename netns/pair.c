@@ -23,10 +23,11 @@ int pair_check_free(struct attach *at)
 	if (rc < 0)
 		return rc;
 	rc = link_find(inside, at->ifname, &link, at->err);
-	if (rc == 0)
-		return err_set(at->err, EEXIST, "container %s has an interface %s already",
-			       at->container, at->ifname);
-	return rc == -ENODEV ? 0 : rc;
+	if (rc < 0)
+		return rc == -ENODEV ? 0 : rc;
+	at->name_taken = true;
+	return err_set(at->err, EEXIST, "container %s has an interface %s already", at->container,
+		       at->ifname);
 }
 
 static const char *string_of(const struct json_value *object, const char *key)

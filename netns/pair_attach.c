@@ -69,6 +69,9 @@ int pair_undo(struct attach *at)
 	int (*const steps[])(struct attach *) = { unmasquerade, pair_delete, ipam_del };
 	struct err first = { 0 };
 
+	/* pair_check_free() comes before all that could be undone. */
+	if (at->name_taken)
+		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
 		if (steps[i](at) < 0 && !first.code)
 			first = *at->err;

@@ -45,7 +45,8 @@ struct attach {
 	/* What the plugins so far made: ADD; of the ADD at CHECK and DEL, when it is known. */
 	struct cni_result result;
 	bool has_result;
-	bool single;	    /* the plugins beside it are others' to run */
+	bool name_taken; /* ADD: somebody else's interface has the name, and del() has to leave it */
+	bool single;	 /* the plugins beside it are others' to run */
 	bool rules_gone;    /* DEL: the attachment has nothing in nf_tables any more */
 	bool runtime_known; /* DEL: what "runtime" says is all that ADD was asked for */
 	/* Opened when first asked for, closed by attach_close(). */

@@ -149,9 +149,11 @@ static int make(struct attach *at, const struct upper *upper, const char *kind, 
 	add.lower = master.index;
 	queue(r, &add, upper);
 	rc = rtnl_run(r, NULL, at->err);
-	if (rc == -EEXIST)
+	if (rc == -EEXIST) {
+		at->name_taken = true;
 		return err_set(at->err, EEXIST, "container %s has an interface %s already",
 			       at->container, at->ifname);
+	}
 	if (rc < 0)
 		return link_add_explain(kind, at->err);
 	return link_find(inside, at->ifname, ret_link, at->err);
@@ -195,7 +197,7 @@ static int remove_link(struct attach *at, const char *kind)
 	struct link link;
 	int rc;
 
-	if (at->netns_fd < 0)
+	if (at->netns_fd < 0 || at->name_taken)
 		return 0;
 	rc = attach_inside(at, &inside);
 	if (rc >= 0)

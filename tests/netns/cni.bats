@@ -451,6 +451,29 @@ need_veth() {
 	nothing_left
 }
 
+@test "an ADD that meets an interface of that name leaves it, with and without a record" {
+	need_veth
+	host ip link add nic0 type veth peer name far0
+	for one in "$BRIDGE" '{"type":"macvlan","master":"nic0"}'; do
+		conf=$(list "$one")
+		cni ADD "$conf"
+		[ "$status" = 0 ]
+		before=$(box ip -o -4 addr show eth0)
+		mv run lost
+		cni ADD "$conf"
+		fails 103 "container box1 has an interface eth0 already"
+		box ip link show eth0
+		[ "$(box ip -o -4 addr show eth0)" = "$before" ]
+		[ -z "$(find run/attachments run/leases -type f 2>/dev/null)" ]
+		cni DEL "$conf"
+		silent
+		[ -z "$(box ip -o link show eth0 2>/dev/null)" ]
+		rm -r lost
+	done
+	host ip link del nic0
+	nothing_left
+}
+
 @test "a plugin that refuses a second ADD keeps what its first one made" {
 	need_veth
 	one=$(jq -c '. + {cniVersion: "1.0.0", name: "shop"}' <<<"$BRIDGE")
