@@ -4,6 +4,7 @@
 #include "netns/ipam_range.h"
 #include "netns/ipam_types.h"
 #include "netns/resolv.h"
+#include "netns/route.h"
 
 #include <errno.h>
 #include <string.h>
@@ -60,6 +61,14 @@ static int check_asked(struct attach *at, const struct host_local *h,
 	return 0;
 }
 
+/* A range may have been laid over the LAN that the host is in, itself among others. */
+static bool is_hosts(struct attach *at, const struct ip *ip)
+{
+	struct rtnl *host;
+
+	return attach_host(at, &host) >= 0 && route_is_own(host, ip);
+}
+
 static bool keep_living(const struct lease *lease, const void *arg)
 {
 	(void)arg;
@@ -81,6 +90,10 @@ static int claim_asked(const struct leases *l, struct attach *at, const struct i
 			       ip_equal(ip, &range->gateway) ? "the gateway"
 							     : "the first or last address",
 			       at->network);
+	if (is_hosts(at, ip))
+		return err_set(at->err, EADDRINUSE,
+			       "%s is asked for, which the host itself has: choose another",
+			       ip_text(ip, text));
 	if (!lease_exists(l, ip))
 		return 0;
 	r = lease_read(l, ip, &lease);
@@ -94,8 +107,9 @@ static int claim_asked(const struct leases *l, struct attach *at, const struct i
 }
 
 /* A free address; -ENOSPC when there is none, *ret_tried then is how many there are. */
-static int find_free(const struct leases *l, unsigned int number, const struct ip_range_set *set,
-		     struct ip *ret_ip, const struct ip_range **ret_range, unsigned long *ret_tried)
+static int find_free(const struct leases *l, struct attach *at, unsigned int number,
+		     const struct ip_range_set *set, struct ip *ret_ip,
+		     const struct ip_range **ret_range, unsigned long *ret_tried)
 {
 	struct ip_cursor cursor;
 	struct ip last;
@@ -103,7 +117,7 @@ static int find_free(const struct leases *l, unsigned int number, const struct i
 	*ret_tried = 0;
 	ip_cursor_init(&cursor, set, lease_last(l, number, &last) ? &last : NULL);
 	while (ip_cursor_next(&cursor, ret_ip, ret_range)) {
-		if (!lease_exists(l, ret_ip))
+		if (!lease_exists(l, ret_ip) && !is_hosts(at, ret_ip))
 			return 0;
 		++*ret_tried;
 	}
@@ -115,14 +129,14 @@ static int find_any(const struct leases *l, struct attach *at, unsigned int numb
 		    const struct ip_range **ret_range)
 {
 	unsigned long tried;
-	int r = find_free(l, number, set, ret_ip, ret_range, &tried);
+	int r = find_free(l, at, number, set, ret_ip, ret_range, &tried);
 
 	if (r == 0)
 		return 0;
 	r = leases_sweep(l, at, keep_living, NULL);
 	if (r < 0)
 		return r;
-	if (r > 0 && find_free(l, number, set, ret_ip, ret_range, &tried) == 0)
+	if (r > 0 && find_free(l, at, number, set, ret_ip, ret_range, &tried) == 0)
 		return 0;
 	return err_set(at->err, ENOSPC,
 		       "network %s has no address left: all %lu of %s are in use; remove "

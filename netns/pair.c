@@ -268,6 +268,15 @@ static int find_host_end(struct attach *at, const struct pair *pair, struct link
 	return rc;
 }
 
+/* What another's plugin made it masquerades as well, and not by our table. */
+static bool is_ours(const struct attach *at, const struct link *host_end)
+{
+	char name[IFNAMSIZ];
+
+	attach_name(at, "veth", name);
+	return strcmp(host_end->name, name) == 0;
+}
+
 int pair_check(struct attach *at, int master, struct pair *ret_pair)
 {
 	struct rtnl *inside;
@@ -291,5 +300,7 @@ int pair_check(struct attach *at, int master, struct pair *ret_pair)
 			       "%s, the host's end of %s of container %s, is not in its bridge",
 			       ret_pair->host.name, at->ifname, at->container);
 	rc = check_mac(at, &ret_pair->host, false);
-	return rc < 0 ? rc : check_mac(at, &ret_pair->inside, true);
+	if (rc >= 0)
+		rc = check_mac(at, &ret_pair->inside, true);
+	return rc < 0 || !is_ours(at, &ret_pair->host) ? rc : pair_check_masquerade(at);
 }

@@ -48,6 +48,8 @@ int pair_delete(struct attach *at);
 int pair_lease(struct attach *at);
 /* Masquerades the result's addresses. */
 int pair_masquerade(struct attach *at);
+/* -ENOENT when they should be (the configuration has "ipMasq") and are not. */
+int pair_check_masquerade(struct attach *at);
 /* The configuration's own DNS goes before IPAM's. */
 void pair_dns(struct attach *at, const struct cni_dns *dns);
 /* Removes pair, lease and (when the configuration has "ipMasq") masquerading, whatever fails; the first

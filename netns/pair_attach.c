@@ -53,6 +53,14 @@ static bool masquerades(const struct attach *at)
 	return ip_masq && ip_masq->boolean;
 }
 
+int pair_check_masquerade(struct attach *at)
+{
+	char key[ATTACH_KEY_SIZE];
+	struct port_wish wish = masquerade_wish(at, key);
+
+	return masquerades(at) && wish.address_count ? port_check(&wish, at->err) : 0;
+}
+
 static int unmasquerade(struct attach *at)
 {
 	char key[ATTACH_KEY_SIZE];

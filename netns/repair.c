@@ -90,19 +90,18 @@ static const char *type_of(const struct json_value *plugin)
 	return json_get(plugin, "type")->text;
 }
 
-static bool is_true(const struct json_value *plugin, const char *key)
-{
-	const struct json_value *v = json_get(plugin, key);
-
-	return v && v->kind == JSON_BOOL && v->boolean;
-}
-
 static int masquerade(struct repairing *w, const struct json_value *plugin)
 {
-	if (!is_true(plugin, "ipMasq") || !w->at.result.ips.count)
-		return 0;
+	int r;
+
 	repair_turn(w, plugin);
-	return pair_masquerade(&w->at);
+	if (pair_check_masquerade(&w->at) == 0)
+		return 0;
+	r = pair_masquerade(&w->at);
+	if (r == 0)
+		repair_tell(w->rp, false, "container %s: masquerading of %s is there again",
+			    w->r->container, w->r->ifname);
+	return r;
 }
 
 /* Those in nf_tables add what is not there. */

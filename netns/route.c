@@ -139,3 +139,24 @@ void route_add_all(struct rtnl *r, const struct link *link, const struct route_l
 			if (list->items[i].has_gateway == gateway)
 				put_back(r, link, &list->items[i]);
 }
+
+bool route_is_own(struct rtnl *r, const struct ip *ip)
+{
+	struct rtmsg msg = {
+		.rtm_family = ip->family,
+		.rtm_dst_len = (uint8_t)(ip_size(ip) * 8),
+		.rtm_flags = RTM_F_FIB_MATCH, /* not what 127.0.0.0/8 and its like have in it */
+	};
+	autobuf replies = BUF_INIT;
+	const struct rtmsg *route;
+	char text[IP_TEXT_SIZE];
+	struct nlmsghdr *nlh;
+	struct err unused;
+
+	nlh = rtnl_request(r, RTM_GETROUTE, 0, &msg, sizeof(msg), "to %s", ip_text(ip, text));
+	nl_put(nlh, RTA_DST, ip_size(ip), ip->bytes);
+	if (rtnl_run(r, &replies, &unused) < 0 || !replies.len)
+		return false;
+	route = nl_payload(rtnl_next(&replies, NULL));
+	return route->rtm_type == RTN_LOCAL && route->rtm_dst_len == msg.rtm_dst_len;
+}

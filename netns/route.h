@@ -32,6 +32,9 @@ struct route_list {
 int route_list_own(struct rtnl *r, const struct link *link, struct arena *a,
 		   struct route_list *ret_list, struct err *err);
 
+/* Whether an address is one of our own: by its route, which is one answer however many there are. */
+bool route_is_own(struct rtnl *r, const struct ip *ip);
+
 /* One route, put together. */
 struct route_wish {
 	struct ip_net dst; /* host bits are dropped; 0.0.0.0/0 or ::/0: default */

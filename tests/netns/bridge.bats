@@ -310,10 +310,38 @@ default via 10.88.0.1 dev eth0 " ]
 	[ "$(host cat /proc/sys/net/ipv6/conf/shop0/accept_ra)" = 0 ]
 }
 
+@test "what the host has in the subnet is given to nobody" {
+	host ip link add shop0 type bridge
+	host ip link set shop0 up
+	host ip addr add 10.88.0.2/24 dev shop0
+	change '.isGateway = false | .isDefaultGateway = false | .ipam = {type: "host-local", subnet: "10.88.0.0/24"}'
+	cni ADD one "$ONE" | jq -e '.ips[0].address == "10.88.0.3/24"'
+	has_address "$ONE" eth0 10.88.0.3/24
+	cni DEL one "$ONE"
+	run cni ADD one "$ONE" CNI_ARGS=IP=10.88.0.2
+	[ "$(jq .code <<<"$output")" = 102 ]
+	[[ $output == *"10.88.0.2 is asked for, which the host itself has"* ]]
+	[ "$(veths)" = 0 ]
+	[ "$(leases)" = 0 ]
+	# That all of a network is local does not make each address the host's.
+	host ip route add local 10.88.0.0/24 dev lo table local
+	cni ADD one "$ONE" CNI_ARGS=IP=10.88.0.9
+	has_address "$ONE" eth0 10.88.0.9/24
+}
+
 @test "CHECK finds what is missing" {
+	command -v nft >/dev/null || skip "needs nft"
+	change '.ipMasq = true'
 	result=$(cni ADD one "$ONE")
 	with_result() { jq -c --argjson r "$result" '.prevResult = $r' <<<"$conf"; }
 	conf=$(with_result)
+	cni CHECK one "$ONE"
+	host nft flush set inet tote masquerade4
+	run cni CHECK one "$ONE"
+	[ "$status" = 1 ]
+	[[ $output == *"masquerade4"* ]]
+	key=$(host nft list set inet tote masquerade6 | grep -o '[0-9a-f]\{24\}')
+	host nft add element inet tote masquerade4 "{ 10.88.0.2 comment \"$key\" }"
 	cni CHECK one "$ONE"
 	host ip link set shop0 down
 	run cni CHECK one "$ONE"

@@ -499,6 +499,10 @@ make_nic() { # NAME: with another machine behind it
 	host nft flush map inet tote ports4
 	net repair
 	diff <(ruleset) <(echo "$before")
+	host nft flush set inet tote masquerade4
+	run net repair
+	[ "$output" = "container box1: masquerading of eth0 is there again" ]
+	diff <(ruleset) <(echo "$before")
 }
 
 @test "repair makes an interface again, with its addresses" {
