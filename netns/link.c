@@ -17,7 +17,7 @@ bool link_name_ok(const char *name)
 	if (!*name || strlen(name) >= IFNAMSIZ || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return false;
 	for (; *name; name++)
-		if (*name == '/' || *name == ':' || isspace((unsigned char)*name))
+		if (strchr("/:%", *name) || isspace((unsigned char)*name))
 			return false;
 	return true;
 }

@@ -39,8 +39,8 @@ struct link_list {
 	size_t count;
 };
 
-/* Whether the kernel takes it for an interface's name: 1 to 15 bytes, no "/", ":" or white space,
- * not "." or "..". */
+/* Whether the kernel takes it for an interface's name: 1 to 15 bytes, no "/", ":", "%" (it would put a number
+ * for "%d") or white space, not "." or "..". */
 bool link_name_ok(const char *name);
 
 /* "02:42:0a:58:00:05", also with "-" between; 0 or -EINVAL, also for an address of a group or of

@@ -92,14 +92,13 @@ static int fill_template(struct netdev_ends *ends, const char *pattern, const ch
 static int choose_name(struct netdev_ends *ends, const char *wanted, char *ret_name,
 		       struct err *err)
 {
-	const char *mark;
+	const char *mark = strchr(wanted, '%');
 	int rc;
 
-	if (!link_name_ok(wanted))
-		return err_set(err, EINVAL, "\"%s\" is not a name for a network interface", wanted);
-	mark = strchr(wanted, '%');
 	if (mark)
 		return fill_template(ends, wanted, mark, ret_name, err);
+	if (!link_name_ok(wanted))
+		return err_set(err, EINVAL, "\"%s\" is not a name for a network interface", wanted);
 	rc = check_free(&ends->inside, wanted, err);
 	if (rc == -EEXIST)
 		return err_set(err, EEXIST, "the network namespace has an interface %s already",

@@ -70,7 +70,7 @@ int request_read_environment(struct request *q, const struct command *commands, 
 	if (r == 0 && q->command->needs & IFNAME && !link_name_ok(q->ifname))
 		r = err_set(q->err, CNI_ERROR(CNI_BAD_ENVIRONMENT),
 			    "CNI_IFNAME: \"%s\" is no interface's name: 1 to 15 bytes, no \"/\", "
-			    "\":\" or white space, not \".\" or \"..\"",
+			    "\":\", \"%%\" or white space, not \".\" or \"..\"",
 			    cni_shown(q->ifname, shown));
 	return r;
 }

@@ -407,6 +407,7 @@ default via 10.88.0.1 dev eth0 " ]
 		.disableContainerInterface = true|disableContainerInterface is not supported
 		.vlanTrunk = [{"id":5}]|vlanTrunk is not supported
 		.vlan = 4095|4095 is not between 0 and 4094
+		.bridge = "br%d"|is not a name for a network interface
 		.bridge = "much/too"|is not a name for a network interface
 		.mtu = 20|RTM_NEWLINK
 		.mtu = "x"|mtu: expected an unsigned integer

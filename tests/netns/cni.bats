@@ -99,6 +99,9 @@ need_veth() {
 	[ "$(jq -r .cniVersion <<<"$output")" = 1.1.0 ]
 	cni VERSION '{'
 	fails 6 "invalid JSON"
+	run host env CNI_COMMAND=VERSION "$CNI" </dev/null
+	[ "$status" = 0 ]
+	[ "$(jq -r .cniVersion <<<"$output")" = 1.1.0 ]
 }
 
 @test "variables that are missing are named all at once" {
@@ -125,7 +128,7 @@ need_veth() {
 		fails 4 CNI_CONTAINERID
 	done
 	CNI_CONTAINERID=box1
-	for name in . .. a/b a:b 'a b' sixteen-bytes-xx; do
+	for name in . .. a/b a:b 'a b' eth%d sixteen-bytes-xx; do
 		CNI_IFNAME=$name
 		cni ADD "$LO"
 		fails 4 CNI_IFNAME
