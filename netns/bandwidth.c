@@ -42,6 +42,22 @@ static int check_pair(const char *way, uint64_t rate, uint64_t burst, struct err
 	return 0;
 }
 
+/* The limits are the interface's, whomever it speaks with. */
+static int check_subnets(struct attach *at)
+{
+	static const char *const keys[] = { "shapedSubnets", "unshapedSubnets" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const struct json_value *v = json_get(at->conf, keys[i]);
+
+		if (v && v->count)
+			return err_set(at->err, EOPNOTSUPP,
+				       "%s is not supported: limits are for all that passes",
+				       keys[i]);
+	}
+	return 0;
+}
+
 /* The configuration's own limits, or those that the runtime offers when it has none. */
 static int read_limits(struct attach *at, struct limits *ret_limits)
 {
@@ -126,6 +142,8 @@ static int add(struct attach *at)
 	struct link end;
 	int rc = read_limits(at, &limits);
 
+	if (rc >= 0)
+		rc = check_subnets(at);
 	if (rc < 0 || (!limits.ingress_rate && !limits.egress_rate))
 		return rc;
 	rc = find_host_end(at, &end);

@@ -32,6 +32,8 @@ static int read_conf(struct attach *at, struct tuning_values *ret_values)
 	const struct json_value *args = json_get(at->conf, "args");
 	const char *mac = text_of(at->runtime, "mac");
 	struct tuning_values v = { 0 };
+	char text[LINK_MAC_TEXT_SIZE];
+	uint8_t bytes[LINK_MAC_SIZE];
 	int rc = json_decode(at->conf, &tuning_values_table, at->arena, &v, at->err);
 
 	if (rc < 0)
@@ -44,6 +46,9 @@ static int read_conf(struct attach *at, struct tuning_values *ret_values)
 		v.mac = (char *)mac;
 	/* What is off, or no number, was never asked for. */
 	v.mac = v.mac && *v.mac ? v.mac : NULL;
+	/* However it is written, the result has it as others read it from the kernel. */
+	if (v.mac && link_mac_parse(v.mac, bytes) == 0)
+		v.mac = arena_strdup(at->arena, link_mac_text(bytes, text));
 	v.mtu.set = v.mtu.set && v.mtu.value;
 	v.promisc.set = v.promisc.set && v.promisc.value;
 	v.allmulti.set = v.allmulti.set && v.allmulti.value;
@@ -124,12 +129,31 @@ static int write_setting(struct attach *at, const char *name, const char *value)
 	return ns_sysctl(at->netns_fd, name, value, at->err);
 }
 
+/* The kernel puts tabs between several numbers. */
+static bool same_words(const char *a, const char *b)
+{
+	static const char space[] = " \t\n";
+
+	while (*a || *b) {
+		size_t len;
+
+		a += strspn(a, space);
+		b += strspn(b, space);
+		len = strcspn(a, space);
+		if (len != strcspn(b, space) || memcmp(a, b, len) != 0)
+			return false;
+		a += len;
+		b += len;
+	}
+	return true;
+}
+
 static int check_setting(struct attach *at, const char *name, const char *value)
 {
 	char now[256];
 	int rc = ns_sysctl_read(at->netns_fd, name, now, sizeof(now), at->err);
 
-	if (rc >= 0 && strcmp(now, value) != 0)
+	if (rc >= 0 && !same_words(now, value))
 		return err_set(at->err, ENOENT, "%s is %s, not %s", name, now, value);
 	return rc;
 }

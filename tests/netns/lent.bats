@@ -134,6 +134,15 @@ absent() { [[ $($1 ip link show "$2" 2>&1) == *"does not exist"* ]]; }
 	refuses "eth0 of container box is down" CHECK "$NIC" "$tuning"
 }
 
+@test "CHECK takes values as the kernel writes them" {
+	tuning='{"type": "tuning", "mac": "02-00-00-44-55-6A", "sysctl": {"net.ipv4.ip_local_port_range": "2000 3000"}}'
+	works ADD "$NIC" "$tuning"
+	[[ $output == *'"mac":"02:00:00:44:55:6a"'* ]]
+	works CHECK "$NIC" "$tuning"
+	box sh -c 'echo 2000 3001 >/proc/sys/net/ipv4/ip_local_port_range'
+	refuses "ip_local_port_range is 2000" CHECK "$NIC" "$tuning"
+}
+
 @test "CHECK sees limits of bandwidth that are gone" {
 	host ip link add probe type ifb 2>/dev/null || skip "the kernel has no ifb"
 	host ip link del probe
@@ -181,6 +190,7 @@ absent() { [[ $($1 ip link show "$2" 2>&1) == *"does not exist"* ]]; }
 	refuses 'not one of bridge, private, vepa, passthru' ADD '{"type": "macvlan", "master": "nic0", "mode": "wide"}'
 	refuses 'not one of l2, l3, l3s' ADD '{"type": "ipvlan", "master": "nic0", "mode": "l4"}'
 	refuses 'the host has no interface nic9 to be the \"master\"' ADD '{"type": "macvlan", "master": "nic9"}'
+	refuses 'unshapedSubnets is not supported' ADD "$NIC" '{"type": "bandwidth", "unshapedSubnets": ["10.0.0.0/8"]}'
 	refuses 'no default route' ADD '{"type": "macvlan"}'
 	refuses 'the mtu can be at most that of nic0, 1500' ADD '{"type": "macvlan", "master": "nic0", "mtu": 9000}'
 	refuses 'no result of a plugin before it' ADD '{"type": "tuning", "mtu": 1300}'
