@@ -121,6 +121,26 @@ static const struct json_value *nested_plugins(const struct json_value *plugin)
 		       : NULL;
 }
 
+static int check_ipam(const struct json_value *ipam, size_t index, struct err *err)
+{
+	const struct json_value *type;
+	char shown[CNI_SHOWN_SIZE];
+
+	if (!ipam || ipam->kind == JSON_NULL)
+		return 0;
+	if (ipam->kind != JSON_OBJECT)
+		return err_set(err, EINVAL, "plugins[%zu].ipam: expected an object", index);
+	type = json_get(ipam, "type");
+	if (!type || type->kind == JSON_NULL)
+		return 0;
+	if (type->kind != JSON_STRING)
+		return err_set(err, EINVAL, "plugins[%zu].ipam.type: expected a string", index);
+	if (*type->text && !cni_name_ok(type->text))
+		return err_set(err, EINVAL, "plugins[%zu].ipam.type: \"%s\" is no plugin's name",
+			       index, cni_shown(type->text, shown));
+	return 0;
+}
+
 /* The type is the name of a program below CNI_PATH: it must not lead elsewhere. */
 static int check_plugin(const struct json_value *plugin, size_t index, struct err *err)
 {
@@ -139,7 +159,7 @@ static int check_plugin(const struct json_value *plugin, size_t index, struct er
 			       "plugins[%zu].type: " NESTED_TYPE
 			       " has to have \"plugins\", and none of them may be " NESTED_TYPE,
 			       index);
-	return 0;
+	return check_ipam(json_get(plugin, "ipam"), index, err);
 }
 
 /* One list without the nested ones. */

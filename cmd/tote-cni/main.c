@@ -66,13 +66,17 @@ static int gc(struct request *q, struct attach *at)
 	static const struct json_table table = { fields, ARRAY_SIZE(fields),
 						 sizeof(struct cni_valid) };
 	static const struct json_list_of list = { json_object, sizeof(struct cni_valid), &table };
-	static const struct json_field whole_fields[] = {
-		{ "cni.dev/valid-attachments", json_list, 0, JSON_REQUIRED, &list },
-	};
-	static const struct json_table whole = { whole_fields, 1, sizeof(LIST(struct cni_valid)) };
+	/* The second is what libcni 1.2.0 to 1.2.2 sent by mistake. One without any is null in Go. */
+	static const char *const keys[] = { "cni.dev/valid-attachments", "cni.dev/attachments" };
 	LIST(struct cni_valid) valid = { NULL, 0 };
-	int r = json_decode(q->network.whole, &whole, q->arena, &valid, q->err);
+	const char *key = keys[json_get(q->network.whole, keys[0]) ? 0 : 1];
+	const struct json_field whole_field = { key, json_list, 0, 0, &list };
+	const struct json_table whole = { &whole_field, 1, sizeof(valid) };
+	int r;
 
+	if (!json_get(q->network.whole, key))
+		return err_set(q->err, EINVAL, "%s: missing", keys[0]);
+	r = json_decode(q->network.whole, &whole, q->arena, &valid, q->err);
 	return r < 0 ? r : cni_gc(at, &q->network, valid.items, valid.count);
 }
 

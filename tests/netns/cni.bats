@@ -153,6 +153,10 @@ need_veth() {
 	fails 7 'type: "../bridge"'
 	cni ADD '{"cniVersion":"1.0.0","name":"x","plugins":[]}'
 	fails 7 plugins
+	cni ADD '{"cniVersion":"1.0.0","name":"x","type":"bridge","ipam":"host-local"}'
+	fails 7 "ipam: expected an object"
+	cni ADD '{"cniVersion":"1.0.0","name":"x","type":"bridge","ipam":{"type":"../dhcp"}}'
+	fails 7 'ipam.type: "../dhcp"'
 	cni ADD '{"cniVersion":"9.0.0","name":"x","type":"loopback"}'
 	fails 1 9.0.0
 	cni CHECK '{"cniVersion":"0.3.1","name":"x","type":"loopback"}'
@@ -649,9 +653,17 @@ need_veth() {
 	[ "$(calls)" = "one.ADD one.ADD one.DEL one.GC " ]
 	[ "$(jq -c '."cni.dev/valid-attachments"' log/03.one.GC.json)" = '[{"containerID":"box1","ifname":"eth0"}]' ]
 	run ! grep -q CNI_CONTAINERID log/03.one.GC.env
+	# As libcni 1.2.0 called it.
+	cni GC "$(jq -c '."cni.dev/attachments" = [{containerID: "box1", ifname: "eth0"}]' <<<"$conf")"
+	silent
+	[ -e run/attachments/box1/eth0 ]
 	cni GC "$(jq -c '.disableGC = true | ."cni.dev/valid-attachments" = []' <<<"$conf")"
 	silent
 	[ -e run/attachments/box1/eth0 ]
+	# As Go writes a list of none.
+	cni GC "$(jq -c '."cni.dev/valid-attachments" = null' <<<"$conf")"
+	silent
+	[ "$(ls run/attachments/box1)" = lo0 ]
 }
 
 @test "plugins that somebody runs one by one gather in one record" {
