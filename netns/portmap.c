@@ -177,7 +177,7 @@ static bool is_on(const char *path)
  * never left it, and to the port it came from only when that is allowed (br_nf_pre_routing_finish()).
  * Without it nothing like that is needed, and hairpin mode would hand a container its own broadcasts.
  */
-static int allow_itself(struct attach *at, struct rtnl *host, const struct link *bridge)
+static int allow_itself(struct attach *at, struct rtnl *host, const struct link *bridge, bool check)
 {
 	struct link port;
 
@@ -188,6 +188,9 @@ static int allow_itself(struct attach *at, struct rtnl *host, const struct link 
 		if ((i->sandbox && *i->sandbox) || link_find(host, i->name, &port, at->err) < 0 ||
 		    port.master != bridge->index || port.hairpin)
 			continue;
+		if (check)
+			return err_set(at->err, ENOENT, "port %s of bridge %s has hairpin off",
+				       port.name, bridge->name);
 		link_set_hairpin(host, &port, true);
 	}
 	return rtnl_run(host, NULL, at->err);
@@ -198,15 +201,22 @@ static int allow_itself(struct attach *at, struct rtnl *host, const struct link 
  * forbids by default (Documentation/networking/ip-sysctl, route_localnet). The table drops what others
  * could do with that.
  */
-static int allow_localhost(struct attach *at, const struct link *link)
+static int allow_localhost(struct attach *at, const struct link *link, bool check)
 {
-	char name[sizeof("net/ipv4/conf//route_localnet") + IFNAMSIZ];
+	char name[sizeof("net/ipv4/conf//route_localnet") + IFNAMSIZ], now[8];
+	int rc;
 
 	snprintf(name, sizeof(name), "net/ipv4/conf/%s/route_localnet", link->name);
-	return ns_sysctl(-1, name, "1", at->err);
+	if (!check)
+		return ns_sysctl(-1, name, "1", at->err);
+	rc = ns_sysctl_read(-1, name, now, sizeof(now), at->err);
+	return rc < 0 || strcmp(now, "1") == 0
+		       ? rc
+		       : err_set(at->err, ENOENT, "%s is %s, not 1", name, now);
 }
 
-static int prepare_way(struct attach *at, const struct port_wish *w)
+/* Towards the container: makes it passable, or checks that it is. */
+static int prepare_way(struct attach *at, const struct port_wish *w, bool check)
 {
 	bool v4 = false;
 	struct link link;
@@ -219,8 +229,8 @@ static int prepare_way(struct attach *at, const struct port_wish *w)
 	if (rc == 0)
 		rc = link_find_towards(host, &w->addresses[0].ip, &link, at->err);
 	if (rc == 0)
-		rc = allow_itself(at, host, &link);
-	return rc < 0 || !v4 ? rc : allow_localhost(at, &link);
+		rc = allow_itself(at, host, &link, check);
+	return rc < 0 || !v4 ? rc : allow_localhost(at, &link, check);
 }
 
 /* Asked only when a port is taken. */
@@ -253,7 +263,7 @@ static int portmap_add(struct attach *at)
 			"portmap: there is no address to publish ports of; it has to stand behind "
 			"the plugin that makes the interface");
 	if (wish.source != PORT_SOURCE_KEPT)
-		rc = prepare_way(at, &wish);
+		rc = prepare_way(at, &wish, false);
 	wish.container_of = container_of_key;
 	wish.container_arg = at;
 	return rc < 0 ? rc : port_add(&wish, at->err);
@@ -293,7 +303,11 @@ static int portmap_check(struct attach *at)
 
 	attach_key(at, key);
 	rc = read_wish(at, key, &wish);
-	return rc < 0 || !wish.ports.count ? rc : port_check(&wish, at->err);
+	if (rc < 0 || !wish.ports.count)
+		return rc;
+	if (wish.source != PORT_SOURCE_KEPT && wish.address_count)
+		rc = prepare_way(at, &wish, true);
+	return rc < 0 ? rc : port_check(&wish, at->err);
 }
 
 const struct plugin plugin_portmap = {

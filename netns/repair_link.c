@@ -69,10 +69,12 @@ static int put_back(struct repairing *w, const struct bridge_conf *conf, const s
 	link_set_master(at->host, port, bridge->index);
 	link_up(at->host, port);
 	r = rtnl_run(at->host, NULL, at->err);
-	if (r == 0 && conf->hairpin_mode) {
+	if (r == 0 && conf->hairpin_mode)
 		link_set_hairpin(at->host, port, true);
+	if (r == 0 && conf->port_isolation)
+		link_set_isolated(at->host, port, true);
+	if (r == 0)
 		r = rtnl_run(at->host, NULL, at->err);
-	}
 	if (r == 0)
 		r = bridge_port_vlan(at, conf, port);
 	if (r == 0)
@@ -99,15 +101,8 @@ int repair_bridge(struct repairing *w, const struct json_value *plugin)
 	return r < 0 ? r : 1;
 }
 
-static bool is_default(const struct cni_route *route)
+static void put_ipam(const struct repairing *w, struct json_writer *w_)
 {
-	return route->dst.prefix_len == 0;
-}
-
-static void put_ipam(const struct repairing *w, const struct json_value *plugin,
-		     struct json_writer *w_)
-{
-	const struct json_value *gateway = json_get(plugin, "isDefaultGateway");
 	char text[IP_TEXT_SIZE];
 
 	json_begin_object(w_);
@@ -124,15 +119,8 @@ static void put_ipam(const struct repairing *w, const struct json_value *plugin,
 	json_end_array(w_);
 	json_key(w_, "routes");
 	json_begin_array(w_);
-	for_each (route, &w->r->result.routes) {
-		if (is_default(route) && gateway && gateway->boolean)
-			continue;
-		json_begin_object(w_);
-		json_pair_string(w_, "dst", ip_net_text(&route->dst, text));
-		if (route->gw.family)
-			json_pair_string(w_, "gw", ip_text(&route->gw, text));
-		json_end_object(w_);
-	}
+	for_each (route, &w->r->result.routes)
+		cni_route_write(route, true, w_);
 	json_end_array(w_);
 	json_end_object(w_);
 }
@@ -164,7 +152,7 @@ static int fixed_conf(struct repairing *w, const struct json_value *plugin,
 	}
 	if (json_get(plugin, "ipam")) {
 		json_key(&jw, "ipam");
-		put_ipam(w, plugin, &jw);
+		put_ipam(w, &jw);
 	}
 	json_key(&jw, "runtimeConfig");
 	json_begin_object(&jw);

@@ -58,6 +58,8 @@ extern const struct json_list_of cni_route_list;
 extern const struct json_table cni_dns_table;
 /* As the object that a version wants. */
 void cni_result_write(const struct cni_result *result, const char *version, struct json_writer *w);
+/* One route; latest: with what came in 1.1.0. */
+void cni_route_write(const struct cni_route *route, bool latest, struct json_writer *w);
 
 /* Text of a stranger's for a message: the beginning of it, as one line. Returns ret_text. */
 #define CNI_SHOWN_SIZE 68

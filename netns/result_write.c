@@ -36,7 +36,7 @@ static void put_strv(struct json_writer *w, const char *key, const struct strv *
 		json_pair_strv(w, key, v);
 }
 
-static void put_route(struct json_writer *w, const struct cni_route *route, bool latest)
+void cni_route_write(const struct cni_route *route, bool latest, struct json_writer *w)
 {
 	json_begin_object(w);
 	put_ip_net(w, "dst", &route->dst);
@@ -65,7 +65,7 @@ static void put_routes(struct json_writer *w, const struct cni_result *result, u
 			json_begin_array(w);
 			begun = true;
 		}
-		put_route(w, route, latest);
+		cni_route_write(route, latest, w);
 	}
 	if (begun)
 		json_end_array(w);

@@ -488,6 +488,32 @@ make_nic() { # NAME: with another machine behind it
 	[ "$output" = "" ]
 }
 
+@test "what repair makes again has all that it had: isolation, ways of ports, routes" {
+	mkdir -p "$NETCONFPATH"
+	echo '{"cniVersion":"1.1.0","name":"shop","plugins":[{"type":"bridge","bridge":"shop0","isGateway":true,"isDefaultGateway":true,
+		"portIsolation":true,"ipam":{"type":"host-local","subnet":"10.88.7.0/24","routes":[{"dst":"0.0.0.0/0","mtu":1400,"priority":50},
+		{"dst":"10.77.0.0/16","gw":"10.88.7.9","table":7}]}},
+		{"type":"portmap","capabilities":{"portMappings":true}}]}' >"$NETCONFPATH/shop.conflist"
+	up box1 "$A" shop -p 8080:80
+	state() {
+		host bridge -d -j link | jq -c '[.[] | {ifname, master, hairpin, isolated}]'
+		host cat /proc/sys/net/ipv4/conf/shop0/route_localnet
+		in_a ip -j route show table all | jq -c 'sort_by(.dst)[] | select(.table != "local" and .dst != "fe80::/64") |
+			{dst, gateway, table, metric, metrics}'
+	}
+	before=$(state)
+	[[ $before == *'"isolated":true'*$'\n1\n'*1400* ]]
+	host sysctl -qw net.ipv4.conf.shop0.route_localnet=0
+	fails "route_localnet is 0, not 1" net check box1
+	host ip link del shop0
+	net repair
+	diff <(state) <(echo "$before")
+	in_a ip link del eth0
+	net repair
+	diff <(state) <(echo "$before")
+	net check box1
+}
+
 @test "repair makes the nf_tables table again after a flush" {
 	command -v nft >/dev/null || skip "needs nft"
 	net create shop --subnet 10.88.7.0/24
