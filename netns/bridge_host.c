@@ -107,9 +107,22 @@ int bridge_port_vlan(struct attach *at, const struct bridge_conf *conf, const st
 	return rtnl_run(at->host, NULL, at->err);
 }
 
+/* Also what is there: who made it may have been killed, or the bridge have been made again since. */
+static int join_vlan(struct attach *at, const struct bridge_conf *conf, const struct link *bridge,
+		     const struct link *port)
+{
+	int rc;
+
+	link_set_master(at->host, port, bridge->index);
+	link_up(at->host, port);
+	rc = rtnl_run(at->host, NULL, at->err);
+	return rc < 0 ? rc : bridge_port_vlan(at, conf, port);
+}
+
 /*
  * A bridge with VLANs is itself in one of them. In another the host has a veth: one end with the
- * gateway's addresses, named BRIDGE.VLAN, the other a port in that VLAN. Both stay as long as the bridge.
+ * gateway's addresses, named BRIDGE.VLAN, the other a port in that VLAN. Both outlive the bridge. What is
+ * of that name and has no such port is somebody's own way into the VLAN.
  */
 static int vlan_gateway(struct attach *at, const struct bridge_conf *conf,
 			const struct link *bridge, struct link *ret_link)
@@ -118,6 +131,7 @@ static int vlan_gateway(struct attach *at, const struct bridge_conf *conf,
 	struct link_add add = { .name = name, .netns_fd = -1, .mtu = conf->mtu, .up = true };
 	struct link_add port_add = { .name = port_name, .netns_fd = -1, .mtu = conf->mtu };
 	struct link port;
+	bool found;
 	int rc;
 
 	snprintf(name, sizeof(name), "%s.%u", conf->bridge, conf->vlan);
@@ -129,21 +143,18 @@ static int vlan_gateway(struct attach *at, const struct bridge_conf *conf,
 			"port's name",
 			conf->bridge, conf->vlan, port_name);
 	rc = link_find(at->host, name, ret_link, at->err);
-	if (rc != -ENODEV)
-		return rc;
-	link_add_veth(at->host, &add, &port_add);
-	link_ask(at->host, port_name);
-	rc = rtnl_run(at->host, NULL, at->err);
+	found = rc >= 0;
+	if (rc == -ENODEV) {
+		link_add_veth(at->host, &add, &port_add);
+		rc = rtnl_run(at->host, NULL, at->err);
+	}
 	if (rc < 0 && rc != -EEXIST)
 		return rc;
 	rc = link_find(at->host, port_name, &port, at->err);
-	if (rc < 0)
-		return rc;
-	link_set_master(at->host, &port, bridge->index);
-	link_up(at->host, &port);
-	rc = rtnl_run(at->host, NULL, at->err);
+	if (rc == -ENODEV && found)
+		return 0;
 	if (rc >= 0)
-		rc = bridge_port_vlan(at, conf, &port);
+		rc = join_vlan(at, conf, bridge, &port);
 	if (rc >= 0)
 		rc = settle(at, name);
 	return rc < 0 ? rc : link_find(at->host, name, ret_link, at->err);

@@ -388,6 +388,11 @@ default via 10.88.0.1 dev eth0 " ]
 	ping4 "$ONE" 10.88.0.3
 	ping4 "$ONE" 10.88.0.1
 	has_address "$HOST" shop0.100 10.88.0.1/24
+	# What a crash left half made, or what another bridge of that name left, is of use again.
+	host ip link set vshop0.100 nomaster
+	cni DEL two "$TWO"
+	cni ADD two "$TWO"
+	ping4 "$TWO" 10.88.0.1
 	change '.vlan = 200 | .name = "other" | .isGateway = false | .isDefaultGateway = false | .ipam = {"type":"static","addresses":[{"address":"10.88.0.50/24"}]}'
 	cni ADD other "$OTHER"
 	run ! ping4 "$OTHER" 10.88.0.2
