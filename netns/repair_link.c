@@ -49,6 +49,9 @@ static int ensure_bridge(struct repairing *w, struct bridge_conf *ret_conf, stru
 	before = count_addresses(at, ret_conf->bridge);
 	made = link_find(host, ret_conf->bridge, ret_bridge, &unused) == -ENODEV;
 	r = bridge_ensure(at, ret_conf, ret_bridge);
+	/* As it was found. */
+	if (r == 0 && !(ret_bridge->flags & IFF_UP))
+		repair_tell(w->rp, false, "bridge %s: is up again", ret_conf->bridge);
 	if (r == 0 && ret_conf->is_gateway && at->result.ips.count)
 		r = bridge_gateways(at, ret_conf, ret_bridge, ret_bridge->mac, &gateway);
 	/* What it would add to a result is in there already. */
@@ -96,7 +99,7 @@ int repair_bridge(struct repairing *w, const struct json_value *plugin)
 		return r == -ENODEV ? w->at.err->code = -EIO : r;
 	attach_name(&w->at, "veth", name);
 	r = link_find(w->at.host, name, &port, w->at.err);
-	if (r == 0 && port.master != bridge.index)
+	if (r == 0 && (port.master != bridge.index || !(port.flags & IFF_UP)))
 		r = put_back(w, &conf, &bridge, &port);
 	return r < 0 ? r : 1;
 }

@@ -486,6 +486,14 @@ make_nic() { # NAME: with another machine behind it
 	eventually reaches A fd00:88::1
 	run net repair
 	[ "$output" = "" ]
+	port=$(host bridge -j link | jq -r '.[0].ifname')
+	host ip link set "$port" down
+	host ip link set tote-shop down
+	run net repair
+	[[ $output == *"bridge tote-shop: is up again"* ]]
+	[[ $output == *"$port is in bridge tote-shop again"* ]]
+	net check box1
+	net check box2
 }
 
 @test "what repair makes again has all that it had: isolation, ways of ports, routes" {
