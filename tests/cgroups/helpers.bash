@@ -150,13 +150,3 @@ status_is() {
 now_ms() {
 	echo $((${EPOCHREALTIME/[^0-9]/} / 1000))
 }
-
-# A command must end, however, in so many seconds; leaves its code in $code.
-within() {
-	local limit=$1 start
-	shift
-	start=$(now_ms)
-	code=0
-	"$@" || code=$?
-	[ $(($(now_ms) - start)) -lt $((limit * 1000)) ] || { echo "$*: took $(($(now_ms) - start)) ms"; return 1; }
-}

@@ -66,6 +66,20 @@ eventually() {
 	return 1
 }
 
+# A command must end, however, in so many seconds; leaves its code in $code. They are those of a clock beside it whose every tick is
+# late when the machine is: what is promised in seconds is kept or not, however long others have the processors.
+within() { # SECONDS COMMAND...
+	local seconds=$1 tick=$BATS_TEST_TMPDIR/tick clock
+	shift
+	[ -p "$tick" ] || mkfifo "$tick"
+	(for ((i = 0; i < seconds * 10; i++)); do read -rt 0.1 || true; done) <>"$tick" 3>&- &
+	clock=$!
+	code=0
+	"$@" || code=$?
+	kill "$clock" 2>/dev/null || { echo "$*: not within $seconds s"; return 1; }
+	wait "$clock" 2>/dev/null || true
+}
+
 # A command that goes on, in the background; what it prints in $LINES_FILE.
 watch_by() {
 	"$TOTE" --root "$ROOT" "$@" >"$LINES_FILE" 2>"$LINES_FILE.err" 3>&- </dev/null &
