@@ -183,10 +183,11 @@ stopped() {
 		make_layout volumes volumes:1 "$BATS_FILE_TMPDIR/base.tar"
 	tote load -q variables
 	tote load -q volumes
-	before=$SECONDS
-	in_image variables:1
+	# By the time of the processor, which is its own.
+	TIMEFORMAT='%0U + %0S'
+	{ time in_image variables:1; } 2>"$WORK/spent"
 	[ "$output" = 59999 ]
-	[ $((SECONDS - before)) -le 5 ]
+	[ $(($(tail -n 1 "$WORK/spent"))) -le 5 ]
 	in_image volumes:1
 	[ "$status" = 125 ]
 	[[ $stderr == *"declares 1001 volumes"* ]]

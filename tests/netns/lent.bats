@@ -4,24 +4,26 @@
 
 load two
 
-# 2 MB over TCP; prints the milliseconds.
+# 2 MB over TCP; the sender prints the milliseconds from before the first byte to behind the last.
 RECEIVER='import socket, time
 s = socket.socket()
 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 s.bind(("0.0.0.0", 7000))
 s.listen(1)
 c = s.accept()[0]
-start, got = time.time(), 0
+got = 0
 while got < 2000000:
-    got += len(c.recv(65536)) or exit("cut off")
-print(int((time.time() - start) * 1000))'
+    got += len(c.recv(65536)) or exit("cut off")'
 SENDER='import socket, sys, time
 for _ in range(400):
     try: s = socket.create_connection((sys.argv[1], 7000), 20); break
     except ConnectionRefusedError: time.sleep(0.05)
+start = time.monotonic()
 s.settimeout(40)
 s.sendall(bytes(2000000))
-s.recv(1)'
+s.shutdown(socket.SHUT_WR)
+s.recv(1)
+print(int((time.monotonic() - start) * 1000))'
 
 setup() {
 	make_two tote-cni
@@ -166,11 +168,10 @@ absent() { [[ $($1 ip link show "$2" 2>&1) == *"does not exist"* ]]; }
 		bandwidth='{"type": "bandwidth", "'$way'Rate": 8000000, "'$way'Burst": 80000}'
 		works ADD "$ptp" "$bandwidth"
 		if [ $way = ingress ]; then server=box client=host; else server=host client=box; fi
-		$server timeout 60 python3 -c "$RECEIVER" >"$BATS_TEST_TMPDIR/took" 3>&- & receiver=$!
+		$server timeout 60 python3 -c "$RECEIVER" 3>&- & receiver=$!
 		if [ $way = ingress ]; then address=$(jq -r '.ips[0].address | split("/")[0]' <<<"$output"); else address=10.88.0.1; fi
-		$client timeout 60 python3 -c "$SENDER" "$address"
+		took=$($client timeout 60 python3 -c "$SENDER" "$address")
 		wait $receiver
-		took=$(cat "$BATS_TEST_TMPDIR/took")
 		echo "$way: $took ms"
 		[ "$took" -gt 1500 ]
 		[ "$took" -lt 30000 ]

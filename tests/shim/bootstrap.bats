@@ -399,13 +399,14 @@ no_idle_server() {
 
 @test "delete: of nothing is answered soon, in silence" {
 	SECONDS=0
+	begun=$(date +%s)
 	delete nothing /nonexistent
 	[ "$SECONDS" -lt 20 ]
 	[ ! -s "$DIR/err" ]
 	run -0 decode "$DIR/reply" DeleteResponse
 	[ "${lines[0]}" = "exit_status: 137" ]
 	[ "${lines[1]}" = "exited_at {" ]
-	[ "$((${lines[2]##*: } - $(date +%s)))" -ge -2 ]
+	[ "${lines[2]##*: }" -ge "$begun" ]
 	run ! inside test -e /run/containerd
 }
 
@@ -554,7 +555,7 @@ known() { # ROOT
 	pid=$(servers)
 	kill -STOP "$pid"
 	# Until its queue is full.
-	inside timeout 8 python3 -c '
+	inside timeout 60 python3 -c '
 import socket, sys, time
 held = []
 while True:
@@ -564,21 +565,22 @@ while True:
     try: s.connect(sys.argv[1][7:])
     except BlockingIOError: break
 print("full", flush=True)
-time.sleep(8)
+time.sleep(60)
 ' "$output" >"$DIR/full" 3>&- &
+	holder=$!
 	eventually grep -q full "$DIR/full"
 	start a >"$DIR/hung" 3>&- &
 	hung=$!
 	sleep 0.3
-	begun=$(date +%s%N)
 	run -0 start b
-	took=$((($(date +%s%N) - begun) / 1000000))
+	# The other one is still at it.
+	kill -0 "$hung"
 	code=0
 	wait "$hung" || code=$?
+	kill "$holder"
 	kill -CONT "$pid"
 	[ "$code" -eq 1 ]
 	grep -q "takes no connections" "$DIR/hung"
-	[ "$took" -lt 1000 ]
 }
 
 @test "-h: usage; without an action it is said that it is missing" {
