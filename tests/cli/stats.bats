@@ -34,14 +34,20 @@ another() {
 	quietly tote run -d "$1"
 }
 
-# stats with further arguments on a terminal of $1 columns and $2 lines for $3 seconds; what it draws is in $LINES_FILE.
+# stats with further arguments on a terminal of $1 columns and $2 lines, until it has drawn $4 (of grep) $3 times or ends by itself;
+# what it draws is in $LINES_FILE.
 on_terminal() {
-	local columns=$1 lines=$2 seconds=$3
-	shift 3
-	printf '#!/bin/sh\nstty cols %s rows %s\nexec timeout %s "%s" --root "%s" stats %s\n' "$columns" "$lines" "$seconds" "$TOTE" "$ROOT" "$*" \
-		>"$BATS_TEST_TMPDIR/command"
-	chmod +x "$BATS_TEST_TMPDIR/command"
-	timeout 20 script -qec "$BATS_TEST_TMPDIR/command" /dev/null </dev/null >"$LINES_FILE" 3>&- || true
+	local columns=$1 lines=$2 times=$3 what=$4
+	shift 4
+	cat >"$BATS_TEST_TMPDIR/command" <<-END
+	#!/bin/sh
+	stty cols $columns rows $lines
+	'$TOTE' --root '$ROOT' stats $* &
+	while kill -0 \$! 2>/dev/null && [ "\$(grep -o '$what' '$LINES_FILE' | wc -l)" -lt $times ]; do sleep 0.05; done
+	kill \$! 2>/dev/null
+	wait
+	END
+	timeout 60 script -qec "sh '$BATS_TEST_TMPDIR/command'" /dev/null </dev/null >"$LINES_FILE" 3>&- || true
 }
 
 @test "without a terminal: one table, no escape codes, and the end" {
@@ -186,7 +192,7 @@ on_terminal() {
 @test "a terminal is drawn over, as wide and high as it is" {
 	background
 	for i in 2 3 4 5 6; do another "$ID-$i"; done
-	TERM=xterm on_terminal 60 5 1.5 --interval 300ms
+	TERM=xterm on_terminal 60 5 4 $'\033\\[H' --interval 300ms
 	# Frames begin at the top left, each line is erased behind its end, the screen below the last.
 	[ "$(grep -o $'\033\[H' "$LINES_FILE" | wc -l)" -ge 3 ]
 	[ "$(grep -o $'\033\[2J' "$LINES_FILE" | wc -l)" = 1 ]
@@ -227,10 +233,10 @@ on_terminal() {
 
 @test "a terminal without abilities gets tables one after the other" {
 	background
-	TERM=dumb on_terminal 100 20 1.5 --interval 300ms
+	TERM=dumb on_terminal 100 20 3 "$ID " --interval 300ms
 	[ "$(grep -c "^$ID " "$LINES_FILE")" -ge 3 ]
 	run ! grep -q $'\033' "$LINES_FILE"
-	TERM=xterm on_terminal 100 20 5 --no-stream
+	TERM=xterm on_terminal 100 20 1000 nothing --no-stream
 	[ "$(grep -c "^$ID " "$LINES_FILE")" = 1 ]
 	run ! grep -q $'\033' "$LINES_FILE"
 }

@@ -251,7 +251,7 @@ except OSError as e:
 }
 
 @test "stopping signals and SIGTERM work as without a tracer" {
-	run "$FAULT" count -c -- sh -c 'sleep 30 & kill -STOP $!; sleep 0.1; grep -q "^State:.*[Tt]" /proc/$!/status &&
+	run "$FAULT" count -c -- sh -c 'sleep 30 & kill -STOP $!; until grep -q "^State:.*[Tt]" /proc/$!/status; do sleep 0.1; done
 		kill -CONT $! && kill -TERM $!; wait $!'
 	[ "$status" = 143 ]
 	run "$FAULT" count -- sh -c 'kill -TERM $$'
@@ -262,14 +262,14 @@ except OSError as e:
 	start=$SECONDS
 	run "$FAULT" kill -t 0.3 -c -n 100000 -- sh -c 'sleep 30 & echo $!; sleep 30'
 	[ "$status" = 124 ]
-	[ $((SECONDS - start)) -lt 5 ]
+	[ $((SECONDS - start)) -lt 25 ]
 	wait_gone "$output"
 }
 
 @test "killing fault kills what it traces" {
 	"$FAULT" count -c -- sh -c 'echo $$ >"$0"; exec sleep 30' "$BATS_TEST_TMPDIR/pid" 3>&- >/dev/null &
 	fault=$!
-	for ((try = 0; try < 40; try++)); do
+	for ((try = 0; try < 600; try++)); do
 		[ -s "$BATS_TEST_TMPDIR/pid" ] && break
 		sleep 0.05
 	done

@@ -17,6 +17,8 @@ kernel_tells() {
 	[ "$(printf '%s\n' 6.15 "$(uname -r)" | sort -V | head -1)" = 6.15 ]
 }
 
+in_state() { [[ $(cut -d' ' -f3 "/proc/$2/stat") = "$1" ]]; } # LETTER PID
+
 COUNT='trap "echo asked; exit 3" TERM; i=0; while :; do i=$((i + 1)); echo "line $i"; sleep 0.01; done'
 
 @test "killed while it runs: no line and no container is lost" {
@@ -25,9 +27,12 @@ COUNT='trap "echo asked; exit 3" TERM; i=0; while :; do i=$((i + 1)); echo "line
 	patiently log_has 'line 20$'
 	pid=$(init_pid)
 	for i in 1 2 3; do
-		# What a monitor has read and not yet written is lost with it: it has nothing in its hands while the container is silent.
+		# What a monitor has read and not yet written is lost with it: it has nothing in its hands when it sleeps while the container
+		# is silent.
 		kill -STOP "$pid"
+		patiently in_state T "$pid"
 		sleep 0.3
+		patiently in_state S "$MONITOR_PID"
 		kill_monitor
 		kill -CONT "$pid"
 		sleep 0.2

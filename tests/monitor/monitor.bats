@@ -206,13 +206,14 @@ TRAP='trap "echo asked; exit 3" TERM; echo ready; while :; do sleep 0.02; done'
 
 @test "programs that init leaves behind do not outlive it without a pid namespace" {
 	config 'del(.linux.namespaces[] | select(.type == "pid"))'
-	command_is sh -c 'sleep 987 & echo started; exit 6'
+	# A sleep that no other test has.
+	command_is sh -c "sleep 1000.$$ & echo started; exit 6"
 	monitor
 	monitor_left
 	exit_has '.code == 6'
 	log_has started
 	nothing_left
-	[ -z "$(pgrep -f '^sleep 987$')" ]
+	[ -z "$(pgrep -f "^sleep 1000\.$$\$")" ]
 }
 
 @test "the umask and the protection that the supervisor has are not the container's" {

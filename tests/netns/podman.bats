@@ -73,7 +73,7 @@ teardown() {
 		[[ $web == 10.89.7.* ]]
 		podman exec till ip link show eth0 | grep -q 0a:00:00:00:00:09
 		podman exec till ping -c 1 -W 5 $web
-		for i in 1 2 3 4 5 6 7 8 9 10; do
+		for i in $(seq 100); do
 			answer=$(timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/8081; cat <&3' 2>/dev/null) && break
 			sleep 0.3
 		done

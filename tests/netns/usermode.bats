@@ -61,6 +61,8 @@ carries() { # NAME PORT
 	[ -z "$(find "$XDG_RUNTIME_DIR" -name 'pasta*' -o -name 'slirp*')" ]
 }
 
+listens() { [ -n "$(host ss -Hltn "sport = :$1")" ]; }
+
 reads() { [ "$(host busybox nc -w 3 127.0.0.1 "$1" </dev/null)" = hello ]; }
 
 @test "pasta: an address, a published port, and it ends with the container" {
@@ -89,7 +91,7 @@ reads() { [ "$(host busybox nc -w 3 127.0.0.1 "$1" </dev/null)" = hello ]; }
 	run -125 tote run --rm --network bridge box:1 true
 	[[ $output = *"only root"* ]]
 	host busybox nc -l -p 18084 </dev/null >/dev/null 3>&- &
-	sleep 0.3
+	eventually listens 18084
 	run -125 tote run --rm --network pasta -p 18084:80 box:1 true
 	echo "$output"
 	kill "$!"

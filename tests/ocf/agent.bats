@@ -349,11 +349,13 @@ term" ]
 	eventually test -e "$DATA/asked"
 	agent_is_killed
 	# Nothing of the agent's has gone on without it.
-	run ! pgrep -f "exec --pid-file .* $ID "
+	eventually nobody_executes
 	does 0 monitor "${IMAGE[@]}"
 	does 0 stop "${IMAGE[@]}" force_kill=1
 	[ "$(quiet_state)" = 3 ]
 }
+
+nobody_executes() { ! pgrep -f "exec --pid-file .* $ID " >/dev/null; }
 
 @test "start waits until monitor_cmd succeeds, but not for ever" {
 	agent_begins start "${IMAGE[@]}" "run_opts=-v $DATA:/data" "monitor_cmd=sh -c 'echo >>/data/tries; test -e /data/well'"

@@ -79,6 +79,13 @@ def eventually(what, limit=PATIENCE, pause=0.01):
         time.sleep(pause)
 
 
+def unchanged(what, pause):
+    """Whether what() is the same a little later."""
+    before = what()
+    time.sleep(pause)
+    return what() == before
+
+
 def read(path, default=None):
     try:
         with open(path, "rb") as f:

@@ -78,8 +78,8 @@ class Beside:
         self.settle()
 
     def settle(self):
-        """What there is now is how it is to be after each point."""
-        time.sleep(0.2)
+        """What there is, when nothing ends any more, is how it is to be after each point."""
+        eventually(lambda: unchanged(self.seen, 0.2))
         self.base = self.seen()
 
     def once(self):

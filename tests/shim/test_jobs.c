@@ -114,7 +114,7 @@ static void reap_strays(void)
 {
 	int r = 0;
 
-	for (int i = 0; i < 200 && r >= 0; i++) {
+	for (int i = 0; i < PATIENCE_MS / 10 && r >= 0; i++) {
 		r = waitpid(-1, NULL, WNOHANG);
 		if (r == 0)
 			poll(NULL, 0, 10);

@@ -89,14 +89,19 @@ def short_lives(w):
 @scenario
 def ends_while_it_starts(w):
     """Start is still at its hooks when the process ends: that is told behind it, and State knows of no end before."""
+    fifo = "/run/world/hook"
+    os.mkfifo(fifo)
+
     def change(config):
-        config["hooks"] = {"poststart": [dict(path="/bin/sleep", args=["sleep", "0.5"])]}
+        config["hooks"] = {"poststart": [dict(path="/bin/sh", args=["sh", "-c", f"read x <{fifo}"])]}
     c = w.container("a", "sh", "-c", "exit 6", change=change)
     c.create()
     wait, start = c.begin_wait(), c.client.begin("Start", pb.StartRequest(id="a"))
     eventually(lambda: not alive(c.pid))
     time.sleep(0.1)
     assert not start.done() and not wait.done() and c.state().status == CREATED
+    with open(fifo, "w") as f:
+        f.write("\n")
     assert start.result().pid == c.pid and wait.result().exit_status == 6
     c.delete()
     eventually(lambda: len(w.events.events) == 4)

@@ -482,7 +482,7 @@ static void loop_device(void **state)
 		assert_int_equal(access(ROOTFS, W_OK), round ? -1 : 0);
 		remove_ok();
 		/* Freed by itself. */
-		for (int i = 0; i < 100 && exists(loop); i++)
+		for (int i = 0; i < 1000 && exists(loop); i++)
 			nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 		assert_false(exists(loop));
 	}
@@ -599,7 +599,8 @@ static void waits_while_busy(void **state)
 	assert_true(exists("held"));
 	assert_false(exists(ROOTFS "/held"));
 	assert_int_equal(chdir("/"), 0);
-	assert_in_range(ended.tv_sec - begun.tv_sec, 1, 3);
+	/* Its naps are counted, and each is longer on a busy machine. */
+	assert_in_range(ended.tv_sec - begun.tv_sec, 1, 20);
 	assert_int_equal(rmdir(ROOTFS), 0);
 }
 

@@ -15,6 +15,13 @@ setup_file() {
 		"PidFile $DIR/pid" 'LogLevel VERBOSE' 'PermitRootLogin prohibit-password' \
 		"ForceCommand if [ -e $DIR/broken ]; then rm $DIR/broken; kill \$PPID; fi; echo \"\$SSH_ORIGINAL_COMMAND\" | tee -a $DIR/said; if [ -e $DIR/slow ]; then sleep 4; fi" >"$DIR/sshd_config"
 	/usr/sbin/sshd -f "$DIR/sshd_config" -E "$DIR/log"
+	# It writes that when it listens.
+	for _ in $(seq 600); do
+		[ ! -s "$DIR/pid" ] || return 0
+		sleep 0.05
+	done
+	cat "$DIR/log"
+	return 1
 }
 
 teardown_file() {
@@ -22,7 +29,7 @@ teardown_file() {
 }
 
 setup() {
-	[ -s "${DIR:-/nowhere}/pid" ] || skip "needs root and openssh-server"
+	[ -n "${DIR:-}" ] || skip "needs root and openssh-server"
 	RUN=$(mktemp -d "$BATS_FILE_TMPDIR/run.XXXX")
 	: >"$DIR/log"
 	: >"$DIR/said"
@@ -68,7 +75,7 @@ nobody_keeps() {
 }
 
 @test "after SIGKILL of who asked the connection ends by itself" {
-	export TOTE_SITE_LINK_IDLE=2
+	export TOTE_SITE_LINK_IDLE=5
 	run -137 asks 'box_do box2 boot; kill -KILL $$'
 	[ "$(keepers)" = 1 ]
 	nobody_keeps

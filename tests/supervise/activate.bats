@@ -117,7 +117,7 @@ print(s.makefile().read())' "$PORT"
 	patiently state_is created
 	hold
 	sleep 1.5
-	state_is running
+	patiently state_is running
 	patiently status_is '.connections == 1 and .run == 1'
 	let_go
 	patiently run_is 2
@@ -136,7 +136,7 @@ print(s.makefile().read())' "$PORT"
 	answers again
 	hold
 	sleep 1
-	state_is running
+	patiently state_is running
 	[ "$(init_pid)" = "$pid" ]
 	let_go
 	patiently state_is frozen
@@ -156,7 +156,7 @@ print(s.makefile().read())' "$PORT"
 	# The second one, if it took us so long.
 	run=$(jq .run "$DIR/status.json")
 	sleep 2
-	state_is running
+	patiently state_is running
 	run_is "$run"
 	patiently status_is '.connections == 1'
 	let_go
