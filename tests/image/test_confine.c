@@ -265,7 +265,7 @@ static void test_status(void **state)
 	if (pid == 0)
 		_exit(confine(&opts, &err) < 0 ? 99 : wait_for_end());
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	for (int i = 0; i < 1000 && !strstr(text, "Seccomp:\t2"); i++) {
+	for (int i = 0; i < 20000 && !strstr(text, "Seccomp:\t2"); i++) {
 		usleep(1000);
 		file_peek(AT_FDCWD, path, text, sizeof(text));
 	}
