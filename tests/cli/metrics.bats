@@ -37,7 +37,8 @@ families_are_whole() {
 }
 
 @test "promtool takes the document of containers in every state" {
-	promtool=$("$BATS_TEST_DIRNAME/../promtool") || skip "promtool cannot be had: $("$BATS_TEST_DIRNAME/../promtool" 2>&1 || true)"
+	promtool=$("$BATS_TEST_DIRNAME/../online" "$BATS_TEST_DIRNAME/../promtool" 2>"$BATS_TEST_TMPDIR/why") ||
+		skip "promtool cannot be had: $(cat "$BATS_TEST_TMPDIR/why")"
 	# What it must refuse, to know that it looks.
 	run ! "$promtool" check metrics <<<'a_total{id="x} 1'
 	background

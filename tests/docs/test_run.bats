@@ -7,7 +7,7 @@ load ../bats
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
-	unset TIMEOUT LANES UNSTEADY
+	unset TIMEOUT LANES UNSTEADY TESTS_NETWORK
 	write good 'echo ok 1 good; echo 1..1'
 	write bad 'echo not ok 1 bad; echo "# because"; echo 1..1; exit 1'
 	write once "echo 1..2; echo ok 1 one; if mkdir been; then echo not ok 2 two; exit 1; fi; echo ok 2 two"
@@ -97,6 +97,18 @@ last_is() { [ "${lines[-1]}" = "$1" ]; }
 	: >order
 	LANES=1 runs 0 c.sh+d.sh,c.sh,d.sh
 	[ "$(tr -d '\n' <order)" = cdcd ]
+}
+
+@test "a file has its own mounts, interfaces and ports; ../online is where the runner is" {
+	unshare -n ip link add mine type bridge 2>/dev/null || skip "cannot make namespaces or bridges"
+	# Nothing is made where it would be seen.
+	write apart "echo 1..1; [ \$(readlink /proc/self/ns/net) != $(readlink /proc/self/ns/net) ] || exit 1
+		[ \$(readlink /proc/self/ns/mnt) != $(readlink /proc/self/ns/mnt) ] || exit 1
+		ip link add mine type bridge && mount -t tmpfs mine /mnt && ip link show lo | grep -q LOWER_UP || exit 1
+		[ \$('$BATS_TEST_DIRNAME/../online' readlink /proc/self/ns/net) = $(readlink /proc/self/ns/net) ] && echo ok 1 apart"
+	runs 0 apart.sh apart.sh
+	run ! ip link show mine
+	run ! grep ' /mnt .* mine ' /proc/self/mountinfo
 }
 
 @test "../bats.bash: a test that fails says where" {

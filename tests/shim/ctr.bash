@@ -318,5 +318,5 @@ containerd_versions() {
 	else
 		echo "containerd is not installed" >&2
 	fi
-	"$SHIM_TESTS/fetch-containerd"
+	"$SHIM_TESTS/../online" "$SHIM_TESTS/fetch-containerd"
 }

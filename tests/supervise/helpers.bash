@@ -22,7 +22,7 @@ make_store() { # [services]
 	tar -C "$SHARED/box" -cf "$SHARED/box.tar" .
 	import_image box:1 --cmd sh "$SHARED/box.tar"
 	[ "${1:-}" = services ] || return 0
-	IMAGES=$(exec 2>"$SHARED/images.err"; "$BATS_TEST_DIRNAME/images" "$BUILD/tests/services" 3>&-) || {
+	IMAGES=$(exec 2>"$SHARED/images.err"; "$BATS_TEST_DIRNAME/../online" "$BATS_TEST_DIRNAME/images" "$BUILD/tests/services" 3>&-) || {
 		cat "$SHARED/images.err"
 		return 1
 	}

@@ -55,7 +55,7 @@ END
 	run ! grep -q '^tote_service_last_exit_code{.*"m-stay-1"' "$WORK/page"
 	tote stop stay
 	patiently page_has /metrics 200 'tote_service_wanted{project="m",service="stay"} 0'
-	promtool=$("$BATS_TEST_DIRNAME/../promtool") || skip "promtool cannot be had"
+	promtool=$("$BATS_TEST_DIRNAME/../online" "$BATS_TEST_DIRNAME/../promtool") || skip "promtool cannot be had"
 	run -0 "$promtool" check metrics <"$WORK/page"
 }
 
