@@ -104,6 +104,7 @@ rights() { # PID
 	tote create --init --image pos:1 -u 5:6 box sleep 1000 </dev/null >/dev/null 2>&1 3>&-
 	tote start box
 	init=$(tote state box | jq .pid)
+	eventually pgrep -P "$init" -x sleep
 	program=$(pgrep -P "$init")
 	[ "$(rights "$init")" = "$(rights "$program")" ]
 	[[ $(rights "$init") == *"Seccomp:"*2* ]]

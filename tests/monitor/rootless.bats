@@ -3,7 +3,7 @@
 bats_require_minimum_version 1.5.0
 load helpers
 
-USER_ID=47112
+USER_ID=47115
 
 # Bats' own directories cannot be searched by others.
 setup() {

@@ -528,15 +528,22 @@ need_veth() {
 	nothing_left
 }
 
+# Waits until the plugin of a call is at its sleep, and sets $tote_cni and $KILL, the sleep.
+sleeps() { # PID
+	for i in $(seq 600); do
+		tote_cni=$(pgrep -P "$1" -x tote-cni || echo "$1")
+		! KILL=$(pgrep -P "$tote_cni" -x sleep) || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
 @test "killed in the middle: DEL removes what there is" {
 	need_veth
-	plugin slow '[ $CNI_COMMAND != ADD ] || { touch '$PWD'/begun; exec sleep 30; }'
+	plugin slow '[ $CNI_COMMAND != ADD ] || exec sleep 30'
 	conf=$(list "$BRIDGE" slow)
 	host env CNI_COMMAND=ADD "$CNI" <<<"$conf" 3>&- & pid=$!
-	for i in $(seq 600); do [ ! -e begun ] || break; sleep 0.05; done
-	[ -e begun ]
-	tote_cni=$(pgrep -P $pid -x tote-cni || echo $pid)
-	KILL=$(pgrep -P $tote_cni -x sleep)
+	sleeps $pid
 	kill -9 $tote_cni
 	wait $pid || true
 	[ "$(jq .done run/attachments/box1/eth0)" = false ]
@@ -552,10 +559,7 @@ need_veth() {
 	plugin slow '[ $CNI_COMMAND != ADD ] || [ -e '$PWD'/begun ] || { touch '$PWD'/begun; exec sleep 30; }'
 	conf=$(list "$BRIDGE" slow)
 	host env CNI_COMMAND=ADD "$CNI" <<<"$conf" 3>&- & pid=$!
-	for i in $(seq 600); do [ ! -e begun ] || break; sleep 0.05; done
-	[ -e begun ]
-	tote_cni=$(pgrep -P $pid -x tote-cni || echo $pid)
-	KILL=$(pgrep -P $tote_cni -x sleep)
+	sleeps $pid
 	kill -9 $tote_cni
 	wait $pid || true
 	cni ADD "$conf"

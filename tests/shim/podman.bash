@@ -24,7 +24,8 @@ TOTE=$(realpath "$TOTE")
 : "${POD_LIMIT:=60}"
 IMAGE=tote.example/busybox:1
 RUNTIME=tote
-USER_ID=47112
+# No other test's: what is left of the user is killed.
+USER_ID=47114
 SUB_FIRST=1300000
 SHIM_TESTS=$(dirname "${BASH_SOURCE[0]}")
 SHARE=$SHIM_TESTS/../../share
