@@ -258,6 +258,8 @@ reads_2_mib() {
 	echo bfq >"$queue/scheduler"
 	# It prefers who has just begun.
 	echo 0 >"$queue/iosched/low_latency"
+	# It waits for the next request of who has its turn; here so long as a busy host may need for one.
+	echo 100 >"$queue/iosched/slice_idle"
 	two_readers
 	echo none >"$queue/scheduler"
 	modprobe -r bfq
