@@ -192,17 +192,21 @@ until_why() { # WORDS
 		  writer:
 		    image: box:1
 		    network_mode: none
-		    command: [sh, -c, 'n=0; while [ $$n -lt 600 ]; do n=$$((n+1)); echo "line $$n of a good length, so that files are full soon"; usleep 10000; done; exec sleep 1000']
-		    logging: {driver: json-file, options: {max-size: 4k, max-file: 6}}
+		    command: [sh, -c, 'echo ready; until [ -e /tmp/go ]; do usleep 50000; done; n=0; while [ $$n -lt 600 ]; do n=$$((n+1)); echo "line $$n of a good length, so that files are full soon"; usleep 10000; done; exec sleep 1000']
+		    logging: {driver: json-file, options: {max-size: 8k, max-file: 6}}
+		    tmpfs: /tmp
 		    stop_grace_period: 0s
 		    restart: always
 	EOF
 	tote up
 	(LIMIT=120 tote logs -f --no-prefix writer >"$WORK/followed" 2>&1 3>&- || true) &
 	FOLLOWER=$!
+	# Not before it is there: the first lines are gone when the last are written.
+	patiently grep -q '^ready' "$WORK/followed"
+	tote exec shop-writer-1 touch /tmp/go
 	patiently grep -q '^line 600 ' "$WORK/followed"
 	[ "$(ls "$LOG/shop" | grep -c writer)" -eq 6 ]
-	diff <(cut -d' ' -f1,2 "$WORK/followed") <(seq -f 'line %g' 600)
+	diff <(tail -n +2 "$WORK/followed" | cut -d' ' -f1,2) <(seq -f 'line %g' 600)
 	[ "$(tote logs --tail 30 --no-prefix writer | cut -d' ' -f2 | xargs)" = "$(seq 571 600 | xargs)" ]
 	tote down
 }

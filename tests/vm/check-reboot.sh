@@ -189,13 +189,13 @@ trap 'exit 143' INT TERM
 export BUILD=${BUILD:-build}
 export TOTE=${TOTE:-$BUILD/tote}
 make_store || { echo "1..1"; echo "not ok 1 - an image"; exit 1; }
-tests/vm/run --timeout 200 --keep "$work/root.img" -- bash tests/vm/check-reboot.sh before >"$work/before" 2>"$work/before.err"
+tests/vm/run --timeout 600 --keep "$work/root.img" -- bash tests/vm/check-reboot.sh before >"$work/before" 2>"$work/before.err"
 # The machine ended before its time, as it should.
 if ! grep -q '^# before: ' "$work/before"; then sed 's/^/# /' "$work/before.err"; fi
 options=()
 [ ! -e share/systemd/tote.service ] || options=(--systemd)
 [ "${INIT:-}" != plain ] || options=()
-tests/vm/run --timeout 200 "${options[@]}" --keep "$work/root.img" -- bash tests/vm/check-reboot.sh after >"$work/after" 2>"$work/after.err" ||
+tests/vm/run --timeout 600 "${options[@]}" --keep "$work/root.img" -- bash tests/vm/check-reboot.sh after >"$work/after" 2>"$work/after.err" ||
 	sed 's/^/# /' "$work/after.err"
 sed -E '/^1\.\./d' "$work/before" "$work/after" | awk '
 	/^(not )?ok / { n++; bad += /^not/; sub(/ok [0-9]+/, "ok " n) }

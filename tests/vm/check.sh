@@ -6,4 +6,4 @@ cd "$(dirname "$0")/../.." || exit 1
 for source in tests/cgroups/test_*.c; do
 	set -- "$@" "${BUILD:-build}/${source%.c}"
 done
-exec tests/vm/run --timeout 1700 --file-timeout 800 "$@" tests/cgroups/*.bats tests/shim/*_vm.bats tests/netns/compare_vm.bats
+exec tests/vm/run --timeout 2900 --file-timeout 1500 "$@" tests/cgroups/*.bats tests/shim/*_vm.bats tests/netns/compare_vm.bats
