@@ -86,7 +86,7 @@ refute() {
 
 wait_gone() { # pid
 	local try
-	for ((try = 0; try < 40; try++)); do
+	for ((try = 0; try < 300; try++)); do
 		running "$1" || return 0
 		sleep 0.05
 	done

@@ -72,13 +72,24 @@ status_of_c1() {
 	ctr tasks ls | awk '$1 == "c1" { print $3 }'
 }
 
+# A command in a container says so. When all is over ctr gives up reading, which it may not have begun on a busy machine: then the code
+# is 0 without a word, and it is asked again.
+says_here() { # CONTAINER
+	local said
+	for _ in 1 2 3; do
+		said=$(ctr tasks exec --exec-id "e$RANDOM" "$1" echo here) || { echo "exec in $1: code $?"; return 1; }
+		[ -z "$said" ] || break
+	done
+	[ "$said" = here ] || { echo "exec in $1 says \"$said\""; return 1; }
+}
+
 # A task that is there can be used; afterwards none is. One that was made and not started has nobody who starts it: ctr would make it.
 use() {
 	local status
 	status=$(status_of_c1)
 	case $status in
 	CREATED) ctr tasks ps c1 >/dev/null || return ;;
-	RUNNING) [ "$(ctr tasks exec --exec-id e1 c1 echo here)" = here ] || return ;;
+	RUNNING) says_here c1 || return ;;
 	*) echo "status: $status"; return 1 ;;
 	esac
 	ctr tasks rm --force c1
@@ -86,7 +97,7 @@ use() {
 
 # One point; $outcome tells what came of it: "past" when the shim had made all its calls before.
 kill_at() { # N [SERVER]
-	local server=${2:-} code=0 keep=0
+	local server=${2:-} code=0 keep=0 said
 	[ -z "$server" ] || keep=1
 	outcome=gone
 	echo "$1" >"$CTR_DIR/nth"
@@ -113,7 +124,8 @@ kill_at() { # N [SERVER]
 	fi
 	! known containers || ctr containers rm c1 || return
 	gone "$keep" || return
-	[ "$(ctr run --rm "${BY_TOTE[@]}" ${server:+"${GROUP[@]}"} "$IMAGE" c1 echo again)" = again ] || return
+	said=$(ctr run --rm "${BY_TOTE[@]}" ${server:+"${GROUP[@]}"} "$IMAGE" c1 echo again) || { echo "run: code $?"; return 1; }
+	[ "$said" = again ] || { echo "run says \"$said\""; return 1; }
 	gone "$keep"
 }
 
@@ -155,7 +167,7 @@ with_keeper() {
 	if [ -z "$(ctr tasks ls -q)" ]; then
 		ctr run -d "${BY_TOTE[@]}" "${GROUP[@]}" "$IMAGE" keeper sleep 1000 >/dev/null 3>&- </dev/null
 	fi
-	[ "$(ctr tasks exec --exec-id "e$RANDOM" keeper echo here)" = here ]
+	says_here keeper
 	keeper=$(shims)
 }
 
