@@ -136,7 +136,8 @@ terminals() {
 	[[ $output == *"typed 42"* ]]
 	[[ $output == *"/dev/pts/0"* ]]
 	# ^C goes to the container's foreground process, not to ctr.
-	ran on_terminal ctr tasks exec -t --exec-id e2 c2 sh -c 'trap "echo caught; exit 6" INT; echo ready; while :; do sleep 0.1; done' < <(printf '\003')
+	TYPE_AFTER=ready ran on_terminal ctr tasks exec -t --exec-id e2 c2 \
+		sh -c 'trap "echo caught; exit 6" INT; echo ready; while :; do sleep 0.1; done' < <(printf '\003')
 	[ "$status" = 6 ]
 	[[ $output == *caught* ]]
 }

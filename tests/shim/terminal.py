@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 tests/shim/terminal.py COMMAND...: runs a command on a terminal of its own (80 columns, 24 lines). What comes on stdin is typed once
-the command has shown something, or after two seconds; what it shows goes to stdout. Ends with the command's code, at the latest
-after $LIMIT (30) seconds.
+the command has shown something, or after two seconds; with $TYPE_AFTER not before it has shown these words. What it shows goes to
+stdout. Ends with the command's code, at the latest after $LIMIT (30) seconds.
 """
 import fcntl, os, pty, select, signal, struct, sys, termios, time
 
@@ -14,7 +14,9 @@ def main():
     if pid == 0:
         os.execvp(sys.argv[1], sys.argv[1:])
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    end, type_at = time.monotonic() + int(os.environ.get("LIMIT", "30")), time.monotonic() + 2
+    words, seen = os.environ.get("TYPE_AFTER", "").encode(), b""
+    end = time.monotonic() + int(os.environ.get("LIMIT", "30"))
+    type_at = end if words else time.monotonic() + 2
     while True:
         now = time.monotonic()
         if now > end:
@@ -34,7 +36,9 @@ def main():
             break
         sys.stdout.buffer.write(shown)
         sys.stdout.buffer.flush()
-        type_at = min(type_at, now + 0.3)
+        seen += shown
+        if words in seen:
+            type_at = min(type_at, now + 0.3)
     status = os.waitpid(pid, 0)[1]
     sys.exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
 
