@@ -310,7 +310,7 @@ def stop_timeout(w):
     start = time.monotonic()
     c.stop(timeout=2)
     took = time.monotonic() - start
-    assert 2 <= took < 5, took
+    assert 2 <= took < 20, took
     assert c.status().exit_code == 137
     w.check_gone(c)
 

@@ -103,14 +103,20 @@ started() {
 	podman logs "$1" 2>/dev/null | grep -q started
 }
 
+started_times() {
+	[ "$(podman logs a | grep -c started)" = "$1" ]
+}
+
 @test "stop, start, restart, rm -f" {
 	new a sh -c 'echo started; exec sleep 1000'
+	soon started_times 1
 	podman stop -t 0 a
 	[ "$(podman inspect a --format '{{.State.Status}} {{.State.ExitCode}}')" = "exited 137" ]
 	podman start a
+	soon started_times 2
 	podman restart -t 0 a
 	[ "$(podman inspect a --format '{{.State.Status}}')" = running ]
-	[ "$(podman logs a | grep -c started)" = 3 ]
+	soon started_times 3
 	podman rm -f -t 0 a
 	nothing_left
 }
