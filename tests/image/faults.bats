@@ -149,6 +149,7 @@ recovers() {
 		writer=$!
 		env --default-signal setsid "$TOTE" load -q - <fifo >out 2>&1 3>&- &
 		pid=$!
+		eventually kill -0 -- "-$pid" 2>/dev/null
 		sleep 0.3
 		kill -$signal -- "-$pid"
 		code=0
@@ -162,7 +163,7 @@ recovers() {
 		for _ in 1 2 3 4 5; do
 			env --default-signal setsid "$TOTE" load --progress=plain "$BIG" >out 2>&1 3>&- &
 			pid=$!
-			eventually unpacking
+			eventually unpacks_or_ended
 			kill -$signal -- "-$pid" 2>/dev/null || true
 			code=0
 			wait "$pid" || code=$?
@@ -178,8 +179,8 @@ recovers() {
 	done
 }
 
-unpacking() {
-	[ -n "$(find "$STORE/ingest" -name zeros)" ]
+unpacks_or_ended() {
+	[ -n "$(find "$STORE/ingest" -name zeros)" ] || ! kill -0 "$pid" 2>/dev/null
 }
 
 on_disk() { # SIZE [MKFS OPTION...]: the store is on a file system of its own

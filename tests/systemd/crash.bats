@@ -18,13 +18,13 @@ teardown() {
 	config '.linux.resources += {memory: {limit: 67108864}, pids: {limit: 5}}'
 	command_is sleep 1000
 	local calls n how
-	calls=$("$FAULT" count -- "$TOTE" --root "$ROOT" --systemd-cgroup create "$ID" </dev/null 2>/dev/null)
+	calls=$("$FAULT" count -t 120 -- "$TOTE" --root "$ROOT" --systemd-cgroup create "$ID" </dev/null 2>/dev/null)
 	tote delete --force "$ID"
 	[ "$calls" -gt 100 ]
 	# A sample, beginning at another call each day.
 	for how in "" -a; do
 		for ((n = 15 + 10#$(date +%j) % (calls / 8); n < calls; n += calls / 8)); do
-			"$FAULT" kill -n $n $how -- "$TOTE" --root "$ROOT" --systemd-cgroup create "$ID" </dev/null >/dev/null 2>&1 || true
+			"$FAULT" kill -t 120 -n $n $how -- "$TOTE" --root "$ROOT" --systemd-cgroup create "$ID" </dev/null >/dev/null 2>&1 || true
 			tote delete --force "$ID" || { echo "killed at call $n $how"; return 1; }
 			# systemd may have been asked a moment before the end.
 			eventually no_unit || { echo "killed at call $n $how"; return 1; }
