@@ -188,7 +188,9 @@ def to_a_logger(w):
     """The program gets the streams on 3 and 4, says that it is ready on 5, and has an environment of two variables."""
     logger = "/run/world/logger"
     with open(logger, "w") as f:
+        # As containerd's, it is told to end by SIGTERM, and has time to write what there still is.
         f.write("""#!/bin/sh
+trap '' TERM
 tr '\\0' '\\n' </proc/$$/environ >/run/world/environment
 echo "$*" >/run/world/arguments
 exec 5>&-
