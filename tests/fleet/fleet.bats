@@ -393,6 +393,18 @@ END
 	done
 }
 
+@test "what others remove while a store's stream is made takes nothing from it" {
+	echo "wave all stores=store0004" >"$FLEET/plan"
+	inject store0004 content
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	# One that has met what was gone a moment later.
+	printf '#!/bin/sh\n%s "$@"\ncase $* in *parcels*) exit 1 ;; esac\n' "$(command -v find)" >"$BATS_TEST_TMPDIR/bin/find"
+	chmod 755 "$BATS_TEST_TMPDIR/bin/find"
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH fleet run "$R" --quiet
+	[ "$(running "$R")" = 1 ]
+	tar -tf "$FAKE_STORES/store0004/taken" >/dev/null
+}
+
 @test "what was made for a store that lacks something is kept for few others, and not behind the end" {
 	local i
 	for i in 1 2 3 4 5 6 7; do
