@@ -426,7 +426,7 @@ END
 }
 
 @test "soak: a store that goes bad meanwhile stops the rollout" {
-	printf 'wave canary stores=@lab fail=0 soak=3s ask=1s\nwave rest percent=100\n' >"$FLEET/plan"
+	printf 'wave canary stores=@lab fail=0 soak=6s ask=1s\nwave rest percent=100\n' >"$FLEET/plan"
 	fleet run "$R" --quiet 3>&- &
 	local driver=$!
 	eventually test -s "$FLEET/rollouts/42-pos/waves/canary.soak"
