@@ -420,8 +420,11 @@ tote: warning: process.capabilities: CAP_KILL cannot be granted: not in the boun
 	export NOTIFY_SOCKET=$SOCKET
 	quietly timeout 10 "$TOTE" --root "$ROOT" create "$ID"
 	[ ! -s "$RECEIVED" ]
+	begun=${EPOCHREALTIME/[^0-9]/}
 	quietly timeout 10 "$TOTE" --root "$ROOT" start "$ID"
-	grep -q '^READY=1' "$RECEIVED"
+	# The time until the program says it.
+	[ $((${EPOCHREALTIME/[^0-9]/} - begun)) -ge 500000 ]
+	eventually grep -q '^READY=1' "$RECEIVED"
 	eventually grep -q "^MAINPID=$(tote state "$ID" | jq .pid)" "$RECEIVED"
 	kill "$UNIXSOCK_PID" 2>/dev/null || true
 }
