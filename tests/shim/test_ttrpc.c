@@ -507,7 +507,7 @@ static void deadlines(void **state)
 	expect_success(fd, 9, 0);
 	expect_error(fd, 3, TTRPC_DEADLINE_EXCEEDED, "context deadline exceeded");
 	expect_error(fd, 1, TTRPC_DEADLINE_EXCEEDED, "context deadline exceeded");
-	assert_in_range(loop_now() - begun, 20, 900);
+	assert_in_range(loop_now() - begun, 20, 20000);
 	/* The answer that comes now is dropped. */
 	assert_null(working[0]->connection);
 	ttrpc_reply(working[0], NULL, 0);
@@ -535,7 +535,7 @@ static void slow_reader(void **state)
 	/* And it is not looked at all the time. */
 	begun = loop_now();
 	loop_once(&loop, 30);
-	assert_in_range(loop_now() - begun, 29, 1000);
+	assert_in_range(loop_now() - begun, 29, 20000);
 	assert_int_equal(handled, before);
 	/* Others are served meanwhile. */
 	{

@@ -243,7 +243,7 @@ static void blocks_then_killed(void **state)
 	workers_collect(&workers);
 	assert_int_equal(worker_begin(&workers, &other.worker, job_fail, NULL, note), 0);
 	run_until_done(&other);
-	assert_in_range(loop_now() - begun, 0, 2000);
+	assert_in_range(loop_now() - begun, 0, PATIENCE_MS);
 	assert_int_equal(stuck.calls, 0);
 	assert_false(workers_reaped(&workers, getpid()));
 	kill(shared->pid, SIGKILL);
