@@ -64,6 +64,7 @@ int container_open(int root_fd, const char *id, bool lock, struct container *ret
 
 void container_close(struct container *c)
 {
+	network_abandon(&c->network);
 	if (c->dir_fd >= 0)
 		close(c->dir_fd);
 	if (c->notify_fd >= 0)

@@ -32,9 +32,10 @@ struct container {
 	struct spec *spec; /* loaded on demand: container_spec() */
 	char *config;	   /* the text it was read from */
 	struct arena arena;
-	LIST(char *) warnings;	  /* to be logged by the caller */
-	int notify_fd;		  /* the socket of oci/notify.h after start or run, -1: none */
-	struct deadline deadline; /* by which container_delete() has to be done */
+	LIST(char *) warnings;	      /* to be logged by the caller */
+	int notify_fd;		      /* the socket of oci/notify.h after start or run, -1: none */
+	struct deadline deadline;     /* by which container_delete() has to be done */
+	struct network_setup network; /* of one that its maker attends to */
 };
 
 struct siblings; /* oci/spawn.h */

@@ -168,7 +168,7 @@ static int build_plan(struct making *mk, struct err *err)
 				      : NULL,
 		.cgroup_root = mk->tree.hybrid ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup",
 		.rootfs = o->rootfs,
-		.host_work = mk->network.helper.pid && !mk->ahead->pid,
+		.host_work = mk->c->network.helper.pid && !mk->ahead->pid,
 	};
 	if (spec->process && spec->root) {
 		if (open_root(mk, &root, err) < 0)
@@ -244,13 +244,13 @@ static int hand_over_network(struct making *mk, struct err *err)
 	autofd netns = -1;
 	char path[64];
 
-	if (!network_waits(&mk->network))
-		return network_tell_process(&mk->network, mk->launch.pid, err);
+	if (!network_waits(&mk->c->network))
+		return network_tell_process(&mk->c->network, mk->launch.pid, err);
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", mk->launch.pid);
 	netns = fd_open(AT_FDCWD, path, O_RDONLY);
 	if (netns < 0)
 		return err_errno(err, "open %s", path);
-	return network_hand_over(&mk->network, netns, mk->launch.pid, err);
+	return network_hand_over(&mk->c->network, netns, mk->launch.pid, err);
 }
 
 /* At SYNC_HOST: the namespaces exist, nothing is mounted yet. */
@@ -337,13 +337,14 @@ static int run_process(struct making *mk, struct err *err)
 	if (mk->opts->rootfs && mk->opts->rootfs->userns >= 0)
 		mk->launch.userns_fd = mk->opts->rootfs->userns;
 	/* Whoever works on networks gets our processor while we wait. */
-	r = network_go_ahead(&mk->network, err);
+	r = network_go_ahead(&mk->c->network, err);
 	if (r < 0)
 		return r;
 	mk->launch.netns_fd = spawn_ahead_end(mk->ahead);
 	mk->launch.siblings = mk->opts->siblings;
-	r = mk->launch.netns_fd < 0 ? 0
-				    : network_hand_over(&mk->network, mk->launch.netns_fd, 0, err);
+	r = mk->launch.netns_fd < 0
+		    ? 0
+		    : network_hand_over(&mk->c->network, mk->launch.netns_fd, 0, err);
 	if (r == 0 && !mk->plan.terminal)
 		idmap_lend_pipes(&mk->c->spec->linux_);
 	if (r == 0)
@@ -373,7 +374,7 @@ static int run_process(struct making *mk, struct err *err)
 	if (r == 0)
 		r = take_ready(mk, err);
 	if (r == 0)
-		r = network_end(&mk->network, err);
+		r = network_end(&mk->c->network, err);
 	if (r == 0)
 		r = record(mk, err);
 	if (r == 0)
@@ -416,9 +417,9 @@ static void undo(struct making *mk)
 		oci_state(c, STATUS_STOPPED, 0, &text);
 		hooks_run(c->spec, HOOK_POSTSTOP, c->st.bundle, buf_str(&text), NULL, &ignored);
 	}
-	network_abandon(&mk->network);
-	if (network_begin_removal(&mk->network, &c->st, &ignored) == 0)
-		network_end_removal(&mk->network, NULL, &ignored);
+	network_abandon(&mk->c->network);
+	if (network_begin_removal(&mk->c->network, &c->st, &ignored) == 0)
+		network_end_removal(&mk->c->network, NULL, &ignored);
 	if (c->st.names)
 		tree_remove(AT_FDCWD, c->st.names);
 	rdt_remove(&c->st);
@@ -444,7 +445,7 @@ static int make(struct making *mk, struct err *err)
 	if (r < 0)
 		return err_code(err, r, "read the boot id");
 	netdev_names(c->spec, &c->arena, &c->st);
-	if (mk->network.helper.pid)
+	if (mk->c->network.helper.pid)
 		c->st.network = arena_strdup(&c->arena, mk->opts->network->run_dir);
 	rdt_name(c->spec, &c->st, &c->arena);
 	r = state_save(c->dir_fd, &c->st, err);
@@ -496,7 +497,7 @@ static int begin_network(struct making *mk, struct err *err)
 
 	if (!o->network)
 		return 0;
-	return network_begin(&mk->network, o->network, o->id,
+	return network_begin(&mk->c->network, o->network, o->id,
 			     arena_printf(&mk->c->arena, "%s/%s", o->root, o->id), err);
 }
 
@@ -525,7 +526,6 @@ static void making_done(struct making *mk)
 
 	if (unused >= 0)
 		close(unused);
-	network_abandon(&mk->network);
 	cg_done(&mk->cg);
 	cg_tree_close(&mk->tree);
 	launch_done(&mk->launch);
@@ -566,6 +566,8 @@ int container_create(int root_fd, const struct create_opts *opts, struct contain
 		*ret_terminal = take_fd(&mk.launch.terminal);
 		for_each (w, &mk.plan.warnings)
 			container_warn(&c, "%s", *w);
+		if (!opts->attended)
+			network_abandon(&c.network);
 		*ret_c = c;
 	}
 	making_done(&mk);

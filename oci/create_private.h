@@ -26,7 +26,6 @@ struct making {
 	size_t config_len;
 	/* Namespaces made while we decide: by our caller, else by ourselves. */
 	struct spawn_ahead own_ahead, *ahead;
-	struct network_setup network;
 	int start_fd;
 	bool pid_written;
 	bool began; /* there was a process: poststop hooks are owed */

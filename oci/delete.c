@@ -178,7 +178,7 @@ static void poststop(struct container *c)
 		container_warn(c, "%s", err.msg);
 }
 
-static int delete_all(struct container *c, struct network_setup *network, struct err *err)
+static int delete_all(struct container *c, struct err *err)
 {
 	struct err lost;
 	int r;
@@ -186,12 +186,12 @@ static int delete_all(struct container *c, struct network_setup *network, struct
 	/* While its network namespace still exists. */
 	if (netdev_take_back(&c->st, &c->deadline, &lost) < 0)
 		container_warn(c, "%s", lost.msg);
-	if (network_begin_removal(network, &c->st, &lost) < 0)
+	if (network_begin_removal(&c->network, &c->st, &lost) < 0)
 		container_warn(c, "%s", lost.msg);
 	r = end_init(c, err);
 	if (r == 0)
 		r = end_cgroup(c, err);
-	if (network_await_freed(network, &c->deadline, &lost) < 0)
+	if (network_await_freed(&c->network, &c->deadline, &lost) < 0)
 		container_warn(c, "%s", lost.msg);
 	if (r < 0)
 		return r;
@@ -208,7 +208,6 @@ static int delete_all(struct container *c, struct network_setup *network, struct
 int container_delete(struct container *c, bool force, struct err *err)
 {
 	enum status status = container_status(c);
-	struct network_setup network = { 0 };
 	struct err lost;
 	int r;
 
@@ -216,19 +215,18 @@ int container_delete(struct container *c, bool force, struct err *err)
 		return err_set(err, EBUSY,
 			       "cannot delete container %s that is not stopped: it is %s", c->st.id,
 			       status_name(status));
-	r = delete_all(c, &network, err);
-	if (network_end_removal(&network, &c->deadline, &lost) < 0)
+	r = delete_all(c, err);
+	if (network_end_removal(&c->network, &c->deadline, &lost) < 0)
 		container_warn(c, "%s", lost.msg);
 	return r;
 }
 
 int container_leave_network(struct container *c, struct err *err)
 {
-	struct network_setup network = { 0 };
-	int r = network_begin_removal(&network, &c->st, err);
+	int r = network_begin_removal(&c->network, &c->st, err);
 
 	if (r == 0)
-		r = network_end_removal(&network, &c->deadline, err);
+		r = network_end_removal(&c->network, &c->deadline, err);
 	if (r < 0)
 		return r;
 	c->st.network = NULL;

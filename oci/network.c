@@ -103,6 +103,13 @@ struct network_begin {
 	const char *id, *owner;
 };
 
+/* What our process is told: nothing more than that it may go on, a process's number, or this. */
+#define LEAVE (-1)
+
+struct network_end {
+	const char *run_dir, *id;
+};
+
 /*
  * A process with a socket to us as its stdin. It has our memory, so that there is no program to load and
  * nothing to pass on in words: that would take as long as what it does. Of what we have open nothing is its.
@@ -158,19 +165,21 @@ static int say_done(struct err *err)
 	return send(STDIN_FILENO, "", 1, MSG_NOSIGNAL) < 0 ? err_errno(err, "cannot answer") : 0;
 }
 
+static bool is_told(int32_t *ret_number)
+{
+	return recv(STDIN_FILENO, ret_number, sizeof(*ret_number), 0) == sizeof(*ret_number);
+}
+
 /* The id may be a running container's until our parent has claimed it. */
 static int await_claim(struct err *err)
 {
 	int32_t none;
 
-	if (recv(STDIN_FILENO, &none, sizeof(none), 0) == sizeof(none))
-		return 0;
-	return err_set(err, ECANCELED, "the container was not made");
+	return is_told(&none) ? 0 : err_set(err, ECANCELED, "the container was not made");
 }
 
-static int join(const void *arg, struct err *err)
+static int join(const struct network_begin *b, struct err *err)
 {
-	const struct network_begin *b = arg;
 	const struct join_wish wish = {
 		.id = b->id,
 		.networks = b->wish->names,
@@ -193,12 +202,44 @@ static int join(const void *arg, struct err *err)
 	return r < 0 ? r : say_done(err);
 }
 
+static int leave(const void *arg, struct err *err)
+{
+	const struct network_end *e = arg;
+	autolater later = { BUF_INIT, BUF_INIT };
+	const struct leave_wish wish = { .id = e->id, .later = &later };
+	autoplace place = PLACE_INIT;
+	int r;
+
+	leave_begin_answer();
+	r = place_open(e->run_dir, NULL, &place, err);
+	if (r == 0)
+		r = leave_networks(&place, &wish, err);
+	if (r < 0)
+		return r;
+	leave_answer(&place, &later);
+	return 0;
+}
+
+/* It stays for the way back: making another process then would take as long as all that it has to do. */
+static int join_and_leave(const void *arg, struct err *err)
+{
+	const struct network_begin *b = arg;
+	const struct network_end e = { b->wish->run_dir, b->id };
+	int r = join(b, err);
+	int32_t word;
+
+	if (r < 0)
+		return r;
+	setsid(); /* what is typed at our parent's terminal is for the container */
+	return is_told(&word) && word == LEAVE ? leave(&e, err) : 0;
+}
+
 int network_begin(struct network_setup *n, const struct network_wish *wish, const char *id,
 		  const char *owner, struct err *err)
 {
 	const struct network_begin b = { wish, id, owner };
 
-	return wish && wish->names.count ? start(n, join, &b, err) : 0;
+	return wish && wish->names.count ? start(n, join_and_leave, &b, err) : 0;
 }
 
 /* One that is gone is asked for its reasons at the end. */
@@ -287,22 +328,13 @@ void network_abandon(struct network_setup *n)
 		proc_end(&n->helper, SETUP_MS, NULL, &ignored);
 }
 
-static int leave(const void *arg, struct err *err)
+/* False: there is none, or somebody has killed it. */
+static bool is_asked_to_leave(const struct network_setup *n)
 {
-	const struct state *st = arg;
-	autolater later = { BUF_INIT, BUF_INIT };
-	const struct leave_wish wish = { .id = st->id, .later = &later };
-	autoplace place = PLACE_INIT;
-	int r;
+	static const int32_t word = LEAVE;
 
-	leave_begin_answer();
-	r = place_open(st->network, NULL, &place, err);
-	if (r == 0)
-		r = leave_networks(&place, &wish, err);
-	if (r < 0)
-		return r;
-	leave_answer(&place, &later);
-	return 0;
+	return n->helper.pid && n->sock >= 0 &&
+	       send(n->sock, &word, sizeof(word), MSG_NOSIGNAL) == sizeof(word);
 }
 
 int network_begin_removal(struct network_setup *n, const struct state *st, struct err *err)
@@ -310,7 +342,10 @@ int network_begin_removal(struct network_setup *n, const struct state *st, struc
 	/* A reboot has taken it along, and the id may be somebody else's since. */
 	if (!st->network || proc_other_boot(&st->init))
 		return 0;
-	return start(n, leave, st, err);
+	if (is_asked_to_leave(n))
+		return 0;
+	network_abandon(n);
+	return start(n, leave, &(struct network_end){ st->network, st->id }, err);
 }
 
 int network_await_freed(struct network_setup *n, const struct deadline *deadline, struct err *err)

@@ -56,7 +56,8 @@ int network_make_names(const struct network_wish *wish, const char *id, struct e
 
 /*
  * Starts the process, which reads what is configured while others work; owner is the container's
- * directory, by which its records are known to live. 0 when there is nothing to do either.
+ * directory, by which its records are known to live. 0 when there is nothing to do either. Behind
+ * network_end() it waits for network_begin_removal(), until network_abandon() or our end.
  */
 int network_begin(struct network_setup *n, const struct network_wish *wish, const char *id,
 		  const char *owner, struct err *err);
@@ -71,10 +72,10 @@ int network_hand_over(struct network_setup *n, int netns_fd, pid_t pid, struct e
 int network_tell_process(struct network_setup *n, pid_t pid, struct err *err);
 /* Waits until all is set up. On failure nothing is left of it. */
 int network_end(struct network_setup *n, struct err *err);
-/* Gives up what was begun and not ended. */
+/* Gives up what was begun and not ended; the process goes. */
 void network_abandon(struct network_setup *n);
 
-/* The way back, in steps so that other work can be done between them. */
+/* The way back, in steps so that other work can be done between them; by a process that joined, or a new one. */
 int network_begin_removal(struct network_setup *n, const struct state *st, struct err *err);
 /* Waits until addresses and ports are free and nothing of it is in nf_tables. Who may be killed with all his
  * cgroup when he ends (by systemd) would leave that behind otherwise. May be left out. */

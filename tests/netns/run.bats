@@ -331,6 +331,42 @@ veths_are() { [ "$(veths)" = "$1" ]; }
 	nothing_left
 }
 
+# The process that waits for the container to leave its networks.
+helper_of() { # PID: of tote
+	local pid
+	for pid in $(pgrep -P "$1"); do
+		[ ! "/proc/$pid/exe" -ef "/proc/$1/exe" ] || echo "$pid"
+	done
+}
+
+is_running() { [ "$(tote state "$1" | jq -r .status)" = running ]; }
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
+
+@test "the process for networks is killed: it leaves all the same; tote is killed: that one goes as well" {
+	local pid helper code
+	network shop 10.90.0.0/24
+	command_is sleep 100
+	for round in helper tote; do
+		code=0
+		nsenter -t "$HOST" -n "$TOTE" --root "$ROOT" run --network shop -p 8080:80 "$ID" 3>&- &
+		pid=$!
+		eventually is_running "$ID"
+		helper=$(helper_of $pid)
+		[ "$(wc -w <<<"$helper")" = 1 ]
+		if [ $round = helper ]; then
+			kill -KILL "$helper"
+			tote kill "$ID" KILL
+			wait $pid || code=$?
+			[ $code = 137 ]
+		else
+			kill -KILL $pid
+			eventually is_gone "$helper"
+			tote delete --force "$ID"
+		fi
+		nothing_left
+	done
+}
+
 @test "a namespace that somebody else holds: the interface goes with the container" {
 	network shop 10.90.0.0/24
 	command_is sleep 100
