@@ -490,7 +490,11 @@ static bool wants_early_netns(const struct spec *spec)
 	return spec_new_namespace(spec, NS_NETWORK);
 }
 
-/* As early as can be: it reads what is configured while we decide. */
+/*
+ * As early as can be: it reads what is configured while we decide. In front of what fills our memory, too, and
+ * of who makes namespaces ahead, which shares it: a page that a fork has made read-only costs its next writer
+ * an interrupt of the processor that the other one runs on.
+ */
 static int begin_network(struct making *mk, struct err *err)
 {
 	const struct create_opts *o = mk->opts;
@@ -503,14 +507,14 @@ static int begin_network(struct making *mk, struct err *err)
 
 static int decide(struct making *mk, struct err *err)
 {
-	int r = load(mk, err);
+	int r = begin_network(mk, err);
 
+	if (r == 0)
+		r = load(mk, err);
 	if (r == 0)
 		r = check_terminal(mk->opts, mk->c->spec, err);
 	if (r == 0 && !mk->ahead->pid && wants_early_netns(mk->c->spec))
 		spawn_ahead_begin(mk->ahead, CLONE_NEWNET);
-	if (r == 0)
-		r = begin_network(mk, err);
 	if (r == 0)
 		r = create_choose_cgroup(mk, err);
 	if (r == 0)
