@@ -280,6 +280,19 @@ veths_are() { [ "$(veths)" = "$1" ]; }
 	nothing_left
 }
 
+@test "a bundle with a user namespace: that one owns the network namespace" {
+	network shop 10.90.0.0/24
+	command_is sh -c 'ip addr add 127.9.9.9/8 dev lo && ip -o -4 addr show eth0'
+	config '.linux.namespaces += [{"type": "user"}]
+		| .linux.uidMappings = [{"containerID": 0, "hostID": 0, "size": 1000}] | .linux.gidMappings = .linux.uidMappings
+		| .process.capabilities |= map_values(. + ["CAP_NET_ADMIN"])'
+	run tote run --network shop "$ID"
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output = *10.90.0.2/24* ]]
+	nothing_left
+}
+
 @test "wrong input is refused before anything is made" {
 	network shop 10.90.0.0/24
 	local words
