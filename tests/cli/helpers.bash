@@ -164,6 +164,16 @@ listen_on_socket() {
 	eventually test -S "$SOCKET"
 }
 
+# Makes a byte another one, whatever it was.
+flip() { # FILE OFFSET
+	python3 -c 'import sys
+f = open(sys.argv[1], "r+b", buffering=0)
+f.seek(int(sys.argv[2]))
+b = f.read(1)
+f.seek(int(sys.argv[2]))
+f.write(bytes([b[0] ^ 0x10]))' "$1" "$2"
+}
+
 # The bit of a capability number in a mask as /proc/PID/status prints it.
 has_capability() {
 	[ $((0x$1 >> $2 & 1)) = 1 ]

@@ -522,12 +522,7 @@ damage() { # FILE
 		half) truncate -s $((size / 2)) "$1" ;;
 		less) truncate -s $((size - 1)) "$1" ;;
 		more) printf '\0' >>"$1" ;;
-		*) python3 -c 'import sys
-f = open(sys.argv[1], "r+b", buffering=0)
-f.seek(int(sys.argv[2]))
-b = f.read(1)
-f.seek(int(sys.argv[2]))
-f.write(bytes([b[0] ^ 0x10]))' "$1" "$how" ;;
+		*) flip "$1" "$how" ;;
 		esac
 		fails 4 "" load --name bad:1 "$SOURCE" </dev/null || { echo "$1 $how"; return 1; }
 		tried=$((tried + 1))

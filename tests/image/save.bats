@@ -95,7 +95,7 @@ damage() { # changes a byte of a file in the store, and neither size nor time
 	local file
 	file=$(find "$TOTE_STORE/layers" -name "$1" | head -1)
 	touch -r "$file" stamp
-	printf X | dd of="$file" bs=1 seek=1000 conv=notrunc status=none
+	flip "$file" 1000
 	touch -r stamp "$file"
 }
 

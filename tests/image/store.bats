@@ -188,7 +188,7 @@ harm() { # DIR KIND
 	emptied) : >"$1/plain" ;;
 	longer) echo more >>"$1/setuid" ;;
 	missing) rm "$1/dir/big" ;;
-	flipped) printf X | dd of="$1/dir/big" bs=1 seek=50000 conv=notrunc status=none ;;
+	flipped) flip "$1/dir/big" 50000 ;;
 	chmod) chmod 700 "$1/setuid" ;;
 	chown) chown 1:1 "$1/plain" ;;
 	link) ln -sfn elsewhere "$1/dangling" ;;
