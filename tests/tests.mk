@@ -30,16 +30,16 @@ chains = $(subst $(space),$(comma),$(strip $(1)))
 # What is felt by others, or feels them, is alone.
 BATS_ALONE := $(addprefix tests/security/,concurrency.bats identity.bats lifecycles.bats race.bats)
 # They have a place of their own below.
-BATS_PLACED := $(BATS_VM) $(BATS_ALONE) tests/image/hostile.bats tests/security/exec_attack.bats tests/security/hostile_rootfs.bats
+BATS_SWEEPS := tests/image/hostile.bats $(addprefix tests/security/,exec_attack.bats hostile_rootfs.bats)
+BATS_PLACED := $(BATS_VM) $(BATS_ALONE) $(BATS_SWEEPS)
 bats_of = $(filter-out $(BATS_PLACED),$(foreach dir,$(1),$(wildcard tests/$(dir)/*.bats)))
 BATS_CHAINED := docs fault cli shim netns image supervise monitor compose ocf site fleet
 # Of directories that are not named here: with the commands.
 BATS_REST := $(filter-out $(BATS_PLACED) $(call bats_of,$(BATS_CHAINED)),$(BATS))
-VM_SUITES := $(addprefix tests/vm/,check.sh check-systemd.sh check-reboot.sh selftest.sh)
-# hostile_rootfs looks at the host's mounts: beside nothing that makes some.
-SUITES = $(call chains,$(foreach files,VM_SUITES SUITE_SITE SUITE_SHIM SUITE_SUPERVISE SUITE_NETNS SUITE_IMAGE SUITE_MONITOR SUITE_SAN \
+SUITE_VM := tests/vm/check.sh
+SUITE_VM_MORE := $(addprefix tests/vm/,check-systemd.sh check-reboot.sh selftest.sh)
+SUITES = $(call chains,$(foreach files,SUITE_VM SUITE_VM_MORE SUITE_SITE SUITE_SHIM SUITE_SUPERVISE SUITE_NETNS SUITE_IMAGE SUITE_MONITOR SUITE_SAN \
 		SUITE_CLI SUITE_SWEEPS SUITE_UNIT,$(call chain,$($(files))))) \
-	tests/fuzz/fuzz.sh$(comma)tests/security/hostile_rootfs.bats \
 	$(BATS_ALONE)
 SUITE_SUPERVISE = $(call bats_of,supervise)
 SUITE_MONITOR = $(call bats_of,monitor compose ocf)
@@ -50,7 +50,7 @@ SUITE_IMAGE = $(call bats_of,image)
 SUITE_CLI = $(call bats_of,cli) $(BATS_REST)
 SUITE_SAN = $(UNIT:$(BUILD)/%=$(SAN_BUILD)/%) tests/sanitized.sh
 SUITE_UNIT = $(UNIT) $(call bats_of,docs fault)
-SUITE_SWEEPS = tests/fault/sample.sh tests/image/hostile.bats tests/security/exec_attack.bats
+SUITE_SWEEPS = tests/fault/sample.sh $(BATS_SWEEPS) tests/fuzz/fuzz.sh
 FUZZ := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 3
 SAN_BUILD := $(BUILD)/san
@@ -177,7 +177,7 @@ check: setup-check
 # Only what runs in the virtual machine. One test file, or a shell in there: see tests/vm/run.
 check-vm: setup-check
 	@$(MAKE) --no-print-directory -j2 all unit fault-tool
-	@tests/run $(VM_SUITES) tests/vm/check-net-more.sh tests/vm/check-cri.sh
+	@tests/run $(SUITE_VM) $(SUITE_VM_MORE) tests/vm/check-net-more.sh tests/vm/check-cri.sh
 
 unit: $(UNIT) $(BUILD)/tests/image/hostile
 fault-tool: $(BUILD)/tests/fault/fault
