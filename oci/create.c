@@ -491,9 +491,9 @@ static bool wants_early_netns(const struct spec *spec)
 }
 
 /*
- * As early as can be: it reads what is configured while we decide. In front of what fills our memory, too: while
- * who makes a namespace ahead shares that, a page that a fork has made read-only costs its next writer an
- * interrupt of the other one's processor.
+ * As early as can be: it reads what is configured while we decide. In front of what fills our memory, too, and
+ * of who makes namespaces ahead, which shares it: a page that a fork has made read-only costs its next writer
+ * an interrupt of the processor that the other one runs on.
  */
 static int begin_network(struct making *mk, struct err *err)
 {
@@ -501,19 +501,8 @@ static int begin_network(struct making *mk, struct err *err)
 
 	if (!o->network)
 		return 0;
-	/* The namespace takes longer than anything else. It is the spec that has the last word. */
-	if (o->network->mode == NETWORK_OWN && !o->network->rootless && !o->ahead)
-		spawn_ahead_begin(&mk->own_ahead, CLONE_NEWNET);
 	return network_begin(&mk->c->network, o->network, o->id,
 			     arena_printf(&mk->c->arena, "%s/%s", o->root, o->id), err);
-}
-
-static void end_own_ahead(struct making *mk)
-{
-	int unused = spawn_ahead_end(&mk->own_ahead);
-
-	if (unused >= 0)
-		close(unused);
 }
 
 static int decide(struct making *mk, struct err *err)
@@ -524,9 +513,7 @@ static int decide(struct making *mk, struct err *err)
 		r = load(mk, err);
 	if (r == 0)
 		r = check_terminal(mk->opts, mk->c->spec, err);
-	if (r == 0 && !wants_early_netns(mk->c->spec))
-		end_own_ahead(mk);
-	else if (r == 0 && !mk->ahead->pid)
+	if (r == 0 && !mk->ahead->pid && wants_early_netns(mk->c->spec))
 		spawn_ahead_begin(mk->ahead, CLONE_NEWNET);
 	if (r == 0)
 		r = create_choose_cgroup(mk, err);
