@@ -27,6 +27,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -394,20 +395,26 @@ int spawn_ahead_end(struct spawn_ahead *ahead)
 }
 
 struct closing {
-	int pidfd, fd;
+	int pidfd, fds[2];
 };
 
+/* What it has open is a copy, so that nothing else stays open by it: a pipe's reader would wait. */
 IN_CHILD _Noreturn static void closer_main(const struct closing *closing)
 {
-	struct pollfd end = { .fd = closing->pidfd, .events = POLLIN };
+	struct pollfd end = { .fd = 0, .events = POLLIN };
 	sys_t r;
 
+	sys(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	sys(__NR_dup3, closing->pidfd, 0, 0);
+	for (int i = 0; i < 2; i++)
+		if (sys(__NR_dup3, closing->fds[i], i + 1, 0) < 0)
+			sys(__NR_close, i + 1);
+	sys(__NR_close_range, 3, ~0U, 0);
 	do {
 		r = sys(__NR_ppoll, &end, 1, 0, 0, 0);
 	} while (r == -EINTR);
-	sys(__NR_close, closing->fd);
 	for (;;)
-		sys(__NR_exit, 0);
+		sys(__NR_exit_group, 0);
 }
 
 IN_CHILD static int entry_closer(void *arg)
@@ -415,28 +422,29 @@ IN_CHILD static int entry_closer(void *arg)
 	closer_main(arg);
 }
 
-void spawn_close_after(int pidfd, int fd)
+void spawn_close_after(int pidfd, int tree, int rest)
 {
 	static char stack[CLOSER_STACK_SIZE] __attribute__((aligned(16)));
-	static struct closing closing = { -1, -1 }; /* for one in a process's life */
+	static struct closing closing; /* for one in a process's life */
 	struct clone_args args = {
-		.flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD,
+		.flags = CLONE_VM | CLONE_CLEAR_SIGHAND,
 		.stack = (uint64_t)(uintptr_t)stack,
 		.stack_size = sizeof(stack),
 	};
 	sigset_t all, before;
-	sys_t tid = -EBUSY;
 
-	/* Handlers are for the one that has libc's state. */
+	/* What is typed at our terminal is not for it. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	if (closing.fd < 0) {
-		closing = (struct closing){ pidfd, fd };
-		tid = clone_on_stack(&args, entry_closer, &closing);
+	if (!closing.pidfd) {
+		closing = (struct closing){ pidfd, { tree, rest } };
+		clone_on_stack(&args, entry_closer, &closing);
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (tid < 0)
-		close(fd);
+	/* The last ones, if there is no other process. */
+	close(tree);
+	if (rest >= 0)
+		close(rest);
 }
 
 /* What errno's words leave open: the pids controller, cgroup_attach_permissions(). */

@@ -56,11 +56,11 @@ int spawn_ahead_begin(struct spawn_ahead *ahead, unsigned long flags);
 int spawn_ahead_end(struct spawn_ahead *ahead);
 
 /*
- * Takes a descriptor, and closes it when a process has ended, in a thread of its own: the end of a
- * mount has to wait until no processor looks at it any more (an RCU grace period), which nobody else
- * needs to. pidfd stays open until then.
+ * Takes two descriptors of detached mounts (rest: or -1), and has them closed when a process has ended: the
+ * end of a mount has to wait until no processor looks at it any more (an RCU grace period), which nobody
+ * else needs to. That is done by a process that shares our memory, is nobody's to wait for, and ends with us.
  */
-void spawn_close_after(int pidfd, int fd);
+void spawn_close_after(int pidfd, int tree, int rest);
 
 void siblings_add(struct siblings *siblings, pid_t pid);
 

@@ -142,8 +142,10 @@ static int make(struct imaging *im, const char *id, bool run, struct running *ru
 		store_container_unmark(&im->store, im->container);
 	/* Now it is the container's. What failed before container_create() had it is ours to remove. */
 	im->container = NULL;
-	if (run && !im->o->make.detach)
+	if (run && !im->o->make.detach) {
 		running->tree = take_fd(&im->lookup);
+		running->rest = take_fd(&im->rest);
+	}
 	return 0;
 }
 
@@ -189,4 +191,5 @@ void running_close(struct running *running)
 	cleanup_fd(&running->pidfd);
 	cleanup_fd(&running->terminal);
 	cleanup_fd(&running->tree);
+	cleanup_fd(&running->rest);
 }

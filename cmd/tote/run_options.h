@@ -37,12 +37,14 @@ struct running {
 	int root, pidfd, terminal;
 	int tree; /* of an image that we attend to: its root file system ends with this, not as a
 		     part of the program's end */
+	int rest; /* of that, what nobody needs any more (struct rootfs) */
 	struct lent_streams lent;
 };
 
 #define RUNNING_INIT                                                                               \
 	{                                                                                          \
-		.c = CONTAINER_INIT, .root = -1, .pidfd = -1, .terminal = -1, .tree = -1           \
+		.c = CONTAINER_INIT, .root = -1, .pidfd = -1, .terminal = -1, .tree = -1,          \
+		.rest = -1                                                                         \
 	}
 
 void running_close(struct running *running);

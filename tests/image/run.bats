@@ -71,6 +71,25 @@ nothing_of() { # ID
 	done
 }
 
+# Beside tote waits a process that holds the container's root file system.
+all_tote_ended() { ! grep -lsxz -e "$ROOT" /proc/[0-9]*/cmdline; }
+
+@test "when run has ended, also by SIGKILL, nothing of it goes on, and its output is at its end" {
+	for victim in program tote; do
+		mkfifo "$BATS_TEST_TMPDIR/$victim"
+		"$TOTE" --root "$ROOT" run --rm --name "box-$victim" pos:1 sleep 1000 >"$BATS_TEST_TMPDIR/$victim" 2>&1 3>&- </dev/null &
+		pid=$!
+		exec 5<"$BATS_TEST_TMPDIR/$victim"
+		eventually pgrep -P "$pid" -x tote
+		[ "$victim" = program ] && tote kill box-program KILL || kill -KILL "$pid"
+		wait "$pid" || true
+		eventually all_tote_ended
+		tote delete --force "box-$victim" 2>/dev/null || true
+		timeout 10 cat <&5
+	done
+	[ -z "$(ls "$STORE/containers")" ]
+}
+
 @test "entrypoint, command, environment, user, working directory of the image and in place of them" {
 	in_image full:1
 	[ "$output" = "entry one two" ]
