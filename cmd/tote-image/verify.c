@@ -9,8 +9,13 @@
 #include "oci/image/store_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+
+/* As often as an image may be removed and loaded again while it is looked at. */
+#define TRIES 20
 
 struct verify_options {
 	const char *format;
@@ -50,14 +55,33 @@ static bool is_wanted(const struct listed_image *image, const struct store_image
 	return !count;
 }
 
-/* Meanwhile: its record goes before its layers do. */
-static bool was_removed(const struct store *s, const struct listed_image *image)
+static bool is_same_file(const struct stat *a, const struct stat *b)
 {
-	autoarena a = ARENA_INIT;
-	struct store_image again;
-	struct err gone;
+	return a->st_ino == b->st_ino && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
 
-	return store_image_load(s, image->image.digest, &a, &again, &gone) == -ENOENT;
+/*
+ * Others may remove it meanwhile, and load it again. Its record goes before all else of it and comes last, so
+ * what was found holds when the record is the one that was there before. 0, -errno, or 1 when it is gone.
+ */
+static int verify_one(const struct store *s, const struct store_image *image,
+		      enum verify_depth depth, struct err *err)
+{
+	struct stat before, after;
+	char path[STORE_NAME_SIZE];
+	int r = 0;
+
+	store_image_path(image->digest, path);
+	for (int i = 0; i < TRIES; i++) {
+		if (fstatat(s->fd, path, &before, AT_SYMLINK_NOFOLLOW) < 0)
+			return errno == ENOENT ? 1 : err_errno(err, "%s", path);
+		r = verify_image(s, image, depth, err);
+		if (r == 0 || (fstatat(s->fd, path, &after, AT_SYMLINK_NOFOLLOW) == 0 &&
+			       is_same_file(&before, &after)))
+			break;
+	}
+	return r;
 }
 
 /* A name that leads to no image: 1, 0 when it does, or -errno. */
@@ -117,9 +141,9 @@ static int verify(const struct verify_options *o, const struct store *s, char **
 
 		if (!is_wanted(&images.items[i], wanted, count))
 			continue;
-		bad = verify_image(s, &images.items[i].image, o->deep ? VERIFY_DEEP : VERIFY_QUICK,
-				   &why);
-		if (bad < 0 && was_removed(s, &images.items[i]))
+		bad = verify_one(s, &images.items[i].image, o->deep ? VERIFY_DEEP : VERIFY_QUICK,
+				 &why);
+		if (bad == 1)
 			continue;
 		/* What could not be looked at is not known to be damaged. */
 		if (bad < 0 && bad != -EBADMSG && bad != -EFBIG) {

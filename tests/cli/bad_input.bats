@@ -394,8 +394,7 @@ has_ended() { # PID
 	rm "$ROOT/$ID/state.json"
 	run -0 tote delete --force "$ID"
 	has_ended "$pid"
-	[ ! -e "$(cgroup2_mount)/tote-deep.$$/a/b" ]
-	rmdir "$(cgroup2_mount)/tote-deep.$$/a" "$(cgroup2_mount)/tote-deep.$$"
+	[ ! -e "$(cgroup2_mount)/tote-deep.$$" ]
 	quietly tote --cgroup-manager disabled run -d "$ID"
 	pid=$(tote state "$ID" | jq .pid)
 	: >"$ROOT/$ID/state.json"

@@ -433,7 +433,7 @@ make_hiding() {
 	local pids=()
 	quiet_load "$ONE"
 	for i in 1 2 3; do
-		(for j in {1..6}; do tote load -q "$MANY" && tote verify >/dev/null; done) >"load$i" 2>&1 3>&- &
+		(for j in {1..6}; do tote load -q "$MANY" && tote verify >"verify$i" || { cat "verify$i"; exit 1; }; done) >"load$i" 2>&1 3>&- &
 		pids+=($!)
 	done
 	(for j in {1..40}; do tote gc; done) >gc 2>&1 3>&- &
@@ -443,7 +443,7 @@ make_hiding() {
 	(for j in {1..30}; do tote tag pos:1 "tag:$j"; done) >tag 2>&1 3>&- &
 	pids+=($!)
 	for pid in "${pids[@]}"; do
-		wait "$pid" || { head -n 3 load? rmi tag gc; return 1; }
+		wait "$pid" || { tail -n 3 load? rmi tag gc; return 1; }
 	done
 	[ "$(names | wc -w)" = 32 ]
 	tote verify --deep >/dev/null
