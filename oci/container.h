@@ -139,6 +139,9 @@ int write_pid_file(const char *path, pid_t pid, struct err *err);
 /* Sets a variable ("NAME=VALUE", which is copied) in a process's environment, in place of any of
  * that name. */
 void process_set_env(struct spec_process *p, const char *assignment, struct arena *a);
+/* Its terminal begins with the size of the one that we have on stdin, if we do: before who attends passes that on,
+ * the program may have looked. */
+void process_take_size(struct spec_process *p, struct arena *a);
 /* Adds HOME from the image's passwd where the environment lacks it, as shells and runc do. root_fd:
  * the root. */
 void process_add_home(struct spec_process *p, int root_fd, struct arena *a);

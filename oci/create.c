@@ -465,9 +465,11 @@ static int make(struct making *mk, struct err *err)
 	return r < 0 ? r : run_process(mk, err);
 }
 
-static int check_terminal(const struct create_opts *o, const struct spec *spec, struct err *err)
+static int choose_terminal(const struct making *mk, struct err *err)
 {
-	bool terminal = spec->process && spec->process->terminal;
+	const struct create_opts *o = mk->opts;
+	struct spec_process *p = mk->c->spec->process;
+	bool terminal = p && p->terminal;
 
 	if (o->console_socket && !terminal)
 		return err_set(err, EINVAL,
@@ -477,6 +479,8 @@ static int check_terminal(const struct create_opts *o, const struct spec *spec, 
 		return err_set(
 			err, EINVAL,
 			"process.terminal is true: a console socket is needed (--console-socket)");
+	if (terminal && !o->console_socket)
+		process_take_size(p, &mk->c->arena);
 	return 0;
 }
 
@@ -512,7 +516,7 @@ static int decide(struct making *mk, struct err *err)
 	if (r == 0)
 		r = load(mk, err);
 	if (r == 0)
-		r = check_terminal(mk->opts, mk->c->spec, err);
+		r = choose_terminal(mk, err);
 	if (r == 0 && !mk->ahead->pid && wants_early_netns(mk->c->spec))
 		spawn_ahead_begin(mk->ahead, CLONE_NEWNET);
 	if (r == 0)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Additions to a process of a spec: environment variables, HOME from the image's passwd. */
+/* Additions to a process of a spec: environment variables, HOME from the image's passwd, the size of its terminal. */
 #include "oci/container.h"
 
 #include "oci/users.h"
 
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 void process_set_env(struct spec_process *p, const char *assignment, struct arena *a)
 {
@@ -28,4 +30,14 @@ void process_add_home(struct spec_process *p, int root_fd, struct arena *a)
 			return;
 	home = root_fd >= 0 ? users_home(root_fd, p->user.uid, a) : NULL;
 	process_set_env(p, arena_printf(a, "HOME=%s", home ? home : "/"), a);
+}
+
+void process_take_size(struct spec_process *p, struct arena *a)
+{
+	struct winsize size;
+
+	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) < 0)
+		return;
+	p->console_size = arena_alloc(a, sizeof(*p->console_size));
+	*p->console_size = (struct spec_console_size){ .height = size.ws_row, .width = size.ws_col };
 }

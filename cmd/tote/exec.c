@@ -211,6 +211,8 @@ static int start(struct container *c, const struct exec_options *o, char **args,
 		r = err_set(err, EINVAL, "exec: a detached terminal needs --console-socket");
 	if (r < 0)
 		return r;
+	if (opts.process->terminal && !o->console_socket)
+		process_take_size(opts.process, &c->arena);
 	lend_streams(c, o, opts.process, ret_lent);
 	return container_exec(c, &opts, ret_pidfd, ret_terminal, err);
 }

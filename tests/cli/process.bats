@@ -338,7 +338,8 @@ tote: warning: process.capabilities: CAP_KILL cannot be granted: not in the boun
 @test "a terminal: attached, it has the caller's size and takes input" {
 	config '.process.terminal = true'
 	command_is sh -c 'stty size; read -r line; echo "got <$line>"'
-	run -0 script -qec "stty rows 33 cols 111; '$TOTE' --root '$ROOT' run '$ID'" /dev/null <<<typed
+	# The program looks before tote passes on sizes.
+	run -0 script -qec "stty rows 33 cols 111; strace -o /dev/null -e inject=ioctl:delay_enter=300000 '$TOTE' --root '$ROOT' run '$ID'" /dev/null <<<typed
 	echo "$output"
 	[[ $output == *"33 111"* ]]
 	[[ $output == *"got <typed>"* ]]

@@ -203,14 +203,14 @@ reads() { [ "$(read_from "$1" "$2" "$3")" = "$4" ]; }
 @test "a container that has ended gives its ports to the next one" {
 	make_image
 	network shop 10.90.0.0/24
-	tote run --name kept --network shop -p 8080:80 box:1 true
+	tote run --name halted --network shop -p 8080:80 box:1 true
 	[ "$(leases)" = 0 ]
 	serve_in web hello --network shop -p 8080:80
 	tote kill web KILL
 	eventually has_ended web
 	serve_in next hello --network shop -p 8080:80
 	eventually reads "$MACHINE" 192.0.2.1 8080 hello
-	for id in kept web next; do tote delete --force "$id"; done
+	for id in halted web next; do tote delete --force "$id"; done
 	nothing_left
 }
 
@@ -245,7 +245,7 @@ veths_are() { [ "$(veths)" = "$1" ]; }
 	network shop 10.90.0.0/24
 	local wait
 	for wait in 0.002 0.005 0.01 0.015 0.02 0.05; do
-		host env --default-signal=INT timeout -s INT -k 10 "$wait" "$TOTE" --root "$ROOT" run --rm --name gone --network shop -p 8080:80 box:1 \
+		host env --default-signal=INT timeout -s INT -k 10 "$wait" "$TOTE" --root "$ROOT" run --rm --name interrupted --network shop -p 8080:80 box:1 \
 			sh -c 'trap "exit 3" INT; sleep 5' 3>&- || true
 	done
 	nothing_left
