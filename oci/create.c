@@ -329,6 +329,16 @@ static int identify(struct making *mk, struct err *err)
 	return r < 0 ? err_code(err, r, "identify process %d", mk->launch.pid) : 0;
 }
 
+static int poststart(const struct making *mk, struct err *err)
+{
+	autobuf text = BUF_INIT;
+
+	if (!mk->c->spec->hooks.list[HOOK_POSTSTART].count)
+		return 0;
+	oci_state(mk->c, STATUS_RUNNING, mk->launch.pid, &text);
+	return hooks_run(mk->c->spec, HOOK_POSTSTART, mk->c->st.bundle, buf_str(&text), NULL, err);
+}
+
 static int run_process(struct making *mk, struct err *err)
 {
 	bool slow = mk->plan.host_work || mk->plan.ready || mk->plan.terminal || mk->plan.listener;
@@ -384,14 +394,7 @@ static int run_process(struct making *mk, struct err *err)
 		r = launch_until(&mk->launch, 0, err);
 	if (r == 0)
 		r = announce(mk, err);
-	if (r == 0 && mk->opts->run && mk->c->spec->hooks.list[HOOK_POSTSTART].count) {
-		autobuf text = BUF_INIT;
-
-		oci_state(mk->c, STATUS_RUNNING, mk->launch.pid, &text);
-		r = hooks_run(mk->c->spec, HOOK_POSTSTART, mk->c->st.bundle, buf_str(&text), NULL,
-			      err);
-	}
-	return r;
+	return r < 0 || !mk->opts->run ? r : poststart(mk, err);
 }
 
 static int remove_files(const struct making *mk)

@@ -38,8 +38,8 @@ BATS_CHAINED := docs fault cli shim netns image supervise monitor compose ocf si
 BATS_REST := $(filter-out $(BATS_PLACED) $(call bats_of,$(BATS_CHAINED)),$(BATS))
 SUITE_VM := tests/vm/check.sh
 SUITE_VM_MORE := $(addprefix tests/vm/,check-systemd.sh check-reboot.sh selftest.sh)
-SUITES = $(call chains,$(foreach files,SUITE_VM SUITE_VM_MORE SUITE_SITE SUITE_SHIM SUITE_SUPERVISE SUITE_NETNS SUITE_IMAGE SUITE_MONITOR SUITE_SAN \
-		SUITE_CLI SUITE_SWEEPS SUITE_UNIT,$(call chain,$($(files))))) \
+SUITES = $(call chains,$(foreach files,SUITE_VM SUITE_VM_MORE SUITE_SITE SUITE_SHIM SUITE_SUPERVISE SUITE_NETNS SUITE_IMAGE \
+		SUITE_MONITOR SUITE_SAN SUITE_CLI SUITE_SWEEPS SUITE_UNIT,$(call chain,$($(files))))) \
 	$(BATS_ALONE)
 SUITE_SUPERVISE = $(call bats_of,supervise)
 SUITE_MONITOR = $(call bats_of,monitor compose ocf)

@@ -139,7 +139,7 @@ static int make(struct imaging *im, const char *id, bool run, struct running *ru
 	if (r < 0)
 		return r;
 	if (run && im->rootfs.discard)
-		store_container_unmark(&im->store, im->container);
+		store_container_unmark(im->container_fd);
 	/* Now it is the container's. What failed before container_create() had it is ours to remove. */
 	im->container = NULL;
 	if (run && !im->o->make.detach) {

@@ -137,8 +137,9 @@ int store_ids_claim(const struct store *s, const char *container, uint32_t *ret_
 /*
  * For one that nobody mounts again, while it runs: removes what overlayfs made to refuse another
  * mount of a "volatile" one after a crash. That much is not left for its end, where somebody waits.
+ * fd: from store_container_new().
  */
-void store_container_unmark(const struct store *s, const char *name);
+void store_container_unmark(int fd);
 /* Removes the directory and all in it; none is no error. */
 int store_container_remove(const struct store *s, const char *name, struct err *err);
 

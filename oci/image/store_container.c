@@ -122,13 +122,10 @@ int store_container_new(const struct store *s, const struct store_container *c, 
 	return 0;
 }
 
-void store_container_unmark(const struct store *s, const char *name)
+void store_container_unmark(int fd)
 {
-	char path[STORE_NAME_SIZE + 16];
-	autofd work = -1;
+	autofd work = fd_open(fd, "work/work", O_PATH | O_DIRECTORY | O_NOFOLLOW);
 
-	snprintf(path, sizeof(path), "containers/%s/work/work", name);
-	work = fd_open(s->fd, path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
 	if (work < 0)
 		return;
 	unlinkat(work, "incompat/volatile/dirty", 0);

@@ -33,7 +33,7 @@ run_in() { # [OPTION...] IMAGE [COMMAND...]
 
 # Of the only container.
 files_of_it() {
-	(cd "$STORE"/containers/* && find . -mindepth 1 | sort | tr '\n' ' ')
+	(cd "$STORE"/containers/* && find . -mindepth 1 -printf '%P\n' | sort | tr '\n' ' ')
 }
 
 nothing_stays() {
@@ -59,7 +59,7 @@ nothing_stays() {
 	for image in pos:1 bare:1; do
 		for options in "--userns host" "--userns host --network host" ""; do
 			run_in $options -d --name box $image sleep 1000 >/dev/null 2>&1
-			[ "$(files_of_it)" = "./meta ./upper ./work ./work/work " ] || { files_of_it; false; }
+			[ "$(files_of_it)" = "meta upper work work/work " ] || { files_of_it; false; }
 			tote exec box /bin/sh -c 'read a </etc/hosts && test -n "$a" && test -d /proc/self && test -e /dev/null && test -d /sys/kernel'
 			tote delete --force box
 			nothing_stays
