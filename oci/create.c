@@ -344,13 +344,15 @@ static int run_process(struct making *mk, struct err *err)
 	bool slow = mk->plan.host_work || mk->plan.ready || mk->plan.terminal || mk->plan.listener;
 	int r;
 
-	if (mk->opts->rootfs && mk->opts->rootfs->userns >= 0)
+	if (mk->opts->rootfs && mk->opts->rootfs->userns >= 0) {
 		mk->launch.userns_fd = mk->opts->rootfs->userns;
+		mk->launch.ahead = mk->ahead;
+	}
 	/* Whoever works on networks gets our processor while we wait. */
 	r = network_go_ahead(&mk->c->network, err);
 	if (r < 0)
 		return r;
-	mk->launch.netns_fd = spawn_ahead_end(mk->ahead);
+	mk->launch.netns_fd = spawn_ahead_netns(mk->ahead);
 	mk->launch.siblings = mk->opts->siblings;
 	r = mk->launch.netns_fd < 0
 		    ? 0
@@ -521,7 +523,7 @@ static int decide(struct making *mk, struct err *err)
 	if (r == 0)
 		r = choose_terminal(mk, err);
 	if (r == 0 && !mk->ahead->pid && wants_early_netns(mk->c->spec))
-		spawn_ahead_begin(mk->ahead, CLONE_NEWNET);
+		spawn_ahead_begin(mk->ahead, CLONE_NEWNET, -1);
 	if (r == 0)
 		r = create_choose_cgroup(mk, err);
 	if (r == 0)
@@ -533,10 +535,7 @@ static int decide(struct making *mk, struct err *err)
 
 static void making_done(struct making *mk)
 {
-	int unused = spawn_ahead_end(mk->ahead);
-
-	if (unused >= 0)
-		close(unused);
+	spawn_ahead_end(mk->ahead);
 	cg_done(&mk->cg);
 	cg_tree_close(&mk->tree);
 	launch_done(&mk->launch);
@@ -596,7 +595,7 @@ int container_plan(const struct create_opts *opts, struct buf *ret_text, struct 
 	int r;
 
 	launch_init(&mk.launch, &mk.plan);
-	mk.ahead = opts->ahead ? opts->ahead : &mk.own_ahead;
+	mk.ahead = &mk.own_ahead;
 	mk.plan_opts.seccomp_cache = -1;
 	r = load(&mk, err);
 	/* A plan needs no cgroup2 and no systemd: only its place is named. */

@@ -603,8 +603,8 @@ int launch_begin(struct launch *l, struct err *err)
 	l->sp.siblings = l->siblings;
 	l->sp.user_ns = plan->new_user_ns && !plan->staged;
 	l->sp.cgroup_fd = l->cgroup_fd;
-	l->sp.userns_fd = l->userns_fd;
-	l->sp.netns_fd = l->netns_fd;
+	l->sp.ahead = l->ahead;
+	l->sp.netns_fd = l->ahead ? -1 : l->netns_fd;
 	if (l->userns_fd >= 0)
 		l->sp.clone_flags &= ~(unsigned long)CLONE_NEWUSER;
 	if (l->netns_fd >= 0)

@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
@@ -64,7 +65,7 @@ static const char *const step_words[] = {
 extern const char tote_init_blob[], tote_init_blob_end[];
 
 static char child_stack[STACK_SIZE] __attribute__((aligned(16)));
-/* Of those that work for us for a moment, one at a time. */
+/* Of who makes namespaces ahead: one at a time. */
 static char helper_stack[STACK_SIZE] __attribute__((aligned(16)));
 
 const char *spawn_step_text(unsigned int step)
@@ -177,7 +178,7 @@ IN_CHILD _Noreturn static void child_main(const struct spawn *sp)
 	 * (IgnoreSIGPIPE=) start us like that. The kernel refuses KILL and STOP, rightly. */
 	for (int sig = 1; sig < SIGNALS_END; sig++)
 		sys(__NR_rt_sigaction, sig, default_action, 0, sizeof(no_signals));
-	if (sp->user_ns && sp->userns_fd < 0)
+	if (sp->user_ns && !sp->ahead)
 		child_await_mappings(sp);
 	if (sp->user_ns)
 		child_become_root(sp);
@@ -278,61 +279,165 @@ static sys_t clone_on_stack(struct clone_args *args, int (*entry)(void *), void 
 }
 #endif
 
-/* Between us and a child that is born in a user namespace which exists already. */
-struct midwife {
-	const struct spawn *sp;
-	struct clone_args *args; /* for the child */
-	sys_t pid;
+/* spawn_ahead.stage; 0 as soon as there is nothing to wait for. */
+enum {
+	AHEAD_AT_WORK = 1,
+	AHEAD_READY,
 };
 
-IN_CHILD _Noreturn static void midwife_main(struct midwife *m)
+/* spawn_ahead.order */
+enum {
+	ORDER_NONE,
+	ORDER_CLONE,
+	ORDER_END,
+};
+
+/* What else wakes up a waiter is for it to look again. */
+IN_CHILD static void await_change(const uint32_t *word, uint32_t from)
 {
-	m->pid = sys(__NR_setns, m->sp->userns_fd, CLONE_NEWUSER);
-	if (m->pid == 0)
-		m->pid = clone_on_stack(m->args, entry_child, (void *)m->sp);
+	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == from)
+		sys(__NR_futex, word, FUTEX_WAIT, from, 0, 0, 0);
+}
+
+IN_CHILD static void change(uint32_t *word, uint32_t to)
+{
+	__atomic_store_n(word, to, __ATOMIC_RELEASE);
+	sys(__NR_futex, word, FUTEX_WAKE, 1, 0, 0, 0);
+}
+
+IN_CHILD _Noreturn static void ahead_main(struct spawn_ahead *ahead)
+{
+	sys_t r = -1;
+
+	sys(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (ahead->flags & CLONE_NEWNET)
+		r = sys(__NR_unshare, CLONE_NEWNET);
+	if (r == 0)
+		r = sys(__NR_openat, AT_FDCWD, "/proc/self/ns/net", O_RDONLY | O_CLOEXEC, 0);
+	ahead->netns = (int)r;
+	if (ahead->flags & CLONE_NEWUSER) {
+		change(&ahead->stage, AHEAD_READY);
+		await_change(&ahead->order, ORDER_NONE);
+	}
+	if (ahead->order == ORDER_CLONE) {
+		r = clone_on_stack(ahead->child_args, entry_child, (void *)ahead->child);
+		if (r < 0)
+			ahead->error = (int)r;
+	}
 	for (;;)
 		sys(__NR_exit_group, 0);
 }
 
-IN_CHILD static int entry_midwife(void *arg)
+IN_CHILD static int entry_ahead(void *arg)
 {
-	midwife_main(arg);
+	ahead_main(arg);
 }
 
 /*
- * All namespaces of the child have to belong to that user namespace, which we cannot enter
- * ourselves: there would be no way back. The child is ours all the same, by CLONE_PARENT, and its
- * end is signalled as that of the one that cloned it would be. For a sibling the midwife is one as
- * well, and our parent's to reap; that it has ended we know by CLONE_VFORK.
+ * The new mount namespace takes the working directory along: its copy of the root file system is
+ * the child's "." without a path to look up, which a mapped user could perhaps not search. A
+ * directory entered after the clone would be the host's mount; and who is in a user namespace may not
+ * enter it any more.
  */
-IN_CHILD static sys_t clone_in_userns(const struct spawn *sp, struct clone_args *child)
+struct chdir_around {
+	int dir, back;
+};
+
+static int go_to(struct chdir_around *around, int dir)
 {
-	struct midwife m = { sp, child, -EAGAIN };
+	*around = (struct chdir_around){ dir, -1 };
+	if (dir < 0)
+		return 0;
+	around->back = fd_open(AT_FDCWD, ".", O_PATH);
+	return fchdir(dir);
+}
+
+/* Where there is no way back, at least out of a root file system that may be hostile; false: not even that. */
+static bool come_back(struct chdir_around *around)
+{
+	bool out = around->dir < 0 || (around->back >= 0 && fchdir(around->back) == 0) ||
+		   chdir("/") == 0;
+
+	if (around->back >= 0)
+		close(around->back);
+	return out;
+}
+
+int spawn_ahead_begin(struct spawn_ahead *ahead, unsigned long flags, int root_fd)
+{
+	struct chdir_around around;
 	struct clone_args args = {
-		.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_CLEAR_SIGHAND |
-			 (sp->siblings ? CLONE_PARENT : 0),
-		.exit_signal = sp->siblings ? 0 : SIGCHLD,
+		.flags = CLONE_VM | CLONE_FILES | CLONE_CLEAR_SIGHAND | CLONE_CHILD_CLEARTID |
+			 (flags & CLONE_NEWUSER),
+		.child_tid = (uint64_t)(uintptr_t)&ahead->stage,
+		/* With CLONE_PARENT a child has this one, too. */
+		.exit_signal = SIGCHLD,
 		.stack = (uint64_t)(uintptr_t)helper_stack,
 		.stack_size = sizeof(helper_stack),
 	};
 	sys_t pid;
 
-	child->flags |= CLONE_PARENT;
+	*ahead = (struct spawn_ahead){ .flags = flags, .netns = -1, .stage = AHEAD_AT_WORK };
+	pid = go_to(&around, root_fd) < 0 ? -errno : clone_on_stack(&args, entry_ahead, ahead);
+	ahead->pid = pid > 0 ? (pid_t)pid : 0;
+	if (!come_back(&around) && pid > 0)
+		kill(ahead->pid, SIGKILL);
+	return pid > 0 ? 0 : (int)pid;
+}
+
+int spawn_ahead_netns(struct spawn_ahead *ahead)
+{
+	int fd;
+
+	if (!ahead->pid)
+		return -1;
+	await_change(&ahead->stage, AHEAD_AT_WORK);
+	fd = ahead->netns;
+	ahead->netns = -1;
+	return fd < 0 ? -1 : fd;
+}
+
+void spawn_ahead_end(struct spawn_ahead *ahead)
+{
+	if (!ahead->pid)
+		return;
+	if (ahead->order == ORDER_NONE)
+		change(&ahead->order, ORDER_END);
+	while (waitpid(ahead->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (ahead->netns >= 0)
+		close(ahead->netns);
+	*ahead = (struct spawn_ahead){ .netns = -1 };
+}
+
+/*
+ * All namespaces of the child have to belong to the user namespace, which we cannot enter ourselves:
+ * there would be no way back. Who made it is in it, and the child is ours all the same, by CLONE_PARENT.
+ * We go on as soon as the child executes tote-init: the kernel clears the word that both have as child_tid
+ * and wakes us up by the futex there, and does so too if the other one ends without a child. The other one's
+ * end, of which vfork's would be the news, comes later, and with it the scheduler would put us on the
+ * processor that the child works on: the one that we come from, the other being busy with that end.
+ */
+IN_CHILD static sys_t clone_by(struct spawn_ahead *ahead, const struct spawn *sp,
+			       struct clone_args *child)
+{
+	child->flags |= CLONE_VFORK | CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+	child->parent_tid = (uint64_t)(uintptr_t)&ahead->child_pid;
+	child->child_tid = (uint64_t)(uintptr_t)&ahead->stage;
 	child->exit_signal = 0;
-	pid = clone_on_stack(&args, entry_midwife, &m);
-	if (pid < 0)
-		return pid;
-	if (sp->siblings)
-		siblings_add(sp->siblings, (pid_t)pid);
-	else
-		while (waitpid((pid_t)pid, NULL, __WALL) < 0 && errno == EINTR)
-			;
-	return m.pid;
+	ahead->child = sp;
+	ahead->child_args = child;
+	await_change(&ahead->stage, AHEAD_AT_WORK);
+	change(&ahead->order, ORDER_CLONE);
+	await_change(&ahead->stage, AHEAD_READY);
+	if (ahead->child_pid)
+		return ahead->child_pid;
+	return ahead->error ? ahead->error : -ECHILD;
 }
 
 IN_CHILD static sys_t clone_child(const struct spawn *sp, int *pidfd)
 {
-	bool apart = sp->siblings || (sp->user_ns && sp->userns_fd < 0);
+	bool apart = sp->siblings || (sp->user_ns && !sp->ahead);
 	unsigned long memory = apart ? 0 : CLONE_VM | CLONE_VFORK;
 	/* With CLONE_PARENT the kernel takes the signal that our own end has, and none but 0. */
 	struct clone_args args = {
@@ -346,52 +451,8 @@ IN_CHILD static sys_t clone_child(const struct spawn *sp, int *pidfd)
 		.cgroup = sp->cgroup_fd >= 0 ? (uint64_t)sp->cgroup_fd : 0,
 	};
 
-	return sp->userns_fd < 0 ? clone_on_stack(&args, entry_child, (void *)sp)
-				 : clone_in_userns(sp, &args);
-}
-
-IN_CHILD _Noreturn static void ahead_main(struct spawn_ahead *ahead)
-{
-	sys_t r = -1;
-
-	if (ahead->flags & CLONE_NEWNET)
-		r = sys(__NR_unshare, CLONE_NEWNET);
-	if (r == 0)
-		r = sys(__NR_openat, AT_FDCWD, "/proc/self/ns/net", O_RDONLY | O_CLOEXEC, 0);
-	ahead->netns = (int)r;
-	for (;;)
-		sys(__NR_exit_group, 0);
-}
-
-IN_CHILD static int entry_ahead(void *arg)
-{
-	ahead_main(arg);
-}
-
-int spawn_ahead_begin(struct spawn_ahead *ahead, unsigned long flags)
-{
-	struct clone_args args = {
-		.flags = CLONE_VM | CLONE_FILES | CLONE_CLEAR_SIGHAND | (flags & CLONE_NEWUSER),
-		.stack = (uint64_t)(uintptr_t)helper_stack,
-		.stack_size = sizeof(helper_stack),
-	};
-	sys_t pid;
-
-	ahead->flags = flags;
-	ahead->netns = -EAGAIN;
-	pid = clone_on_stack(&args, entry_ahead, ahead);
-	ahead->pid = pid > 0 ? (pid_t)pid : 0;
-	return pid > 0 ? 0 : (int)pid;
-}
-
-int spawn_ahead_end(struct spawn_ahead *ahead)
-{
-	if (!ahead->pid)
-		return -1;
-	while (waitpid(ahead->pid, NULL, __WALL) < 0 && errno == EINTR)
-		;
-	ahead->pid = 0;
-	return ahead->netns < 0 ? -1 : ahead->netns;
+	return sp->ahead ? clone_by(sp->ahead, sp, &args)
+			 : clone_on_stack(&args, entry_child, (void *)sp);
 }
 
 struct closing {
@@ -457,30 +518,23 @@ static const char *clone_hint(int r)
 		return " (its cgroup hands controllers on and may hold no processes itself)";
 	case -EOPNOTSUPP:
 		return " (its cgroup may hold no processes: see cgroup.type)";
+	case -ECHILD:
+		return " (who made its namespaces was killed)";
 	default:
 		return "";
 	}
 }
 
-/*
- * The new mount namespace takes the working directory along: its copy of the root file system is
- * the child's "." without a path to look up, which a mapped user could perhaps not search. A
- * directory entered after the clone would be the host's mount.
- */
 int spawn(const struct spawn *sp, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
-	autofd back = -1;
+	struct chdir_around around;
 	int pidfd = -1;
 	sys_t pid;
 
-	if (sp->root_fd >= 0) {
-		back = fd_open(AT_FDCWD, ".", O_PATH);
-		if (fchdir(sp->root_fd) < 0)
-			return err_errno(err, "chdir to the root file system");
-	}
+	if (go_to(&around, sp->ahead ? -1 : sp->root_fd) < 0)
+		return err_errno(err, "chdir to the root file system");
 	pid = clone_child(sp, &pidfd);
-	/* Where there is no way back, at least out of a root file system that may be hostile. */
-	if (sp->root_fd >= 0 && (back < 0 || fchdir(back) < 0) && chdir("/") < 0 && pid > 0)
+	if (!come_back(&around) && pid > 0)
 		kill((pid_t)pid, SIGKILL);
 	if (pid == -ENOSYS || pid == -E2BIG)
 		return err_set(err, ENOSYS,

@@ -40,8 +40,6 @@ int imaging_choose_network(struct imaging *im, const char *id);
 void imaging_sweep(struct imaging *im, const char *id);
 /* run_image_root.c: the container's directory in the store. */
 int imaging_make_root(struct imaging *im, const char *id);
-/* Ends what was made ahead and not used. */
-void imaging_drop_ahead(struct imaging *im);
 /* Mounts what is in im->lookup from then on, so that volumes can be filled: with the owners that
  * files have on disk. Not for an ordinary user, who cannot mount. */
 int imaging_look(struct imaging *im);

@@ -93,8 +93,13 @@ static int begin_namespaces(struct imaging *im)
 {
 	unsigned long flags =
 		(im->own_ids ? CLONE_NEWUSER : 0) | (im->convert.host_network ? 0 : CLONE_NEWNET);
-	int r = flags && !globals.rootless ? spawn_ahead_begin(&im->ahead, flags) : 0;
+	autofd root = -1;
+	int r;
 
+	if (!flags || globals.rootless)
+		return 0;
+	root = fd_open(AT_FDCWD, im->convert.root_path, O_PATH | O_DIRECTORY);
+	r = root < 0 ? root : spawn_ahead_begin(&im->ahead, flags, root);
 	return r < 0 && im->own_ids ? err_code(im->err, r, "make a user namespace") : 0;
 }
 
@@ -120,14 +125,6 @@ static int map_own_ids(struct imaging *im)
 	return im->userns < 0 ? err_errno(im->err, "open %s", path) : 0;
 }
 
-void imaging_drop_ahead(struct imaging *im)
-{
-	int unused = spawn_ahead_end(&im->ahead);
-
-	if (unused >= 0)
-		close(unused);
-}
-
 /* Kernel, file system or limits: no failure of the moment, which must not weaken a container. */
 static bool is_lack(int error)
 {
@@ -145,7 +142,7 @@ static int leave_own_ids(struct imaging *im)
 	if (im->ids_asked_for || !is_lack(im->err->code))
 		return im->err->code;
 	log_debug("no user namespace: %s", im->err->msg);
-	imaging_drop_ahead(im);
+	spawn_ahead_end(&im->ahead);
 	if (im->userns >= 0)
 		close(take_fd(&im->userns));
 	im->own_ids = false;
@@ -184,11 +181,9 @@ int imaging_make_root(struct imaging *im, const char *id)
 {
 	bool bound = can_be_bound(im);
 	const struct store_container c = { id, globals.root, im->image.digest, bound };
-	int r = begin_namespaces(im) < 0 ? leave_own_ids(im) : 0;
+	int r = store_container_new(&im->store, &c, &im->a, &im->container, &im->container_fd,
+				    im->err);
 
-	if (r == 0)
-		r = store_container_new(&im->store, &c, &im->a, &im->container, &im->container_fd,
-					im->err);
 	if (r < 0)
 		return r;
 	im->rootfs.store = im->store.path;
@@ -196,12 +191,14 @@ int imaging_make_root(struct imaging *im, const char *id)
 	im->rootfs.read_only = bound;
 	im->rootfs.discard = im->o->image.remove;
 	im->rootfs.rest = &im->rest;
+	im->convert.root_path = rootfs_mount_point(&im->rootfs, &im->a);
+	if (begin_namespaces(im) < 0 && leave_own_ids(im) < 0)
+		return im->err->code;
 	store_links(&im->image, &im->a, &im->rootfs.layers, &im->rootfs.user_xattr);
 	if (!bound && im->image.layers.count) {
 		copy_root_attributes(im);
 		add_places(im);
 	}
-	im->convert.root_path = rootfs_mount_point(&im->rootfs, &im->a);
 	return 0;
 }
 
