@@ -24,6 +24,7 @@
 #include <linux/futex.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -459,21 +460,37 @@ struct closing {
 	int pidfd, fds[2];
 };
 
-/* What it has open is a copy, so that nothing else stays open by it: a pipe's reader would wait. */
+IN_CHILD static void closer_schedule(int policy)
+{
+	const int priority = 0;
+
+	sys(__NR_sched_setscheduler, 0, policy, &priority, 0, 0, 0);
+}
+
+/*
+ * What it has open is a copy, so that nothing else stays open by it: a pipe's reader would wait. The end that
+ * it waits for is what we wait for as well, and we come first where both get the same processor. It becomes an
+ * ordinary process again before it closes anything: file systems' locks are not for one that may have to wait
+ * long for its turn. So our own end must not kill it either; signals are blocked.
+ */
 IN_CHILD _Noreturn static void closer_main(const struct closing *closing)
 {
-	struct pollfd end = { .fd = 0, .events = POLLIN };
+	const uint64_t our_end = 1ULL << (SIGTERM - 1);
+	struct pollfd ends[] = { { .fd = 0, .events = POLLIN }, { .fd = -1, .events = POLLIN } };
 	sys_t r;
 
-	sys(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	sys(__NR_prctl, PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 	sys(__NR_dup3, closing->pidfd, 0, 0);
 	for (int i = 0; i < 2; i++)
 		if (sys(__NR_dup3, closing->fds[i], i + 1, 0) < 0)
 			sys(__NR_close, i + 1);
 	sys(__NR_close_range, 3, ~0U, 0);
+	ends[1].fd = (int)sys(__NR_signalfd4, -1, &our_end, sizeof(our_end), 0);
+	closer_schedule(SCHED_IDLE);
 	do {
-		r = sys(__NR_ppoll, &end, 1, 0, 0, 0);
+		r = sys(__NR_ppoll, ends, 2, 0, 0, 0);
 	} while (r == -EINTR);
+	closer_schedule(SCHED_OTHER);
 	for (;;)
 		sys(__NR_exit_group, 0);
 }
