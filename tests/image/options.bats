@@ -337,7 +337,7 @@ all_refused() {
 				pos:1 sh -c "$show" </dev/null
 		done
 	EOF
-	export ROOT
+	export ROOT TOTE
 	run timeout 60 unshare -m bash in_ram 3>&-
 	echo "$output"
 	[ "$status" = 0 ]
