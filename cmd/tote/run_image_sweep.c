@@ -20,6 +20,8 @@
 #define SUFFIX 17
 #define LONGEST_ID 200
 #define META_MAX 65536
+#define LOCK_TRIES 10
+#define LOCK_PAUSE_US 2000
 
 static bool has_name_of(const char *name, const char *id)
 {
@@ -49,6 +51,19 @@ static bool is_ours(struct imaging *im, int dir, const char *id)
 	       says(meta, "stateRoot", globals.root);
 }
 
+/* Who works for a tote that was killed (oci/spawn.h) ends a moment after it, and has the lock until then. */
+static bool lock(int dir)
+{
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (flock(dir, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		if (errno != EWOULDBLOCK)
+			return false;
+		usleep(LOCK_PAUSE_US);
+	}
+	return false;
+}
+
 /* In this order: who makes one holds its lock until there is a state. */
 static void sweep_one(struct imaging *im, const char *name, const char *id)
 {
@@ -56,7 +71,7 @@ static void sweep_one(struct imaging *im, const char *name, const char *id)
 			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 	struct err err;
 
-	if (dir < 0 || flock(dir, LOCK_EX | LOCK_NB) < 0 || !is_ours(im, dir, id))
+	if (dir < 0 || !is_ours(im, dir, id) || !lock(dir))
 		return;
 	if (faccessat(AT_FDCWD, arena_printf(&im->a, "%s/%s", globals.root, id), F_OK,
 		      AT_SYMLINK_NOFOLLOW) == 0 ||
