@@ -11,7 +11,7 @@ What else uses the processors meanwhile slows those down that keep two of them b
 after the other. So of all rounds the quietest quarter counts, three at least, and "others" tells how quiet it was: how many processors
 worked for neither the contender nor nobody, the kernel's writing back among it (0.2 to 0.3 of one for tote on a machine of its own).
 
-  BUILD=DIR TOTE=FILE ROUNDS=5 RUNS=240  RUNS=0: `tote run` is not measured
+  BUILD=DIR TOTE=FILE ROUNDS=5 RUNS=480  RUNS=0: `tote run` is not measured
   PAIRS=15                  further rounds of tote and the limit alone; with ROUNDS=0 PAIRS=0 `tote run` is all that is measured
   PAUSE=0.04                seconds before each `tote run`: what the kernel puts off of one must not fall on the next
   ONLY=tote,skopeo          these contenders (the limit is always there)
@@ -25,7 +25,7 @@ TOTE = os.path.abspath(os.environ.get("TOTE", BUILD + "/tote"))
 FLOOR = os.path.abspath(BUILD + "/tests/bench/unpack_floor")
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 PAIRS = int(os.environ.get("PAIRS", "15"))
-RUNS = int(os.environ.get("RUNS", "240"))
+RUNS = int(os.environ.get("RUNS", "480"))
 PAUSE = float(os.environ.get("PAUSE", "0.04"))
 DEVICE_SIZE = 5 << 30
 LIMIT = 600  # seconds for one command

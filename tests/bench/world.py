@@ -90,16 +90,18 @@ def run_time(command):
 
 
 def what_it_adds(plain, with_it, pairs, pause):
-    """Milliseconds of both commands and of their difference, run in turn after pauses of so many seconds: medians of the quietest
-    quarter of rounds of ten pairs."""
+    """Milliseconds of both commands and of their difference, run in turn after pauses of so many seconds: medians of the quarter of
+    rounds of ten pairs in which the two together were fastest. What else the machine does slows both, and a virtual one's host shows
+    in no counter of ours."""
     rounds = []
     for _ in range(max(1, pairs // 10)):
-        others, pair = Others(), []
+        pair = []
         for _ in range(10):
             time.sleep(pause)
             first = run_time(plain)
             time.sleep(pause)
             pair.append((first, run_time(with_it)))
-        rounds.append({"others": others.seconds(), "pairs": pair})
-    quiet = [pair for r in quietest(rounds) for pair in r["pairs"]]
+        rounds.append(pair)
+    rounds.sort(key=lambda pair: statistics.median(a + b for a, b in pair))
+    quiet = [both for pair in rounds[:max(3, len(rounds) // 4)] for both in pair]
     return (statistics.median(a for a, _ in quiet), statistics.median(b for _, b in quiet), statistics.median(b - a for a, b in quiet))
