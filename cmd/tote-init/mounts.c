@@ -131,7 +131,8 @@ static int root_of_layers(struct init *in, const struct wire_step *s)
 	if (tree < 0)
 		return tree;
 	in->root = tree;
-	return (int)sys(__NR_move_mount, tree, "", AT_FDCWD, ".", MOVE_MOUNT_F_EMPTY_PATH);
+	/* "." would have to be searchable: it has the owner and mode that an image's root has. */
+	return attach(tree, AT_FDCWD);
 }
 
 /*

@@ -523,6 +523,21 @@ is_damaged() { # the configuration of pos:1
 	tote rmi twice:1
 }
 
+@test "a root directory that is a user's and nobody else's" {
+	mkdir -m 700 x
+	chown 1000:1001 x
+	pack x x.tar
+	make_layout oci closed:1 "$BATS_FILE_TMPDIR/base.tar" x.tar
+	tote load -q oci
+	for options in "" --read-only "-u 1000" "--userns host"; do
+		# shellcheck disable=SC2086
+		in_image $options closed:1 stat -c '%u:%g %a' /
+		[ "$output" = "1000:1001 700" ]
+	done
+	fails 126 "Permission denied" run --rm -u 5 closed:1 true
+	tote rmi closed:1
+}
+
 USER_ID=47113
 
 ordinary() {
