@@ -107,6 +107,12 @@ int spawn_init_fd(struct err *err)
 	return fd;
 }
 
+IN_CHILD _Noreturn static void child_exit(int code)
+{
+	for (;;)
+		sys(__NR_exit_group, code);
+}
+
 IN_CHILD _Noreturn static void child_fail(const struct spawn *sp, int step, sys_t code)
 {
 	struct sync_msg m = { .what = SYNC_FAILED, .step = (uint16_t)step, .value = (int32_t)code };
@@ -114,8 +120,7 @@ IN_CHILD _Noreturn static void child_fail(const struct spawn *sp, int step, sys_
 	sys_t r = sys(__NR_sendto, sp->sync_fd, &m, sizeof(m), MSG_NOSIGNAL, 0, 0);
 
 	/* Too little memory even for a message: what the OOM killer's victims end with. */
-	for (;;)
-		sys(__NR_exit_group, r < 0 ? 128 + SIGKILL : 255);
+	child_exit(r < 0 ? 128 + SIGKILL : 255);
 }
 
 IN_CHILD static void child_await_mappings(const struct spawn *sp)
@@ -311,6 +316,9 @@ IN_CHILD _Noreturn static void ahead_main(struct spawn_ahead *ahead)
 	sys_t r = -1;
 
 	sys(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	/* We may have ended before that. */
+	if (sys(__NR_getppid) != ahead->parent)
+		child_exit(0);
 	if (ahead->flags & CLONE_NEWNET)
 		r = sys(__NR_unshare, CLONE_NEWNET);
 	if (r == 0)
@@ -325,8 +333,7 @@ IN_CHILD _Noreturn static void ahead_main(struct spawn_ahead *ahead)
 		if (r < 0)
 			ahead->error = (int)r;
 	}
-	for (;;)
-		sys(__NR_exit_group, 0);
+	child_exit(0);
 }
 
 IN_CHILD static int entry_ahead(void *arg)
@@ -378,7 +385,9 @@ int spawn_ahead_begin(struct spawn_ahead *ahead, unsigned long flags, int root_f
 	};
 	sys_t pid;
 
-	*ahead = (struct spawn_ahead){ .flags = flags, .netns = -1, .stage = AHEAD_AT_WORK };
+	*ahead = (struct spawn_ahead){
+		.parent = getpid(), .flags = flags, .netns = -1, .stage = AHEAD_AT_WORK
+	};
 	pid = go_to(&around, root_fd) < 0 ? -errno : clone_on_stack(&args, entry_ahead, ahead);
 	ahead->pid = pid > 0 ? (pid_t)pid : 0;
 	if (!come_back(&around) && pid > 0)
@@ -491,8 +500,7 @@ IN_CHILD _Noreturn static void closer_main(const struct closing *closing)
 		r = sys(__NR_ppoll, ends, 2, 0, 0, 0);
 	} while (r == -EINTR);
 	closer_schedule(SCHED_OTHER);
-	for (;;)
-		sys(__NR_exit_group, 0);
+	child_exit(0);
 }
 
 IN_CHILD static int entry_closer(void *arg)

@@ -53,6 +53,7 @@ struct spawn {
 struct spawn_ahead {
 	pid_t pid; /* 0: not begun, or that failed */
 	/* internal */
+	pid_t parent;
 	unsigned long flags;
 	int netns;	       /* or -1, -errno */
 	uint32_t stage, order; /* futexes */

@@ -170,29 +170,50 @@ static void test_unused(void **state)
 	assert_int_equal(spawn_ahead_netns(&ahead), -1);
 }
 
+/* On one processor we are gone before it has run at all. */
+static void stay_on_this_processor(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
 /* It waits for an order that never comes. */
-static void test_ends_with_us(void **state)
+static void ends_with_us(bool at_once)
 {
 	pid_t *its = mmap(NULL, sizeof(*its), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			  -1, 0),
 	      pid;
-	int netns;
 
-	(void)state;
 	pid = fork();
 	if (pid == 0) {
 		struct spawn_ahead a;
 
+		if (at_once)
+			stay_on_this_processor();
 		*its = spawn_ahead_begin(&a, CLONE_NEWUSER | CLONE_NEWNET, -1) == 0 ? a.pid : 0;
-		netns = spawn_ahead_netns(&a);
-		_exit(netns < 0);
+		_exit(!at_once && spawn_ahead_netns(&a) < 0);
 	}
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_true(*its > 0);
 	for (int i = 0; i < 500 && kill(*its, 0) == 0; i++)
 		usleep(10000);
-	assert_int_equal(kill(*its, 0), -1);
+	assert_int_equal(kill(*its, SIGKILL), -1);
 	munmap(its, sizeof(*its));
+}
+
+static void test_ends_with_us(void **state)
+{
+	(void)state;
+	ends_with_us(false);
+}
+
+static void test_ends_with_us_before_it_ran(void **state)
+{
+	(void)state;
+	ends_with_us(true);
 }
 
 int main(void)
@@ -203,6 +224,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_killed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_ends_with_us, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_ends_with_us_before_it_ran, set_up, tear_down),
 	};
 
 	if (geteuid() != 0) {
