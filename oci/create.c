@@ -389,6 +389,8 @@ static int run_process(struct making *mk, struct err *err)
 		r = network_end(&mk->c->network, err);
 	if (r == 0)
 		r = record(mk, err);
+	/* It has our memory and is in a user namespace whose root the program may be: gone before that runs. */
+	spawn_ahead_end(mk->ahead);
 	if (r == 0)
 		r = launch_release(&mk->launch, err);
 	/* With create the conversation ends when tote-init turns to its start socket. */

@@ -401,6 +401,15 @@ host_range() {
 	tote delete kept
 }
 
+@test "with ids of its own: who shares our memory there is gone before the program runs" {
+	command -v strace >/dev/null || skip "strace is missing"
+	needs_own_ids
+	run timeout 60 strace -f -q -o trace -e trace=execve,exit_group -e signal=none -e inject=exit_group:delay_enter=500000:when=1 \
+		"$TOTE" --root "$ROOT" run --rm pos:1 true 3>&- </dev/null
+	cat trace
+	[[ $(cat trace) == *"+++ exited with 0"*'["true"]'* ]]
+}
+
 @test "standard streams can be opened again by name" {
 	[ "$(tote run --rm pos:1 sh -c 'echo out >/dev/stdout; echo err >/dev/stderr' 2>&1 3>&- </dev/null | cat | tr '\n' ' ')" = "out err " ]
 	[ "$(echo typed | tote run --rm -i pos:1 sh -c 'cat /dev/stdin' 3>&-)" = typed ]
