@@ -30,6 +30,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -476,6 +477,15 @@ IN_CHILD static void closer_schedule(int policy)
 	sys(__NR_sched_setscheduler, 0, policy, &priority, 0, 0, 0);
 }
 
+/* Without CAP_SYS_NICE or RLIMIT_NICE there is no way back from SCHED_IDLE, as there is none to one's nice value. */
+IN_CHILD static bool closer_may_come_back(void)
+{
+	sys_t nice = 20 - sys(__NR_getpriority, PRIO_PROCESS, 0);
+
+	sys(__NR_setpriority, PRIO_PROCESS, 0, nice + 1);
+	return sys(__NR_setpriority, PRIO_PROCESS, 0, nice) == 0;
+}
+
 /*
  * What it has open is a copy, so that nothing else stays open by it: a pipe's reader would wait. The end that
  * it waits for is what we wait for as well, and we come first where both get the same processor. It becomes an
@@ -495,7 +505,8 @@ IN_CHILD _Noreturn static void closer_main(const struct closing *closing)
 			sys(__NR_close, i + 1);
 	sys(__NR_close_range, 3, ~0U, 0);
 	ends[1].fd = (int)sys(__NR_signalfd4, -1, &our_end, sizeof(our_end), 0);
-	closer_schedule(SCHED_IDLE);
+	if (closer_may_come_back())
+		closer_schedule(SCHED_IDLE);
 	do {
 		r = sys(__NR_ppoll, ends, 2, 0, 0, 0);
 	} while (r == -EINTR);

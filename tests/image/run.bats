@@ -410,6 +410,16 @@ host_range() {
 	[[ $(cat trace) == *"+++ exited with 0"*'["true"]'* ]]
 }
 
+@test "what closes the root file system is idle while it waits, where it may be an ordinary process again" {
+	command -v strace >/dev/null || skip "strace is missing"
+	local traced=(timeout 60 strace -f -qq -o trace -e trace=sched_setscheduler "$TOTE" --root "$ROOT" run --rm pos:1 true)
+	"${traced[@]}" 3>&- </dev/null
+	grep -q 'SCHED_OTHER.* = 0' trace
+	setpriv --bounding-set=-sys_nice --inh-caps=-sys_nice "${traced[@]}" 3>&- </dev/null
+	cat trace
+	run ! grep -q SCHED_IDLE trace
+}
+
 @test "standard streams can be opened again by name" {
 	[ "$(tote run --rm pos:1 sh -c 'echo out >/dev/stdout; echo err >/dev/stderr' 2>&1 3>&- </dev/null | cat | tr '\n' ' ')" = "out err " ]
 	[ "$(echo typed | tote run --rm -i pos:1 sh -c 'cat /dev/stdin' 3>&-)" = typed ]
