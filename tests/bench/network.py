@@ -7,9 +7,9 @@ tests/bench/network.py: attaching containers to a network, tote against Debian's
 medians. The plugins are executed as a runtime does: each of a list in its own process; tote-cni has the list in one (its second row:
 a process each, as a runtime does that knows nothing of it).
 
-  BUILD=DIR TOTE=FILE ROUNDS=40 SECONDS=1
+  BUILD=DIR TOTE=FILE ROUNDS=40 SECONDS=1 BLOCKS=4 FLOWS=4  ROUNDS=0: round trips and streams alone
 """
-import json, os, re, shutil, signal, statistics, subprocess, sys, tempfile, time
+import json, os, random, re, shutil, signal, statistics, subprocess, sys, tempfile, time
 from world import run_time, target, targets, what_it_adds
 
 BUILD = os.path.abspath(os.environ.get("BUILD", "build"))
@@ -19,7 +19,9 @@ ROUND_TRIP = BUILD + "/tests/bench/round_trip"
 PLUGINS = "/usr/lib/cni"
 ROUNDS = int(os.environ.get("ROUNDS", "40"))
 SECONDS = float(os.environ.get("SECONDS", "1"))
-FLOWS = int(os.environ.get("FLOWS", "5"))  # rounds of round trips and throughput
+BLOCKS = int(os.environ.get("BLOCKS", "4"))  # of boxes, for
+FLOWS = int(os.environ.get("FLOWS", "4"))  # rounds of round trips and throughput
+WAYS = ("container to container", "host to container")
 LIMIT = 60
 
 
@@ -190,45 +192,64 @@ def throughput(server, client, address):
     return json.loads(text)["end"]["sum_received"]["bits_per_second"] / 1e9
 
 
-def flows():
-    pairs, addresses, made = [("loopback", None, None, "127.0.0.1")], {}, []
-    for c in (Contender("debian", "deb0", 91, 8081), ToteOne("tote", "tote1", 92, 8082)):
+def make_boxes(contenders):
+    """Two boxes of each: (name, server, client, address) of what can be measured, and (contender, box, result) to delete."""
+    pairs, made = [("loopback", None, None, "127.0.0.1")], []
+    for c in contenders:
         for n in "ab":
             box = c.name + n
             sh("ip", "netns", "add", box)
-            c.port += 100 * (n == "b")
-            result, _ = c.add(box)
-            made.append((c, box, result))
-            addresses[box] = result["ips"][0]["address"].split("/")[0]
-        pairs.append((c.name + ", container to container", c.name + "a", c.name + "b", addresses[c.name + "a"]))
-        pairs.append((c.name + ", host to container", c.name + "a", None, addresses[c.name + "a"]))
-    trips, rates = {p[0]: [] for p in pairs}, {p[0]: [] for p in pairs}
-    for _ in range(FLOWS):
-        for name, server, client, address in pairs:
-            trips[name].append(round_trip(server, client, address))
-            rates[name].append(throughput(server, client, address))
-    for c, box, result in made:
-        c.delete(box, result)
-        sh("ip", "netns", "del", box)
-    base = (statistics.median(trips["loopback"]), statistics.median(rates["loopback"]))
-    print(f"\nOne byte there and back over TCP, and one stream of iperf3, medians of {FLOWS} times {SECONDS:g} s.\n")
+            made.append((c, box, c.add(box)[0]))
+            c.port += 100
+        server, client = c.name + "a", c.name + "b"
+        address = made[-2][2]["ips"][0]["address"].split("/")[0]
+        pairs += [(f"{c.name}, {WAYS[0]}", server, client, address), (f"{c.name}, {WAYS[1]}", server, None, address)]
+    return pairs, made
+
+
+def measure_flows():
+    """Round trips and rates by name, one a round. Two pairs of boxes that the same program made differ by up to a fifth for as long as
+    they live: so there are new ones for each block, made in turn."""
+    trips, rates = {}, {}
+    for block in range(BLOCKS):
+        contenders = [Contender("debian", "deb0", 91, 8081), ToteOne("tote", "tote1", 92, 8082)]
+        pairs, made = make_boxes(contenders[::-1] if block % 2 else contenders)
+        for _ in range(FLOWS):
+            for name, server, client, address in random.sample(pairs, len(pairs)):
+                trips.setdefault(name, []).append(round_trip(server, client, address))
+                rates.setdefault(name, []).append(throughput(server, client, address))
+        for c, box, result in made:
+            c.delete(box, result)
+            sh("ip", "netns", "del", box)
+    return trips, rates
+
+
+def ratio(some, others):
+    """Of what was measured in the same round: a machine is not as fast all the time."""
+    return statistics.median(a / b for a, b in zip(some, others))
+
+
+def flows():
+    trips, rates = measure_flows()
+    print(f"\nOne byte there and back over TCP, and one stream of iperf3, medians of {BLOCKS * FLOWS} times {SECONDS:g} s.\n")
     print("| | round trip, us | / loopback | Gbit/s | / loopback |\n|---|--:|--:|--:|--:|")
-    for name in trips:
-        trip, rate = statistics.median(trips[name]), statistics.median(rates[name])
-        print(f"| {name} | {trip:.1f} | {trip / base[0]:.2f} | {rate:.1f} | {rate / base[1]:.2f} |")
-    for way in ("container to container", "host to container"):
+    for name in sorted(trips):
+        print(f"| {name} | {statistics.median(trips[name]):.1f} | {ratio(trips[name], trips['loopback']):.2f} | "
+              f"{statistics.median(rates[name]):.1f} | {ratio(rates[name], rates['loopback']):.2f} |")
+    for way in WAYS:
         ours, theirs = f"tote, {way}", f"debian, {way}"
         # The same kernel objects: what differs is noise, of which this much is usual.
-        target(f"round trip, {way}: tote / Debian's", statistics.median(trips[ours]) / statistics.median(trips[theirs]), 1.05)
-        target(f"time for a byte of a stream, {way}: tote / Debian's", statistics.median(rates[theirs]) / statistics.median(rates[ours]), 1.05)
+        target(f"round trip, {way}: tote / Debian's", ratio(trips[ours], trips[theirs]), 1.05)
+        target(f"time for a byte of a stream, {way}: tote / Debian's", ratio(rates[theirs], rates[ours]), 1.05)
 
 
 def main():
     if sys.argv[1:] != ["--inside"]:
         os.execvp("unshare", ["unshare", "-nm", "--propagation", "private", sys.executable, os.path.abspath(__file__), "--inside"])
     sh("sh", "-c", "for dir in /run /var/lib/cni /etc/cni; do [ ! -d $dir ] || mount -t tmpfs tmpfs $dir; done; mkdir -p /run/lock; ip link set lo up")
-    attach_times()
-    run_times()
+    if ROUNDS:
+        attach_times()
+        run_times()
     if os.path.exists(ROUND_TRIP) and shutil.which("iperf3"):
         flows()
     print("\n| target | measured | wanted | |\n|---|--:|--:|---|")
