@@ -39,6 +39,7 @@ struct container {
 };
 
 struct siblings; /* oci/spawn.h */
+struct ahead;	 /* oci/ahead.h */
 
 struct create_opts {
 	const char *id, *bundle; /* bundle: absolute */
@@ -62,7 +63,7 @@ struct create_opts {
 	const struct rootfs *rootfs; /* in place of root.path; NULL: that. On failure its directory
 					is removed unless rootfs->keep; else by container_delete()
 				      */
-	struct spawn_ahead *ahead;   /* a network namespace; ended by container_create(), or by the
+	struct ahead *ahead;   /* a network namespace; ended by container_create(), or by the
 				      caller after a failure. NULL: none was made ahead */
 	const struct network_wish *network; /* NULL: as the spec has it */
 };

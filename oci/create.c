@@ -352,7 +352,7 @@ static int run_process(struct making *mk, struct err *err)
 	r = network_go_ahead(&mk->c->network, err);
 	if (r < 0)
 		return r;
-	mk->launch.netns_fd = spawn_ahead_netns(mk->ahead);
+	mk->launch.netns_fd = ahead_netns(mk->ahead);
 	mk->launch.siblings = mk->opts->siblings;
 	r = mk->launch.netns_fd < 0
 		    ? 0
@@ -390,7 +390,7 @@ static int run_process(struct making *mk, struct err *err)
 	if (r == 0)
 		r = record(mk, err);
 	/* It has our memory and is in a user namespace whose root the program may be: gone before that runs. */
-	spawn_ahead_end(mk->ahead);
+	ahead_end(mk->ahead);
 	if (r == 0)
 		r = launch_release(&mk->launch, err);
 	/* With create the conversation ends when tote-init turns to its start socket. */
@@ -525,7 +525,7 @@ static int decide(struct making *mk, struct err *err)
 	if (r == 0)
 		r = choose_terminal(mk, err);
 	if (r == 0 && !mk->ahead->pid && wants_early_netns(mk->c->spec))
-		spawn_ahead_begin(mk->ahead, CLONE_NEWNET, -1);
+		ahead_begin(mk->ahead, CLONE_NEWNET, -1);
 	if (r == 0)
 		r = create_choose_cgroup(mk, err);
 	if (r == 0)
@@ -537,7 +537,7 @@ static int decide(struct making *mk, struct err *err)
 
 static void making_done(struct making *mk)
 {
-	spawn_ahead_end(mk->ahead);
+	ahead_end(mk->ahead);
 	cg_done(&mk->cg);
 	cg_tree_close(&mk->tree);
 	launch_done(&mk->launch);

@@ -3,6 +3,7 @@
 #ifndef OCI_CREATE_PRIVATE_H
 #define OCI_CREATE_PRIVATE_H
 
+#include "oci/ahead.h"
 #include "oci/container.h"
 #include "oci/launch.h"
 #include "oci/plan.h"
@@ -25,7 +26,7 @@ struct making {
 	char *config;	    /* the text of config.json */
 	size_t config_len;
 	/* Namespaces made while we decide: by our caller, else by ourselves. */
-	struct spawn_ahead own_ahead, *ahead;
+	struct ahead own_ahead, *ahead;
 	int start_fd;
 	bool pid_written;
 	bool began; /* there was a process: poststop hooks are owed */

@@ -28,7 +28,7 @@ struct launch {
 			       process; -1: none */
 	int userns_fd; /* the new user namespace, made and mapped ahead; -1: made by the clone.
 			  Borrowed */
-	struct spawn_ahead *ahead; /* who made it. NULL: nobody */
+	struct ahead *ahead; /* who made it. NULL: nobody */
 	int netns_fd; /* the new network namespace, made ahead; -1: made by the clone. Closed by
 			 launch_done() */
 	struct siblings *siblings; /* NULL: processes are our children */

@@ -9,7 +9,6 @@
 #include "lib/err.h"
 #include "oci/spec.h"
 
-#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -22,62 +21,22 @@ struct siblings {
 	size_t count;
 };
 
-struct clone_args;
-
 struct spawn {
 	unsigned long clone_flags; /* CLONE_NEW* */
 	struct siblings *siblings; /* NULL: a child of ours */
 	bool user_ns; /* a new one: become uid 0 in it, or the exec drops all capabilities */
-	struct spawn_ahead
-		*ahead; /* who made and is in the user namespace, which is mapped: the child is
-				      born in that, and in its network namespace if it made one. Not for
-				      siblings. NULL: the clone makes them, and the child waits for
-				      SYNC_MAPPED */
-	int netns_fd;	/* made ahead, to be entered; -1: none */
-	int cgroup_fd;	/* -1: the caller's */
-	int root_fd;	/* becomes the working directory, with ahead: is it already; -1: none */
-	int init_fd;	/* tote-init, see spawn_init_fd() */
+	/* Who made and is in the user namespace, which is mapped: the child is born in that, and in its network
+	 * namespace if it made one. Not for siblings. NULL: the clone makes them, and the child waits for SYNC_MAPPED */
+	struct ahead *ahead;
+	int netns_fd;  /* made ahead, to be entered; -1: none */
+	int cgroup_fd; /* -1: the caller's */
+	int root_fd;   /* becomes the working directory, with ahead: is it already; -1: none */
+	int init_fd;   /* tote-init, see spawn_init_fd() */
 	unsigned int close_from; /* the first descriptor that is not the program's */
 	int plan_fd, sync_fd;
 	const int *keep; /* further descriptors that tote-init needs */
 	size_t keep_count;
 };
-
-/*
- * Namespaces that are made by a process of its own while we go on: a network namespace, the dearest
- * single step of a start (0.35 ms and more), is made on another processor. A container's user
- * namespace has to own it, so that one is made first: by the same process, which is in it and clones the
- * container's (struct spawn) there. It shares our memory and descriptors, reads this struct until
- * spawn_ahead_end(), and ends with us.
- */
-struct spawn_ahead {
-	pid_t pid; /* 0: not begun, or that failed */
-	/* internal */
-	pid_t parent;
-	unsigned long flags;
-	int netns;	       /* or -1, -errno */
-	uint32_t stage, order; /* futexes */
-	const struct spawn *child;
-	struct clone_args *child_args;
-	pid_t child_pid;
-	int error; /* instead of a child: -errno */
-};
-
-/* flags: CLONE_NEWUSER, CLONE_NEWNET. root_fd: a working directory for it and the child that it clones, -1: ours.
- * 0 or -errno. */
-int spawn_ahead_begin(struct spawn_ahead *ahead, unsigned long flags, int root_fd);
-/* Waits for the network namespace; the descriptor is the caller's. -1 when not begun or it failed:
- * then it is made as part of the clone. */
-int spawn_ahead_netns(struct spawn_ahead *ahead);
-/* Drops what nobody took. Nothing when not begun. */
-void spawn_ahead_end(struct spawn_ahead *ahead);
-
-/*
- * Takes two descriptors of detached mounts (rest: or -1), and has them closed when a process has ended: the
- * end of a mount has to wait until no processor looks at it any more (an RCU grace period), which nobody
- * else needs to. That is done by a process that shares our memory, is nobody's to wait for, and ends with us.
- */
-void spawn_close_after(int pidfd, int tree, int rest);
 
 void siblings_add(struct siblings *siblings, pid_t pid);
 

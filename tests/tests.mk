@@ -230,7 +230,7 @@ CROSS_ARCHES := aarch64-linux-gnu arm-linux-gnueabihf riscv64-linux-gnu
 check-cross: $(CROSS_ARCHES:%=cross-%)
 cross-%:
 	@$(MAKE) --no-print-directory CROSS=$*- BUILD=$(BUILD)/cross/$* WERROR=1 $(BUILD)/cross/$*/tote-init
-	@$*-gcc $(CPPFLAGS) -std=gnu11 $(WARN) -Werror -O2 -c -o $(BUILD)/cross/$*/spawn.o oci/spawn.c
+	@$*-gcc $(CPPFLAGS) -std=gnu11 $(WARN) -Werror -O2 -c -o $(BUILD)/cross/$*/clone.o oci/clone.c
 
 LINTED := $(wildcard lib/*.c cgroups/*.c netns/*.c oci/*.c oci/image/*.c oci/supervise/*.c cmd/*.c cmd/*/*.c)
 lint: $(SHIM_GEN).c

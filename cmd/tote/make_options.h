@@ -14,7 +14,7 @@ struct make_options {
 	/* No options: what an image brings in place of config.json and root.path; NULL: those. */
 	const char *config_text;
 	const struct rootfs *rootfs;
-	struct spawn_ahead *ahead;
+	struct ahead *ahead;
 	/* Of run; NULL: as config.json has it. */
 	const struct network_wish *network_wish;
 };

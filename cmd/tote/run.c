@@ -10,7 +10,7 @@
 #include "lib/fd.h"
 #include "lib/proc.h"
 #include "lib/relay.h"
-#include "oci/spawn.h"
+#include "oci/close_after.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -98,7 +98,7 @@ static int attend_to(struct running *run, const struct make_options *o, bool kee
 	if (o->detach)
 		return r < 0;
 	if (run->tree >= 0)
-		spawn_close_after(run->pidfd, take_fd(&run->tree), take_fd(&run->rest));
+		close_after(run->pidfd, take_fd(&run->tree), take_fd(&run->rest));
 	code = attend(run->pidfd, take_fd(&run->terminal), &err);
 	if (code < 0)
 		fail(&err);

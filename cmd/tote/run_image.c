@@ -63,7 +63,7 @@ void imaging_close(struct imaging *im)
 	cleanup_fd(&im->lookup);
 	cleanup_fd(&im->userns);
 	cleanup_fd(&im->rest);
-	spawn_ahead_end(&im->ahead);
+	ahead_end(&im->ahead);
 	cleanup_fd(&im->container_fd);
 	store_close(&im->store);
 	arena_done(&im->a);

@@ -4,11 +4,11 @@
 #define CMD_TOTE_RUN_IMAGE_H
 
 #include "cmd/tote/run_options.h"
+#include "oci/ahead.h"
 #include "oci/image/convert.h"
 #include "oci/image/manifest.h"
 #include "oci/image/store.h"
 #include "oci/rootfs.h"
-#include "oci/spawn.h"
 
 struct imaging {
 	const char *name;
@@ -26,7 +26,7 @@ struct imaging {
 	int container_fd, lookup; /* lookup: where users are looked up and volumes filled from */
 	int rest;		  /* of rootfs_open() */
 	int userns;		  /* holds the mappings of own_ids; -1: none */
-	struct spawn_ahead ahead; /* who makes it, and a network namespace */
+	struct ahead ahead; /* who makes it, and a network namespace */
 	struct arena a;
 	struct err *err;
 };

@@ -99,7 +99,7 @@ static int begin_namespaces(struct imaging *im)
 	if (!flags || globals.rootless)
 		return 0;
 	root = fd_open(AT_FDCWD, im->convert.root_path, O_PATH | O_DIRECTORY);
-	r = root < 0 ? root : spawn_ahead_begin(&im->ahead, flags, root);
+	r = root < 0 ? root : ahead_begin(&im->ahead, flags, root);
 	return r < 0 && im->own_ids ? err_code(im->err, r, "make a user namespace") : 0;
 }
 
@@ -142,7 +142,7 @@ static int leave_own_ids(struct imaging *im)
 	if (im->ids_asked_for || !is_lack(im->err->code))
 		return im->err->code;
 	log_debug("no user namespace: %s", im->err->msg);
-	spawn_ahead_end(&im->ahead);
+	ahead_end(&im->ahead);
 	if (im->userns >= 0)
 		close(take_fd(&im->userns));
 	im->own_ids = false;

@@ -10,6 +10,7 @@
 #include "lib/cleanup.h"
 #include "lib/fd.h"
 #include "lib/proc.h"
+#include "oci/ahead.h"
 #include "oci/idmap.h"
 #include "oci/spawn.h"
 
@@ -28,7 +29,7 @@
 
 #define NO_PLAN 255 /* what tote-init ends with */
 
-static struct spawn_ahead ahead;
+static struct ahead ahead;
 static struct spawn sp;
 static int ours, root;
 static char dir[32];
@@ -65,13 +66,13 @@ static int set_up(void **state)
 			     .init_fd = spawn_init_fd(&err),
 			     .plan_fd = memfd_create("plan", MFD_CLOEXEC),
 			     .sync_fd = pair[1] };
-	return spawn_ahead_begin(&ahead, CLONE_NEWUSER | CLONE_NEWNET, root);
+	return ahead_begin(&ahead, CLONE_NEWUSER | CLONE_NEWNET, root);
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	spawn_ahead_end(&ahead);
+	ahead_end(&ahead);
 	close(ours);
 	close(root);
 	rmdir(dir);
@@ -106,7 +107,7 @@ static void test_child_is_in_its_namespaces(void **state)
 	(void)state;
 	map_ids();
 	user = namespace_of(ahead.pid, "user");
-	netns = spawn_ahead_netns(&ahead);
+	netns = ahead_netns(&ahead);
 	assert_true(netns >= 0);
 	assert_int_equal(fstat(netns, &st), 0);
 	assert_int_equal(pipe2(plan, O_CLOEXEC), 0);
@@ -122,7 +123,7 @@ static void test_child_is_in_its_namespaces(void **state)
 	assert_true(len > 0);
 	cwd[len] = '\0';
 	assert_string_equal(cwd, dir);
-	spawn_ahead_end(&ahead);
+	ahead_end(&ahead);
 	close(plan[1]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(WEXITSTATUS(status), NO_PLAN);
@@ -160,14 +161,14 @@ static void test_unused(void **state)
 
 	(void)state;
 	close(before);
-	spawn_ahead_netns(&ahead);
-	spawn_ahead_end(&ahead);
-	spawn_ahead_end(&ahead);
+	ahead_netns(&ahead);
+	ahead_end(&ahead);
+	ahead_end(&ahead);
 	after = dup(ours);
 	close(after);
 	assert_true(after <= before + 1);
 	assert_int_equal(ahead.pid, 0);
-	assert_int_equal(spawn_ahead_netns(&ahead), -1);
+	assert_int_equal(ahead_netns(&ahead), -1);
 }
 
 /* On one processor we are gone before it has run at all. */
@@ -189,12 +190,12 @@ static void ends_with_us(bool at_once)
 
 	pid = fork();
 	if (pid == 0) {
-		struct spawn_ahead a;
+		struct ahead a;
 
 		if (at_once)
 			stay_on_this_processor();
-		*its = spawn_ahead_begin(&a, CLONE_NEWUSER | CLONE_NEWNET, -1) == 0 ? a.pid : 0;
-		_exit(!at_once && spawn_ahead_netns(&a) < 0);
+		*its = ahead_begin(&a, CLONE_NEWUSER | CLONE_NEWNET, -1) == 0 ? a.pid : 0;
+		_exit(!at_once && ahead_netns(&a) < 0);
 	}
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_true(*its > 0);
