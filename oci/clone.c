@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/clone.h"
 
+#include "lib/cleanup.h"
 #include "lib/fd.h"
 
 #include <fcntl.h>
@@ -88,7 +89,11 @@ int clone_go_to(struct clone_cwd *cwd, int dir)
 	if (dir < 0)
 		return 0;
 	cwd->back = fd_open(AT_FDCWD, ".", O_PATH);
-	return fchdir(dir);
+	if (fchdir(dir) == 0)
+		return 0;
+	cleanup_fd(&cwd->back);
+	*cwd = (struct clone_cwd){ -1, -1 };
+	return -1;
 }
 
 bool clone_come_back(struct clone_cwd *cwd)

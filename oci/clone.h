@@ -36,7 +36,7 @@ struct clone_cwd {
 	int dir, back;
 };
 
-/* 0, or -1 with errno. */
+/* 0, or -1 with errno: then there is nothing to come back from. */
 int clone_go_to(struct clone_cwd *cwd, int dir);
 /* Where there is no way back, at least out of a root file system that may be hostile; false: not even that. */
 bool clone_come_back(struct clone_cwd *cwd);

@@ -63,7 +63,7 @@ struct create_opts {
 	const struct rootfs *rootfs; /* in place of root.path; NULL: that. On failure its directory
 					is removed unless rootfs->keep; else by container_delete()
 				      */
-	struct ahead *ahead;   /* a network namespace; ended by container_create(), or by the
+	struct ahead *ahead;	     /* who made namespaces; ended by container_create(), or by the
 				      caller after a failure. NULL: none was made ahead */
 	const struct network_wish *network; /* NULL: as the spec has it */
 };

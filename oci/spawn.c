@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The child shares our memory (clone.h) until it executes tote-init. The namespaces that it is born into hold nobody else; tote-init makes itself undumpable before
- * it enters any that do.
+ * The child shares our memory (clone.h) until it executes tote-init. The namespaces that it is born
+ * into hold nobody else; tote-init makes itself undumpable before it enters any that do.
  *
  * It is born in the container's cgroup, where it may run out of memory, and the kernel's OOM killer
  * kills all that share a victim's memory: us. But it passes over a child that somebody waits for in
@@ -30,9 +30,6 @@
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U /* Linux 6.3 */
-#endif
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x80
 #endif
 #define STACK_SIZE 16384
 #define SIGNALS_END 65 /* the kernel's last one is 64 */

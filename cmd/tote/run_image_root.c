@@ -98,8 +98,13 @@ static int begin_namespaces(struct imaging *im)
 
 	if (!flags || globals.rootless)
 		return 0;
-	root = fd_open(AT_FDCWD, im->convert.root_path, O_PATH | O_DIRECTORY);
-	r = root < 0 ? root : ahead_begin(&im->ahead, flags, root);
+	/* Without own ids it is not who clones. */
+	if (im->own_ids) {
+		root = fd_open(AT_FDCWD, im->convert.root_path, O_PATH | O_DIRECTORY);
+		if (root < 0)
+			return err_errno(im->err, "open %s", im->convert.root_path);
+	}
+	r = ahead_begin(&im->ahead, flags, root);
 	return r < 0 && im->own_ids ? err_code(im->err, r, "make a user namespace") : 0;
 }
 

@@ -51,7 +51,7 @@ static bool is_ours(struct imaging *im, int dir, const char *id)
 	       says(meta, "stateRoot", globals.root);
 }
 
-/* Who works for a tote that was killed (oci/spawn.h) ends a moment after it, and has the lock until then. */
+/* Who works for a tote that was killed (oci/ahead.h) ends a moment after it, and has the lock until then. */
 static bool lock(int dir)
 {
 	for (int i = 0; i < LOCK_TRIES; i++) {

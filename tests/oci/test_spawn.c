@@ -155,18 +155,28 @@ static void test_killed(void **state)
 	assert_int_equal(spawn(&sp, &pid, &pidfd, &err), -ECHILD);
 }
 
+static int lowest_free(void)
+{
+	int fd = dup(ours);
+
+	close(fd);
+	return fd;
+}
+
 static void test_unused(void **state)
 {
-	int before = dup(ours), after;
+	int before;
 
 	(void)state;
-	close(before);
-	ahead_netns(&ahead);
 	ahead_end(&ahead);
+	before = lowest_free();
+	assert_int_equal(ahead_begin(&ahead, CLONE_NEWUSER | CLONE_NEWNET, root), 0);
+	for (int i = 0; i < 500 && ahead.netns < 0; i++)
+		usleep(10000);
+	assert_int_equal(lowest_free(), before + 1);
 	ahead_end(&ahead);
-	after = dup(ours);
-	close(after);
-	assert_true(after <= before + 1);
+	assert_int_equal(lowest_free(), before);
+	ahead_end(&ahead);
 	assert_int_equal(ahead.pid, 0);
 	assert_int_equal(ahead_netns(&ahead), -1);
 }
