@@ -4,6 +4,7 @@
 
 #include "netns/cni_private.h"
 #include "netns/exec_plugin.h"
+#include "netns/port.h"
 
 #include <errno.h>
 #include <string.h>
@@ -128,6 +129,8 @@ static int gc_list(struct attach *at, const struct cni_network *network,
 	for (const struct json_value *p = network->plugins->first; p; p = p->next)
 		if (gc_one(at, cni_take_turn(at, p, NULL), valid, count) < 0 && !first.code)
 			first = *at->err;
+	/* What stays harms nobody. */
+	port_prune(at->err);
 	if (first.code)
 		*at->err = first;
 	return first.code;

@@ -33,12 +33,13 @@ int firewall_check(const struct firewall_wish *wish, struct err *err);
 void firewall_want(struct nft_elems *l, const struct firewall_wish *w);
 
 /* For port.c: appends an owner's elements (NULL: all) of a family (AF_UNSPEC: both); queues their removal,
- * behind which the last step is firewall_settle(); 1 when it is whole or not in use; 1 when there was
- * something to repair. */
+ * behind which the last step is firewall_settle(); removes networks' chains that nobody needs; 1 when it is
+ * whole or not in use; 1 when there was something to repair. */
 int firewall_elems(struct nft *n, const char *owner, uint8_t family, struct nft_elems *ret_list,
 		   struct err *err);
 void firewall_queue_release(struct nft *n, const struct nft_elems *list);
 int firewall_settle(struct nft *n, struct err *err);
+int firewall_prune(struct nft *n, struct err *err);
 int firewall_is_whole(struct nft *n, struct err *err);
 int firewall_repair(struct nft *n, struct err *err);
 

@@ -29,16 +29,12 @@ void firewall_want(struct nft_elems *l, const struct firewall_wish *w)
 {
 	for (size_t i = 0; i < w->address_count; i++) {
 		const struct ip_net *a = &w->addresses[i];
-		struct ip_net first = ip_net_base(a);
-		struct ip last = ip_net_last(a);
-		struct nft_elem *e;
 
 		want(l, w, FIREWALL_SET_ADMITTED, &a->ip);
 		if (w->same_bridge)
 			want(l, w, FIREWALL_SET_ISOLATED, &a->ip);
-		e = want(l, w, FIREWALL_SET_INSIDE, &a->ip);
-		nft_key_ip(e->key + ip_size(&a->ip), &first.ip);
-		nft_key_ip(nft_key_ip(e->key_end, &a->ip), &last);
+		nft_network_name(firewall_networks, a,
+				 (char *)want(l, w, FIREWALL_SET_NEIGHBOURS, &a->ip)->data);
 	}
 }
 
@@ -73,7 +69,7 @@ static int is_used(struct nft *n, struct err *err)
 {
 	autoelems list = { BUF_INIT };
 	int rc =
-		nft_elems_dump_all(n, &firewall_table, sets, FIREWALL_SET_INSIDE, NULL, &list, err);
+		nft_elems_dump_all(n, &firewall_table, sets, FIREWALL_SET_NEIGHBOURS, NULL, &list, err);
 
 	return rc < 0 ? rc : nft_elems_count(&list) > 0;
 }
@@ -193,6 +189,11 @@ int firewall_elems(struct nft *n, const char *owner, uint8_t family, struct nft_
 void firewall_queue_release(struct nft *n, const struct nft_elems *list)
 {
 	nft_elems_queue_release(n, &firewall_table, list);
+}
+
+int firewall_prune(struct nft *n, struct err *err)
+{
+	return nft_networks_prune(n, &firewall_table, err);
 }
 
 int firewall_is_whole(struct nft *n, struct err *err)

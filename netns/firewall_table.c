@@ -13,14 +13,20 @@
 const struct nft_set firewall_sets[FIREWALL_SETS] = {
 	{ "admitted4", { IP4 } },
 	{ "admitted6", { IP6 } },
-	{ "inside4", { IP4, IP4 }, { 0 }, true },
-	{ "inside6", { IP6, IP6 }, { 0 }, true },
+	{ "neighbours4", { IP4 }, { NFT_TYPE_CHAIN } },
+	{ "neighbours6", { IP6 }, { NFT_TYPE_CHAIN } },
 	{ "isolated4", { IP4 } },
 	{ "isolated6", { IP6 } },
 };
 
+const struct nft_network firewall_networks[] = {
+	{ "inside", .source = true, .within = true },
+	{ NULL },
+};
+
 static const struct nft_chain chains[] = {
 	{ "forward", "filter", NF_INET_FORWARD, FIREWALL_PRIORITY },
+	{ "inside" },
 };
 
 /* Registers and offsets as in port_table.c. */
@@ -43,15 +49,19 @@ static const struct nft_chain chains[] = {
 
 static const struct nft_rule rules[] = {
 	{ "forward",
+	  "from its own network",
+	  { IS_IP4, IP4_DESTINATION(R(0)), NFT_LOOKUP_JUMP("neighbours4", R(0)) } },
+	{ "forward",
+	  "from its own network, IPv6",
+	  { IS_IP6, IP6_DESTINATION(R(0)), NFT_LOOKUP_JUMP("neighbours6", R(0)) } },
+	{ "forward",
 	  "isolated networks",
 	  { IS_IP4, IP4_SOURCE(R(0)), NFT_LOOKUP("isolated4", R(0), 0), IP4_DESTINATION(R(0)),
-	    NFT_LOOKUP("isolated4", R(0), 0), IP4_SOURCE(R(1)),
-	    NFT_LOOKUP("inside4", R(0), NFT_LOOKUP_F_INV), NFT_VERDICT(NF_DROP, NULL) } },
+	    NFT_LOOKUP("isolated4", R(0), 0), NFT_VERDICT(NF_DROP, NULL) } },
 	{ "forward",
 	  "isolated networks, IPv6",
 	  { IS_IP6, IP6_SOURCE(R(0)), NFT_LOOKUP("isolated6", R(0), 0), IP6_DESTINATION(R(0)),
-	    NFT_LOOKUP("isolated6", R(0), 0), IP6_SOURCE(R(4)),
-	    NFT_LOOKUP("inside6", R(0), NFT_LOOKUP_F_INV), NFT_VERDICT(NF_DROP, NULL) } },
+	    NFT_LOOKUP("isolated6", R(0), 0), NFT_VERDICT(NF_DROP, NULL) } },
 	{ "forward",
 	  "out of a container",
 	  { IS_IP4, IP4_SOURCE(R(0)), NFT_LOOKUP("admitted4", R(0), 0), ADMIT } },
@@ -74,19 +84,13 @@ static const struct nft_rule rules[] = {
 	  "to published ports, IPv6",
 	  { IS_IP6, IP6_DESTINATION(R(0)), NFT_LOOKUP("admitted6", R(0), 0),
 	    HAS_STATUS(IPS_DST_NAT), ADMIT } },
-	{ "forward",
-	  "from its own network",
-	  { IS_IP4, IP4_DESTINATION(R(0)), IP4_SOURCE(R(1)), NFT_LOOKUP("inside4", R(0), 0),
-	    ADMIT } },
-	{ "forward",
-	  "from its own network, IPv6",
-	  { IS_IP6, IP6_DESTINATION(R(0)), IP6_SOURCE(R(4)), NFT_LOOKUP("inside6", R(0), 0),
-	    ADMIT } },
+	{ "inside", "admitted, isolated or not", { ADMIT, NFT_VERDICT(NF_ACCEPT, NULL) } },
 };
 
 const struct nft_table firewall_table = {
 	.name = "tote_firewall",
 	.comment = "marks what containers may send and receive, see tote-network(8)",
+	.networks = firewall_networks,
 	.sets = firewall_sets,
 	.set_count = ARRAY_SIZE(firewall_sets),
 	.chains = chains,

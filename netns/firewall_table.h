@@ -2,9 +2,9 @@
 /*
  * The table "inet tote_firewall" as data, for firewall_admit.c. In pairs, IPv4 and IPv6:
  *
- *	admitted  addresses
- *	inside	  address . range: the address may be reached from there
- *	isolated  addresses that do not talk to each other but within such a range
+ *	admitted    addresses
+ *	neighbours  address: it may be reached from inside of its network
+ *	isolated    addresses that do not talk to each other but within a network
  */
 #ifndef NETNS_FIREWALL_TABLE_H
 #define NETNS_FIREWALL_TABLE_H
@@ -13,12 +13,13 @@
 
 enum firewall_set {
 	FIREWALL_SET_ADMITTED,
-	FIREWALL_SET_INSIDE = 2,
+	FIREWALL_SET_NEIGHBOURS = 2,
 	FIREWALL_SET_ISOLATED = 4,
 	FIREWALL_SETS = 6,
 };
 
 extern const struct nft_set firewall_sets[FIREWALL_SETS];
+extern const struct nft_network firewall_networks[];
 extern const struct nft_table firewall_table;
 
 /* Of the chain that sets the mark: behind others' mangling, before their filters. */

@@ -105,8 +105,8 @@ struct nlmsghdr *nft_change(struct nft *n, uint16_t type, uint16_t flags, uint8_
 	struct nlmsghdr *nlh;
 	va_list ap;
 
-	n->deletes |=
-		type == NFT_MSG_DELTABLE || type == NFT_MSG_DELRULE || type == NFT_MSG_DELSETELEM;
+	n->deletes |= type == NFT_MSG_DELTABLE || type == NFT_MSG_DELCHAIN ||
+		      type == NFT_MSG_DELRULE || type == NFT_MSG_DELSETELEM;
 	nlh = put_message(n, NFNL_SUBSYS_NFTABLES << 8 | type, flags, family, 0);
 	va_start(ap, fmt);
 	vsnprintf(words, sizeof(words), fmt, ap);

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PER_MESSAGE 80 /* an element takes 180 bytes of a message at most */
+#define PER_MESSAGE 80 /* an element takes 190 bytes of a message at most */
 #define TRIES 8	       /* others change the same table meanwhile */
 
 void nft_elems_done(struct nft_elems *l)
@@ -64,21 +64,26 @@ static void put_value(struct nlmsghdr *nlh, uint16_t type, const uint8_t *value,
 	nl_nest_end(nlh, nest);
 }
 
-static void put_key(struct nlmsghdr *nlh, const struct nft_elem *e)
+/* NFT_TYPE_CHAIN is a verdict to the kernel. */
+static void put_jump(struct nlmsghdr *nlh, const char *chain)
 {
-	size_t len = nft_parts_size(e->set->key);
+	struct nlattr *nest = nl_nest(nlh, NFTA_SET_ELEM_DATA);
+	struct nlattr *verdict = nl_nest(nlh, NFTA_DATA_VERDICT);
 
-	put_value(nlh, NFTA_SET_ELEM_KEY, e->key, len);
-	if (e->set->ranges)
-		put_value(nlh, NFTA_SET_ELEM_KEY_END, e->key_end, len);
+	nl_put_u32(nlh, NFTA_VERDICT_CODE, htonl((uint32_t)NFT_JUMP));
+	nl_put_text(nlh, NFTA_VERDICT_CHAIN, chain);
+	nl_nest_end(nlh, verdict);
+	nl_nest_end(nlh, nest);
 }
 
 static void put_elem(struct nlmsghdr *nlh, const struct nft_elem *e, bool whole)
 {
 	struct nlattr *nest = nl_nest(nlh, NFTA_LIST_ELEM);
 
-	put_key(nlh, e);
-	if (whole && e->set->data[0])
+	put_value(nlh, NFTA_SET_ELEM_KEY, e->key, nft_parts_size(e->set->key));
+	if (whole && e->set->data[0] == NFT_TYPE_CHAIN)
+		put_jump(nlh, (const char *)e->data);
+	else if (whole && e->set->data[0])
 		put_value(nlh, NFTA_SET_ELEM_DATA, e->data, nft_parts_size(e->set->data));
 	if (whole)
 		nft_put_comment(nlh, NFTA_SET_ELEM_USERDATA, e->owner);
@@ -134,10 +139,20 @@ static void copy_value(uint8_t *to, const struct nlattr *nest)
 	memcpy(to, nl_data(attrs[NFTA_DATA_VALUE]), len < NFT_KEY_MAX ? len : NFT_KEY_MAX);
 }
 
+static void copy_jump(char to[NFT_CHAIN_SIZE], const struct nlattr *nest)
+{
+	const struct nlattr *data[NFTA_DATA_VERDICT + 1];
+	const struct nlattr *verdict[NFTA_VERDICT_CHAIN + 1];
+
+	rtnl_nested(nest, data, ARRAY_SIZE(data));
+	rtnl_nested(data[NFTA_DATA_VERDICT], verdict, ARRAY_SIZE(verdict));
+	snprintf(to, NFT_CHAIN_SIZE, "%s", nft_text(verdict[NFTA_VERDICT_CHAIN]));
+}
+
 static void take_elem(const struct nlattr *nest, const struct nft_set *set, const char *owner,
 		      struct nft_elems *list)
 {
-	const struct nlattr *attrs[NFTA_SET_ELEM_KEY_END + 1];
+	const struct nlattr *attrs[NFTA_SET_ELEM_USERDATA + 1];
 	const char *comment;
 	struct nft_elem *e;
 
@@ -147,8 +162,10 @@ static void take_elem(const struct nlattr *nest, const struct nft_set *set, cons
 		return;
 	e = nft_elems_new(list, set, comment);
 	copy_value(e->key, attrs[NFTA_SET_ELEM_KEY]);
-	copy_value(e->key_end, attrs[NFTA_SET_ELEM_KEY_END]);
-	copy_value(e->data, attrs[NFTA_SET_ELEM_DATA]);
+	if (set->data[0] == NFT_TYPE_CHAIN)
+		copy_jump((char *)e->data, attrs[NFTA_SET_ELEM_DATA]);
+	else
+		copy_value(e->data, attrs[NFTA_SET_ELEM_DATA]);
 }
 
 static void take_all(const struct buf *replies, const struct nft_set *set, const char *owner,
@@ -268,6 +285,17 @@ static const struct nft_elem *find_twice(const struct nft_elems *l)
 	return NULL;
 }
 
+static int make_what_lacks(struct nft *n, const struct nft_table *t, const struct nft_elems *l,
+			   struct err *err)
+{
+	autonetworks networks = { BUF_INIT };
+
+	for (size_t i = 0; i < nft_elems_count(l); i++)
+		if (nft_elems_at(l, i)->set->data[0] == NFT_TYPE_CHAIN)
+			nft_networks_add(&networks, (const char *)nft_elems_at(l, i)->data);
+	return nft_table_make(n, t, &networks, err);
+}
+
 int nft_elems_claim(struct nft *n, const struct nft_table *t, const struct nft_elems *l,
 		    struct nft_elem *ret_taken, struct err *err)
 {
@@ -289,10 +317,10 @@ int nft_elems_claim(struct nft *n, const struct nft_table *t, const struct nft_e
 				return -EADDRINUSE;
 			}
 			rc = find_taken(n, t, l, &own, ret_taken, err);
-		} else if (rc != -ENOENT)
+		} else if (rc == -ENOENT)
+			rc = make_what_lacks(n, t, l, err);
+		else
 			return rc;
-		else if ((rc = nft_table_make(n, t, err)) == -EEXIST)
-			rc = 0;
 		if (rc < 0)
 			return rc;
 	}

@@ -7,15 +7,16 @@
 #define NETNS_NFT_ELEM_H
 
 #include "netns/ip.h"
-#include "netns/nft_table.h"
+#include "netns/nft_network.h"
 
 #define NFT_KEY_MAX 32
+#define NFT_DATA_MAX NFT_CHAIN_SIZE
 #define NFT_OWNER_SIZE 32
 
 struct nft_elem {
 	const struct nft_set *set;
-	uint8_t key[NFT_KEY_MAX], key_end[NFT_KEY_MAX]; /* key_end: of sets with ranges */
-	uint8_t data[NFT_KEY_MAX];			/* of maps */
+	uint8_t key[NFT_KEY_MAX];
+	uint8_t data[NFT_DATA_MAX]; /* of maps; NFT_TYPE_CHAIN: the name */
 	char owner[NFT_OWNER_SIZE];
 };
 
@@ -38,7 +39,7 @@ uint8_t *nft_key_port(uint8_t *at, uint16_t port);
 
 /*
  * Adds all in one transaction, in place of what their owner has of them already (all are one owner's;
- * those of one set should stand together); makes the table when it is not there. -EADDRINUSE: one is
+ * those of one set should stand together); makes the table and its networks' chains when they are not there. -EADDRINUSE: one is
  * another owner's, ret_taken has it with that owner, or the list has one twice; nothing is added. The
  * list is sorted then.
  */

@@ -2,6 +2,7 @@
 #include "netns/nft_table.h"
 
 #include "lib/cleanup.h"
+#include "netns/nft_network.h"
 #include "netns/rtnl.h"
 
 #include <arpa/inet.h>
@@ -11,8 +12,6 @@
 /* User data is a list of {type, length, value} with a byte each; a comment is of type 0 everywhere. */
 #define USERDATA_COMMENT 0
 #define COMMENT_MAX 128
-/* NFT_SET_CONCAT of newer headers (Linux 5.6). */
-#define SET_CONCAT 0x80
 
 size_t nft_part_size(enum nft_type part)
 {
@@ -139,22 +138,6 @@ static void make_table(struct nft *n, const struct nft_table *t, uint16_t flags)
 	nft_put_comment(nlh, NFTA_TABLE_USERDATA, t->comment);
 }
 
-/* The lengths of the parts: what the kernel tells ranges in one of them by. */
-static void put_description(struct nlmsghdr *nlh, const enum nft_type *parts)
-{
-	struct nlattr *desc = nl_nest(nlh, NFTA_SET_DESC);
-	struct nlattr *list = nl_nest(nlh, NFTA_SET_DESC_CONCAT);
-
-	for (; *parts; parts++) {
-		struct nlattr *elem = nl_nest(nlh, NFTA_LIST_ELEM);
-
-		put_u32(nlh, NFTA_SET_FIELD_LEN, (uint32_t)nft_part_size(*parts));
-		nl_nest_end(nlh, elem);
-	}
-	nl_nest_end(nlh, list);
-	nl_nest_end(nlh, desc);
-}
-
 static void make_set(struct nft *n, const struct nft_table *t, const struct nft_set *s, uint32_t id)
 {
 	struct nlmsghdr *nlh = nft_change(n, NFT_MSG_NEWSET, NLM_F_CREATE, NFPROTO_INET,
@@ -163,16 +146,15 @@ static void make_set(struct nft *n, const struct nft_table *t, const struct nft_
 	nl_put_text(nlh, NFTA_SET_TABLE, t->name);
 	nl_put_text(nlh, NFTA_SET_NAME, s->name);
 	put_u32(nlh, NFTA_SET_ID, id);
-	put_u32(nlh, NFTA_SET_FLAGS,
-		(s->data[0] ? NFT_SET_MAP : 0) | (s->ranges ? NFT_SET_INTERVAL | SET_CONCAT : 0));
+	put_u32(nlh, NFTA_SET_FLAGS, s->data[0] ? NFT_SET_MAP : 0);
 	put_u32(nlh, NFTA_SET_KEY_TYPE, type_number(s->key));
 	put_u32(nlh, NFTA_SET_KEY_LEN, (uint32_t)nft_parts_size(s->key));
-	if (s->data[0]) {
+	if (s->data[0] == NFT_TYPE_CHAIN) {
+		put_u32(nlh, NFTA_SET_DATA_TYPE, NFT_DATA_VERDICT);
+	} else if (s->data[0]) {
 		put_u32(nlh, NFTA_SET_DATA_TYPE, type_number(s->data));
 		put_u32(nlh, NFTA_SET_DATA_LEN, (uint32_t)nft_parts_size(s->data));
 	}
-	if (s->ranges)
-		put_description(nlh, s->key);
 }
 
 static void make_chain(struct nft *n, const struct nft_table *t, const struct nft_chain *c)
@@ -213,6 +195,17 @@ static void make_contents(struct nft *n, const struct nft_table *t)
 		make_chain(n, t, &t->chains[i]);
 }
 
+static void remove_rules(struct nft *n, const struct nft_table *t)
+{
+	for (size_t i = 0; i < t->chain_count; i++) {
+		struct nlmsghdr *nlh = nft_change(n, NFT_MSG_DELRULE, 0, NFPROTO_INET,
+						  "rules of table inet %s", t->name);
+
+		nl_put_text(nlh, NFTA_RULE_TABLE, t->name);
+		nl_put_text(nlh, NFTA_RULE_CHAIN, t->chains[i].name);
+	}
+}
+
 static void make_rules(struct nft *n, const struct nft_table *t)
 {
 	for (size_t i = 0; i < t->rule_count; i++)
@@ -234,44 +227,6 @@ static int explain(int rc, struct err *err)
 		cause.msg);
 }
 
-int nft_table_make(struct nft *n, const struct nft_table *t, struct err *err)
-{
-	nft_begin(n, 0);
-	make_table(n, t, NLM_F_EXCL);
-	make_contents(n, t);
-	make_rules(n, t);
-	return explain(nft_commit(n, err), err);
-}
-
-static void remove_table(struct nft *n, const struct nft_table *t)
-{
-	struct nlmsghdr *nlh =
-		nft_change(n, NFT_MSG_DELTABLE, 0, NFPROTO_INET, "table inet %s", t->name);
-
-	nl_put_text(nlh, NFTA_TABLE_NAME, t->name);
-}
-
-int nft_table_mend(struct nft *n, const struct nft_table *t, bool keep, struct err *err)
-{
-	struct nlmsghdr *nlh;
-
-	nft_begin(n, 0);
-	make_table(n, t, 0);
-	if (!keep) {
-		/* Removed at a time when it is there for sure. */
-		remove_table(n, t);
-		make_table(n, t, 0);
-	}
-	make_contents(n, t);
-	if (keep) {
-		nlh = nft_change(n, NFT_MSG_DELRULE, 0, NFPROTO_INET, "rules of table inet %s",
-				 t->name);
-		nl_put_text(nlh, NFTA_RULE_TABLE, t->name);
-	}
-	make_rules(n, t);
-	return explain(nft_commit(n, err), err);
-}
-
 static int ask_table(struct nft *n, const struct nft_table *t, uint32_t *ret_flags, struct err *err)
 {
 	const struct nlattr *attrs[NFTA_TABLE_FLAGS + 1];
@@ -288,6 +243,76 @@ static int ask_table(struct nft *n, const struct nft_table *t, uint32_t *ret_fla
 	nft_attrs(rtnl_next(&replies, NULL), attrs, ARRAY_SIZE(attrs));
 	*ret_flags = nft_u32(attrs[NFTA_TABLE_FLAGS]);
 	return 1;
+}
+
+static void remove_table(struct nft *n, const struct nft_table *t)
+{
+	struct nlmsghdr *nlh =
+		nft_change(n, NFT_MSG_DELTABLE, 0, NFPROTO_INET, "table inet %s", t->name);
+
+	nl_put_text(nlh, NFTA_TABLE_NAME, t->name);
+}
+
+int nft_table_mend(struct nft *n, const struct nft_table *t, bool keep, struct err *err)
+{
+	autonetworks networks = { BUF_INIT };
+	int rc = keep ? nft_networks_list(n, t, &networks, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	nft_begin(n, 0);
+	make_table(n, t, 0);
+	if (!keep) {
+		/* Removed at a time when it is there for sure. */
+		remove_table(n, t);
+		make_table(n, t, 0);
+	}
+	make_contents(n, t);
+	if (keep)
+		remove_rules(n, t);
+	make_rules(n, t);
+	nft_networks_queue_mend(n, t, &networks);
+	return explain(nft_commit(n, err), err);
+}
+
+int nft_table_make(struct nft *n, const struct nft_table *t, const struct nft_networks *networks,
+		   struct err *err)
+{
+	autonetworks there = { BUF_INIT };
+	uint32_t flags;
+	int rc = ask_table(n, t, &flags, err);
+	bool made = rc == 0;
+
+	if (rc > 0)
+		rc = nft_networks_list(n, t, &there, err);
+	if (rc < 0)
+		return rc;
+	nft_begin(n, 0);
+	if (made) {
+		make_table(n, t, NLM_F_EXCL);
+		make_contents(n, t);
+		make_rules(n, t);
+	}
+	nft_networks_queue(n, t, networks, &there);
+	if (!nft_pending(n))
+		return nft_table_mend(n, t, true, err);
+	rc = nft_commit(n, err);
+	return rc == -EEXIST ? 0 : made ? explain(rc, err) : rc;
+}
+
+/* How many rules there are in the chains that the table always has. */
+static size_t count_rules(const struct buf *replies, const struct nft_table *t)
+{
+	const struct nlattr *attrs[NFTA_RULE_CHAIN + 1];
+	const struct nlmsghdr *nlh = NULL;
+	size_t count = 0;
+
+	while ((nlh = rtnl_next(replies, nlh))) {
+		nft_attrs(nlh, attrs, ARRAY_SIZE(attrs));
+		for (size_t i = 0; i < t->chain_count; i++)
+			count += strcmp(nft_text(attrs[NFTA_RULE_CHAIN]), t->chains[i].name) == 0;
+	}
+	return count;
 }
 
 /* How many of the chain's rules there are in front of rule i. */
@@ -342,10 +367,10 @@ int nft_table_is_whole(struct nft *n, const struct nft_table *t, struct err *err
 	rc = nft_ask(n, &replies, err);
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
-	if (rtnl_count(&replies) != t->rule_count)
+	if (count_rules(&replies, t) != t->rule_count)
 		return 0;
 	for (size_t i = 0; i < t->rule_count; i++)
 		if (!has_rule(&replies, t, i))
 			return 0;
-	return 1;
+	return nft_networks_are_whole(n, t, &replies, err);
 }

@@ -2,7 +2,7 @@
 /*
  * nf_tables tables of the family inet that are all ours, as data: their sets, chains and rules, made in
  * one transaction and found to be whole or not. What changes while they live are elements of the sets
- * only (nft_elem.h). port_table.c and firewall_table.c hold the data.
+ * (nft_elem.h) and chains for networks (nft_network.h). port_table.c and firewall_table.c hold the data.
  */
 #ifndef NETNS_NFT_TABLE_H
 #define NETNS_NFT_TABLE_H
@@ -16,6 +16,7 @@ enum nft_type {
 	NFT_TYPE_IP6 = 8,
 	NFT_TYPE_PROTOCOL = 12,
 	NFT_TYPE_PORT = 13,
+	NFT_TYPE_CHAIN = 0xff, /* of a map's value: a network's chain, jumped to */
 };
 
 #define NFT_PARTS_MAX 3
@@ -24,7 +25,6 @@ struct nft_set {
 	const char *name;
 	enum nft_type key[NFT_PARTS_MAX + 1];
 	enum nft_type data[NFT_PARTS_MAX + 1]; /* none: a set, not a map */
-	bool ranges;			       /* of the key's last part (Linux 5.6) */
 };
 
 struct nft_chain {
@@ -65,8 +65,19 @@ struct nft_rule {
 	struct nft_expr exprs[NFT_EXPRS_MAX + 1];
 };
 
+/*
+ * A test that the table has a chain for with each network that addresses in its maps are of: packets whose
+ * source (or destination) is (or is not) of the network go on at `chain`. The network's own is named so with
+ * the network behind it, and made with the first address.
+ */
+struct nft_network {
+	const char *chain;
+	bool source, within;
+};
+
 struct nft_table {
 	const char *name, *comment;
+	const struct nft_network *networks; /* up to one without a chain */
 	const struct nft_set *sets;
 	size_t set_count;
 	const struct nft_chain *chains;
@@ -84,9 +95,11 @@ struct nft_table {
 	{                                                                                          \
 		.type = type_, .kind = NFT_KIND_TEXT, .text = s                                    \
 	}
-#define NFT_BYTES(type_, s)                                                                        \
+#define NFT_BYTES(type_, s) NFT_BYTES_OF(type_, s, sizeof(s) - 1)
+#define NFT_BYTES_OF(type_, s, len_)                                                               \
 	{                                                                                          \
-		.type = type_, .kind = NFT_KIND_BYTES, .text = s, .len = sizeof(s) - 1             \
+		.type = type_, .kind = NFT_KIND_BYTES, .text = (const char *)(s),                 \
+		.len = (uint8_t)(len_)                                                             \
 	}
 #define NFT_HOST32(type_, n)                                                                       \
 	{                                                                                          \
@@ -135,16 +148,16 @@ struct nft_table {
 #define NFT_IS_HOST32(reg, n) NFT_CMP(NFT_CMP_EQ, reg, NFT_HOST32(NFTA_CMP_DATA, n))
 #define NFT_IS_NOT_HOST32(reg, n) NFT_CMP(NFT_CMP_NEQ, reg, NFT_HOST32(NFTA_CMP_DATA, n))
 /* reg = (reg & mask) ^ xor */
-#define NFT_BITS(reg, mask, xor)                                                                   \
+#define NFT_BITS(reg, len, mask, xor)                                                              \
 	{                                                                                          \
 		"bitwise",                                                                         \
 		{                                                                                  \
 			NFT_U32(NFTA_BITWISE_SREG, reg), NFT_U32(NFTA_BITWISE_DREG, reg),          \
-				NFT_U32(NFTA_BITWISE_LEN, 4), mask, xor                            \
+				NFT_U32(NFTA_BITWISE_LEN, len), mask, xor                          \
 		}                                                                                  \
 	}
 #define NFT_HOST_BITS(reg, mask, xor)                                                              \
-	NFT_BITS(reg, NFT_HOST32(NFTA_BITWISE_MASK, mask), NFT_HOST32(NFTA_BITWISE_XOR, xor))
+	NFT_BITS(reg, 4, NFT_HOST32(NFTA_BITWISE_MASK, mask), NFT_HOST32(NFTA_BITWISE_XOR, xor))
 #define NFT_FIB(result, flags, reg)                                                                \
 	{                                                                                          \
 		"fib",                                                                             \
@@ -170,6 +183,8 @@ struct nft_table {
 				NFT_U32(NFTA_LOOKUP_DREG, to)                                      \
 		}                                                                                  \
 	}
+/* Goes where the map says for the key at reg; goes on when it has none. */
+#define NFT_LOOKUP_JUMP(map, reg) NFT_LOOKUP_MAP(map, reg, NFT_REG_VERDICT)
 #define NFT_DNAT(family, address, port)                                                            \
 	{                                                                                          \
 		"nat",                                                                             \
@@ -204,10 +219,13 @@ struct nft_table {
 size_t nft_parts_size(const enum nft_type *parts);
 size_t nft_part_size(enum nft_type part);
 
-/* Makes it. -EEXIST: somebody else did; another -errno. */
-int nft_table_make(struct nft *n, const struct nft_table *t, struct err *err);
-/* Makes what is missing of it and its rules anew, and keeps the elements; without keep they are lost,
- * and so is anything else that was in it. */
+struct nft_networks;
+/* Makes what is not there, the table or chains of networks, in one change. When all of that is there, somebody
+ * else has just made it, or the table is another version's: then it is mended. 0 or -errno. */
+int nft_table_make(struct nft *n, const struct nft_table *t, const struct nft_networks *networks,
+		   struct err *err);
+/* Makes what is missing of it and its rules anew, and keeps the elements and their networks' chains; without
+ * keep they are lost, and so is anything else that was in it. */
 int nft_table_mend(struct nft *n, const struct nft_table *t, bool keep, struct err *err);
 /* 1; 0 when there is none, when it is switched off (dormant) or its rules are others; -errno. */
 int nft_table_is_whole(struct nft *n, const struct nft_table *t, struct err *err);

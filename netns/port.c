@@ -188,12 +188,12 @@ static int remove_sets(const char *owner, enum port_set first, enum port_set end
 
 int port_remove(const char *owner, struct err *err)
 {
-	return remove_sets(owner, PORT_SET_PORTS, PORT_SET_MASQUERADE, err);
+	return remove_sets(owner, PORT_SET_PORTS, PORT_SETS, err);
 }
 
 int masquerade_remove(const char *owner, struct err *err)
 {
-	return remove_sets(owner, PORT_SET_MASQUERADE, PORT_SETS, err);
+	return remove_sets(owner, PORT_SET_MASQUERADED, PORT_SET_PORTS, err);
 }
 
 /* What an owner has in both tables, in one change; nothing when somebody else (came_again) has it now. By the
@@ -368,6 +368,17 @@ int port_owners(struct arena *a, struct strv *ret_owners, struct err *err)
 			items[used++] = arena_strdup(a, nft_elems_at(&list, i)->owner);
 	*ret_owners = (struct strv){ items, used };
 	return 0;
+}
+
+int port_prune(struct err *err)
+{
+	autonft n = { 0 };
+	int rc;
+
+	rc = nft_open(&n, err);
+	if (rc == 0)
+		rc = nft_networks_prune(&n, &port_table, err);
+	return rc < 0 ? rc : firewall_prune(&n, err);
 }
 
 int port_is_whole(struct err *err)

@@ -87,6 +87,8 @@ int port_forget_rules(const char *owner, const struct port_rules *r, struct err 
 int port_check(const struct port_wish *wish, struct err *err);
 /* The owners that have elements, each once, also those that are admitted through the firewall. */
 int port_owners(struct arena *a, struct strv *ret_owners, struct err *err);
+/* Removes what is left of networks that nobody is on any more: a chain each. 0 or -errno. */
+int port_prune(struct err *err);
 /* The rules are as they should be, also those of the firewall when it is in use: 1, or 0 when they (or
  * all of it) are missing; -errno. */
 int port_is_whole(struct err *err);

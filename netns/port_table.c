@@ -13,16 +13,21 @@
 #define PORT NFT_TYPE_PORT
 
 const struct nft_set port_sets[PORT_SETS] = {
+	{ "masqueraded4", { IP4 }, { NFT_TYPE_CHAIN } },
+	{ "masqueraded6", { IP6 }, { NFT_TYPE_CHAIN } },
 	{ "ports4", { PROTOCOL, PORT }, { IP4, PORT } },
 	{ "ports6", { PROTOCOL, PORT }, { IP6, PORT } },
 	{ "ports4_at", { IP4, PROTOCOL, PORT }, { IP4, PORT } },
 	{ "ports6_at", { IP6, PROTOCOL, PORT }, { IP6, PORT } },
-	{ "hairpin4", { IP4, IP4 }, { 0 }, true },
-	{ "hairpin6", { IP6, IP6 }, { 0 }, true },
-	{ "masquerade4", { IP4 } },
-	{ "masquerade6", { IP6 } },
-	{ "inside4", { IP4, IP4 }, { 0 }, true },
-	{ "inside6", { IP6, IP6 }, { 0 }, true },
+	{ "hairpin4", { IP4 }, { NFT_TYPE_CHAIN } },
+	{ "hairpin6", { IP6 }, { NFT_TYPE_CHAIN } },
+	{ "localhost4", { IP4 } },
+};
+
+const struct nft_network port_networks[] = {
+	[PORT_HAIRPIN] = { "hairpin", .source = true, .within = true },
+	[PORT_OUTSIDE] = { "outside" },
+	{ NULL },
 };
 
 /*
@@ -36,6 +41,8 @@ static const struct nft_chain chains[] = {
 	{ "prerouting", "nat", NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST },
 	{ "output", "nat", NF_INET_LOCAL_OUT, NF_IP_PRI_NAT_DST },
 	{ "postrouting", "nat", NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC },
+	{ "hairpin" },
+	{ "outside" },
 };
 
 /*
@@ -58,7 +65,7 @@ static const struct nft_chain chains[] = {
 	NFT_CT(NFT_CT_STATUS, R(0)), NFT_HOST_BITS(R(0), IPS_DST_NAT, 0), NFT_IS_NOT_HOST32(R(0), 0)
 #define FROM_OUTSIDE NFT_META(NFT_META_IIF, R(0)), NFT_IS_NOT_HOST32(R(0), LO)
 #define HIGH_NIBBLE                                                                                \
-	NFT_BITS(R(0), NFT_BYTES(NFTA_BITWISE_MASK, "\xf0\0\0\0"),                                 \
+	NFT_BITS(R(0), 4, NFT_BYTES(NFTA_BITWISE_MASK, "\xf0\0\0\0"),                                 \
 		 NFT_BYTES(NFTA_BITWISE_XOR, "\0\0\0\0"))
 
 /*
@@ -99,27 +106,35 @@ static const struct nft_rule rules[] = {
 	{ "output", "what the host itself sends", { NFT_VERDICT(NFT_JUMP, "ports") } },
 	{ "postrouting",
 	  "answers have to come back",
-	  { IS_IP4, IS_PUBLISHED, IP4_DESTINATION(R(0)), IP4_SOURCE(R(1)),
-	    NFT_LOOKUP("hairpin4", R(0), 0), NFT_MASQUERADE } },
+	  { IS_IP4, IS_PUBLISHED, IP4_DESTINATION(R(0)), NFT_LOOKUP_JUMP("hairpin4", R(0)) } },
 	{ "postrouting",
 	  "answers have to come back, IPv6",
-	  { IS_IP6, IS_PUBLISHED, IP6_DESTINATION(R(0)), IP6_SOURCE(R(4)),
-	    NFT_LOOKUP("hairpin6", R(0), 0), NFT_MASQUERADE } },
+	  { IS_IP6, IS_PUBLISHED, IP6_DESTINATION(R(0)), NFT_LOOKUP_JUMP("hairpin6", R(0)) } },
 	{ "postrouting",
-	  "out to the world",
-	  { IS_IP4, IP4_SOURCE(R(0)), NFT_LOOKUP("masquerade4", R(0), 0), IP4_DESTINATION(R(1)),
-	    NFT_LOOKUP("inside4", R(0), NFT_LOOKUP_F_INV), IP4_DESTINATION(R(0)), HIGH_NIBBLE,
-	    NFT_IS_NOT(R(0), "\xe0\0\0\0"), NFT_MASQUERADE } },
+	  "answers have to come back to 127.0.0.1",
+	  { NFT_META(NFT_META_NFPROTO, R(0)), NFT_IS(R(0), "\x02"), IS_PUBLISHED,
+	    NETWORK(12, 1, R(0)), NFT_IS(R(0), "\x7f"), IP4_DESTINATION(R(0)),
+	    NFT_LOOKUP("localhost4", R(0), 0), NFT_MASQUERADE } },
+	{ "hairpin", "as the host's", { NFT_MASQUERADE } },
 	{ "postrouting",
-	  "out to the world, IPv6",
-	  { IS_IP6, IP6_SOURCE(R(0)), NFT_LOOKUP("masquerade6", R(0), 0), IP6_DESTINATION(R(4)),
-	    NFT_LOOKUP("inside6", R(0), NFT_LOOKUP_F_INV), NETWORK(24, 1, R(0)),
-	    NFT_IS_NOT(R(0), "\xff"), NFT_MASQUERADE } },
+	  "out of a network",
+	  { IS_IP4, IP4_SOURCE(R(0)), NFT_LOOKUP_JUMP("masqueraded4", R(0)) } },
+	{ "postrouting",
+	  "out of a network, IPv6",
+	  { IS_IP6, IP6_SOURCE(R(0)), NFT_LOOKUP_JUMP("masqueraded6", R(0)) } },
+	{ "outside",
+	  "all but multicast",
+	  { IS_IP4, IP4_DESTINATION(R(0)), HIGH_NIBBLE, NFT_IS_NOT(R(0), "\xe0\0\0\0"),
+	    NFT_MASQUERADE } },
+	{ "outside",
+	  "all but multicast, IPv6",
+	  { IS_IP6, NETWORK(24, 1, R(0)), NFT_IS_NOT(R(0), "\xff"), NFT_MASQUERADE } },
 };
 
 const struct nft_table port_table = {
 	.name = "tote",
 	.comment = "ports and masquerading of containers, see tote-network(8)",
+	.networks = port_networks,
 	.sets = port_sets,
 	.set_count = ARRAY_SIZE(port_sets),
 	.chains = chains,

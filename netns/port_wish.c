@@ -17,15 +17,19 @@ const struct ip_net *port_target(const struct port_wish *w, uint8_t family)
 	return NULL;
 }
 
-static void want_range(struct nft_elems *l, const struct port_wish *w, enum port_set set,
-		       const struct ip *ip, const struct ip_net *range)
+static struct nft_elem *want_address(struct nft_elems *l, const struct port_wish *w,
+				     enum port_set set, const struct ip *ip)
 {
 	struct nft_elem *e = nft_elems_new(l, port_set_of(set, ip->family), w->owner);
-	struct ip_net first = ip_net_base(range);
-	struct ip last = ip_net_last(range);
 
-	nft_key_ip(nft_key_ip(e->key, ip), &first.ip);
-	nft_key_ip(nft_key_ip(e->key_end, ip), &last);
+	nft_key_ip(e->key, ip);
+	return e;
+}
+
+static void want_network(struct nft_elems *l, const struct port_wish *w, enum port_set set,
+			 const struct ip *ip, enum port_network test, const struct ip_net *net)
+{
+	nft_network_name(&port_networks[test], net, (char *)want_address(l, w, set, ip)->data);
 }
 
 static void want_masquerade(struct nft_elems *l, const struct port_wish *w)
@@ -33,11 +37,7 @@ static void want_masquerade(struct nft_elems *l, const struct port_wish *w)
 	for (size_t i = 0; i < w->address_count; i++) {
 		const struct ip_net *a = &w->addresses[i];
 
-		nft_key_ip(
-			nft_elems_new(l, port_set_of(PORT_SET_MASQUERADE, a->ip.family), w->owner)
-				->key,
-			&a->ip);
-		want_range(l, w, PORT_SET_INSIDE, &a->ip, a);
+		want_network(l, w, PORT_SET_MASQUERADED, &a->ip, PORT_OUTSIDE, a);
 	}
 }
 
@@ -66,18 +66,14 @@ static void want_hairpin(struct nft_elems *l, const struct port_wish *w, const s
 {
 	static const struct ip_net all[] = { { { AF_INET, { 0 } }, 0 },
 					     { { AF_INET6, { 0 } }, 0 } };
-	static const struct ip_net localhost = { { AF_INET, { 127 } }, 8 };
 	bool v6 = to->ip.family == AF_INET6;
 
 	if (w->source == PORT_SOURCE_KEPT)
 		return;
-	if (w->source == PORT_SOURCE_HOST) {
-		want_range(l, w, PORT_SET_HAIRPIN, &to->ip, &all[v6]);
-		return;
-	}
-	if (!v6)
-		want_range(l, w, PORT_SET_HAIRPIN, &to->ip, &localhost);
-	want_range(l, w, PORT_SET_HAIRPIN, &to->ip, to);
+	want_network(l, w, PORT_SET_HAIRPIN, &to->ip, PORT_HAIRPIN,
+		     w->source == PORT_SOURCE_HOST ? &all[v6] : to);
+	if (w->source == PORT_SOURCE_NEEDED && !v6)
+		want_address(l, w, PORT_SET_LOCALHOST, &to->ip);
 }
 
 static void want_ports(struct nft_elems *l, const struct port_wish *w, uint8_t family)
@@ -129,7 +125,7 @@ int port_map_check(const struct port_wish *w, const struct port_map *m, struct e
 
 bool port_is_one(const struct nft_elem *e)
 {
-	return e->set->data[0];
+	return e->set->data[0] && e->set->data[0] != NFT_TYPE_CHAIN;
 }
 
 const uint8_t *port_service_of(const struct nft_elem *e)

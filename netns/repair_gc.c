@@ -163,7 +163,13 @@ static int forget_ports(const struct repair *rp, struct err *err)
 	return failed;
 }
 
-static int prune(const struct repair *rp, struct err *err)
+static int prune_rules(const struct repair *rp, struct err *err)
+{
+	(void)rp;
+	return port_prune(err);
+}
+
+static int prune_records(const struct repair *rp, struct err *err)
 {
 	return record_prune(rp->run_fd, NULL, err);
 }
@@ -174,7 +180,8 @@ int repair_gc(const struct repair *rp, struct err *err)
 		delete_all_dead,
 		free_all_leases,
 		forget_ports,
-		prune,
+		prune_rules,
+		prune_records,
 	};
 	int failed = 0;
 

@@ -6,6 +6,7 @@
 #include "lib/fd.h"
 #include "netns/ipam_lease.h"
 #include "netns/link_delete.h"
+#include "netns/port.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -193,6 +194,8 @@ static int run(char **args, size_t count, void *opts)
 		else if (r > 0)
 			printf("%s\n", args[i]);
 	}
+	/* What stays of one harms nobody, until gc. */
+	port_prune(&err);
 	if (o->force)
 		update_names(&place);
 	return code;

@@ -336,12 +336,12 @@ default via 10.88.0.1 dev eth0 " ]
 	with_result() { jq -c --argjson r "$result" '.prevResult = $r' <<<"$conf"; }
 	conf=$(with_result)
 	cni CHECK one "$ONE"
-	host nft flush set inet tote masquerade4
+	host nft flush map inet tote masqueraded4
 	run cni CHECK one "$ONE"
 	[ "$status" = 1 ]
-	[[ $output == *"masquerade4"* ]]
-	key=$(host nft list set inet tote masquerade6 | grep -o '[0-9a-f]\{24\}')
-	host nft add element inet tote masquerade4 "{ 10.88.0.2 comment \"$key\" }"
+	[[ $output == *"masqueraded4"* ]]
+	key=$(host nft list map inet tote masqueraded6 | grep -o '[0-9a-f]\{24\}')
+	host nft add element inet tote masqueraded4 "{ 10.88.0.2 comment \"$key\" : jump outside_10.88.0.0/24 }"
 	cni CHECK one "$ONE"
 	host ip link set shop0 down
 	run cni CHECK one "$ONE"

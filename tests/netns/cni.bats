@@ -411,7 +411,7 @@ need_veth() {
 	silent
 	nothing_left
 	[ -z "$(find data -name '10.*')" ]
-	run ! grep -q 10.88.0. <<<"$(host nft list ruleset)"
+	run ! grep -q "elements = " <<<"$(host nft list ruleset)"
 }
 
 @test "DEL with the path of another container's namespace" {

@@ -62,7 +62,8 @@ left() { # what there is of the container
 	find run/leases -type f ! -name 'last_reserved_ip.*' ! -name lock 2>/dev/null
 	find run/leases -type l 2>/dev/null
 	find run/attachments -mindepth 1 2>/dev/null
-	! command -v nft >/dev/null || host nft list ruleset | grep -F 10.88.0. || true
+	# Elements have their owner as a comment; what is of the network stays, as its bridge does.
+	! command -v nft >/dev/null || host nft list ruleset | grep -E 'comment "[0-9a-f]{24}"' || true
 }
 
 # Interfaces are destroyed by a child that outlives DEL; what is listed still is on its way.

@@ -215,7 +215,7 @@ reads() { [ "$(read_from "$1" "$2" "$3")" = "$4" ]; }
 }
 
 has_rules() { # ADDRESS
-	host nft list set inet tote masquerade4 | grep -q "$1" && host nft list set inet tote_firewall admitted4 | grep -q "$1"
+	host nft list map inet tote masqueraded4 | grep -q "$1" && host nft list set inet tote_firewall admitted4 | grep -q "$1"
 }
 
 # Interfaces and rules of the former one may be removed when it has been waited for: not those of the next.
@@ -457,7 +457,7 @@ $path" ]
 		"$dir/$ID/eth0" >"$dir/gone/eth0"
 	tote delete --force "$ID"
 	command_is true
-	host nft add element inet tote masquerade4 '{ 10.90.0.7 comment "nobody" }'
+	host nft add element inet tote masqueraded4 '{ 10.90.0.7 comment "nobody" : jump outside_10.90.0.0/24 }'
 	tote run --network shop --ip 10.90.0.7 "$ID"
 	[ -z "$(host nft -j list table inet tote | jq -c '.. | .elem? // empty')" ]
 	run -1 host "${TOTE%/*}/tote-net" gc

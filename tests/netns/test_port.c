@@ -282,6 +282,10 @@ static void repairs_rules_and_keeps_elements(void **state)
 	assert_int_equal(port_forget("one", &err), 0);
 	breaks_and_repairs("nft insert rule inet tote ports accept", true);
 	assert_int_equal(port_forget("one", &err), 0);
+	breaks_and_repairs("nft flush chain inet tote outside_10.88.0.0/16", true);
+	assert_int_equal(port_forget("one", &err), 0);
+	breaks_and_repairs("nft insert rule inet tote hairpin_10.88.0.0/16 accept", true);
+	assert_int_equal(port_forget("one", &err), 0);
 	breaks_and_repairs("nft add table inet tote '{ flags dormant; }'", true);
 }
 
@@ -293,6 +297,81 @@ static void repairs_what_is_something_else(void **state)
 		"nft delete table inet tote && nft add table inet tote && "
 		"nft add set inet tote ports4 '{ type mark; }' && nft add chain inet tote guard",
 		false);
+}
+
+/* A version that keeps such addresses in another set; its ports are kept. */
+static void adds_to_a_table_of_another_version(void **state)
+{
+	struct want one, two;
+	const struct port_wish *wish = want(&one, "one", "10.88.0.5/16", "8080:80");
+	const struct port_wish *next = want(&two, "two", "10.88.0.6/16", "8081:80");
+
+	(void)state;
+	own_network_with_nft();
+	assert_int_equal(port_add(wish, &err), 0);
+	run("nft flush chain inet tote postrouting && nft delete map inet tote masqueraded4 && "
+	    "nft add set inet tote masquerade4 '{ type ipv4_addr; elements = { 10.88.0.5 }; }' && "
+	    "nft add rule inet tote postrouting ip saddr @masquerade4 masquerade");
+	assert_int_equal(port_check(wish, &err), -ENOENT);
+	assert_int_equal(port_add(next, &err), 0);
+	assert_int_equal(port_check(next, &err), 0);
+	assert_int_equal(port_is_whole(&err), 1);
+	run("nft list map inet tote ports4 | grep -q 'tcp . 8080'");
+	assert_int_equal(port_add(wish, &err), 0);
+	assert_int_equal(port_check(wish, &err), 0);
+}
+
+static void prunes_networks_that_nobody_is_on(void **state)
+{
+	struct want one, two;
+	struct firewall_wish f = { .owner = "two", .addresses = two.nets, .address_count = 1 };
+
+	(void)state;
+	own_network_with_nft();
+	assert_int_equal(port_prune(&err), 0);
+	assert_int_equal(port_add(want(&one, "one", "10.88.0.5/16", "8080:80"), &err), 0);
+	assert_int_equal(port_add(want(&two, "two", "fd88::5/64", "8081:80"), &err), 0);
+	assert_int_equal(firewall_add(&f, &err), 0);
+	assert_int_equal(port_forget("one", &err), 0);
+	run("nft list chain inet tote hairpin_10.88.0.0/16 >/dev/null");
+	assert_int_equal(port_prune(&err), 0);
+	run("! nft list ruleset | grep -q 10.88");
+	assert_int_equal(port_check(&two.wish, &err), 0);
+	assert_int_equal(port_is_whole(&err), 1);
+	assert_int_equal(port_forget("two", &err), 0);
+	assert_int_equal(port_prune(&err), 0);
+	run("! nft list ruleset | grep -q fd88");
+	assert_int_equal(port_is_whole(&err), 1);
+}
+
+/* Prefixes of every kind, also those that end within a byte, in both families. */
+static void has_a_chain_for_each_network(void **state)
+{
+	static const struct {
+		const char *address, *rule;
+	} networks[] = {
+		{ "10.88.77.5/0", "ip daddr != 0.0.0.0/0" },
+		{ "10.88.77.5/13", "ip daddr != 10.88.0.0/13" },
+		{ "10.88.77.5/32", "ip daddr != 10.88.77.5" },
+		{ "fd88:1:2:3::5/61", "ip6 daddr != fd88:1:2::/61" },
+		{ "::5/128", "ip6 daddr != ::5" },
+	};
+	char command[256];
+	struct want w;
+
+	(void)state;
+	own_network_with_nft();
+	for (size_t i = 0; i < ARRAY_SIZE(networks); i++) {
+		assert_int_equal(port_add(want(&w, "one", networks[i].address, NULL), &err), 0);
+		snprintf(command, sizeof(command),
+			 "nft list ruleset | grep -qF '%s goto outside'", networks[i].rule);
+		run(command);
+		assert_int_equal(port_forget("one", &err), 0);
+	}
+	/* What nft(8) says it can read. */
+	run("nft list ruleset >dump.$PPID && nft flush ruleset && nft -f dump.$PPID && "
+	    "nft list ruleset | cmp - dump.$PPID; e=$?; rm dump.$PPID; exit $e");
+	assert_int_equal(port_is_whole(&err), 1);
 }
 
 /* As a program that was killed right after the table was made, or one that came first, leaves it. */
@@ -377,6 +456,9 @@ int main(void)
 		cmocka_unit_test(repairs_after_the_table_is_gone),
 		cmocka_unit_test(repairs_rules_and_keeps_elements),
 		cmocka_unit_test(repairs_what_is_something_else),
+		cmocka_unit_test(adds_to_a_table_of_another_version),
+		cmocka_unit_test(prunes_networks_that_nobody_is_on),
+		cmocka_unit_test(has_a_chain_for_each_network),
 		cmocka_unit_test(adds_to_an_empty_table),
 		cmocka_unit_test(repairs_the_way_through_a_firewall),
 		cmocka_unit_test(reads_what_listens),
