@@ -9,6 +9,7 @@
 #include <linux/openat2.h>
 #include <poll.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,6 +24,14 @@
 int fd_open(int dirfd, const char *path, int flags)
 {
 	return fd_create(dirfd, path, flags, 0);
+}
+
+int fd_open_again(int fd, int flags)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return fd_open(AT_FDCWD, path, flags);
 }
 
 int fd_create(int dirfd, const char *path, int flags, mode_t mode)

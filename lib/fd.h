@@ -11,7 +11,10 @@
 
 /* openat(2), always close-on-exec: a descriptor or -1 with errno. */
 int fd_open(int dirfd, const char *path, int flags);
-/* The same for O_CREAT. */
+/* The same file once more, wherever its name is now: also one open as O_PATH, and a FIFO's other end. Needs
+ * /proc. */
+int fd_open_again(int fd, int flags);
+/* openat(2) for O_CREAT. */
 int fd_create(int dirfd, const char *path, int flags, mode_t mode);
 /* The same as the path is seen with root_fd as the root: links in it lead nowhere else (openat2(2), Linux
  * 5.6). */

@@ -36,15 +36,13 @@ static int read_in_root(int root_fd, const char *path, struct arena *a, char **r
 {
 	autofd handle = fd_open_in_root(root_fd, path, O_PATH), fd = -1;
 	struct stat st;
-	char again[32];
 
 	*ret_text = arena_strdup(a, "");
 	if (handle < 0)
 		return err_errno(err, "open /%s of the image", path);
 	if (fstat(handle, &st) < 0 || !S_ISREG(st.st_mode))
 		return err_set(err, EINVAL, "/%s of the image is no regular file", path);
-	snprintf(again, sizeof(again), "/proc/self/fd/%d", handle);
-	fd = fd_open(AT_FDCWD, again, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	fd = fd_open_again(handle, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return err_errno(err, "open /%s of the image", path);
 	return file_read_fd(fd, path, FILE_MAX, a, ret_text, NULL, err);

@@ -26,7 +26,7 @@ struct io_paths {
 struct io_fds {
 	int in_from, in_keep, in_to;	/* FIFO's reader, its writer that keeps it open, pipe */
 	int out_from, out_to, out_keep; /* pipe, FIFO's writer or file, its reader that is never
-					   read */
+					   read (behind io_last_call() a writer) */
 	int err_from, err_to, err_keep;
 	int terminal; /* the master; in_to and out_from are -1 then */
 };
@@ -97,6 +97,11 @@ void io_exited(struct io *io);
  * a reader that comes back; containerd 1.6's CRI closes it before the end, which then is one.
  */
 void io_last_call(struct io *io);
+/*
+ * Behind that: whether readers have taken what there was. A client whose open(2) of a FIFO has not come back
+ * when Delete is answered gives it up with all that is in it (containerd/fifo, the context that Delete ends).
+ */
+bool io_taken(const struct io *io);
 /* CloseIO: the client has no more input. Nothing with a terminal, which has no end of input: clients
  * come back to it. */
 void io_close_input(struct io *io);

@@ -8,6 +8,7 @@
 #include "cmd/containerd-shim-tote-v2/log.h"
 #include "lib/cleanup.h"
 #include "lib/err.h"
+#include "lib/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,13 +86,26 @@ static void stream_close(struct io_stream *s)
 	s->open = false;
 }
 
-/* Behind it the stream may not exist any more. */
+/* Bytes in a FIFO that nobody has read yet. */
+static bool has_rest(int fifo)
+{
+	int len;
+
+	return fifo >= 0 && ioctl(fifo, FIONREAD, &len) == 0 && len > 0;
+}
+
+/* Its reader is told the end; what is not read yet stays, by our own reader, until io_taken(). Behind it the
+ * stream may not exist any more. */
 static void stream_end(struct io_stream *s)
 {
 	struct io *io = s->io;
 	bool input = is_input(s), terminal = has_terminal(s);
+	int *keep = ends_of(s).keep, kept = -1;
 
+	if (!input && has_rest(*keep))
+		kept = take_fd(keep);
 	stream_close(s);
+	*keep = kept;
 	if (!input && terminal)
 		stream_close(&io->streams[IO_IN]);
 	if (!input && io_drained(io) && io->drained)
@@ -353,8 +367,31 @@ void io_exited(struct io *io)
 /* A stream that waits for such a FIFO is told (EPOLLERR) and goes on without it. */
 void io_last_call(struct io *io)
 {
-	drop_fd(&io->fds.out_keep);
-	drop_fd(&io->fds.err_keep);
+	for (int i = IO_OUT; i <= IO_ERR; i++) {
+		struct io_stream *s = &io->streams[i];
+		int *keep = s->io ? ends_of(s).keep : NULL, writer = -1;
+
+		/* With a writer in place of our reader it can be seen who else reads. */
+		if (keep && !s->open && has_rest(*keep))
+			writer = fd_open_again(*keep, O_WRONLY | O_NONBLOCK);
+		if (keep)
+			drop_fd(keep);
+		if (writer >= 0)
+			*keep = writer;
+	}
+}
+
+bool io_taken(const struct io *io)
+{
+	const int left[] = { io->fds.out_keep, io->fds.err_keep };
+
+	for (size_t i = 0; i < ARRAY_SIZE(left); i++) {
+		struct pollfd p = { .fd = left[i] };
+
+		if (has_rest(left[i]) && poll(&p, 1, 0) == 0)
+			return false;
+	}
+	return true;
 }
 
 void io_close_input(struct io *io)

@@ -70,15 +70,6 @@ int io_unblock(int fd, struct err *err)
 	return 0;
 }
 
-/* The same file once more, wherever its name is now. */
-static int open_again(int fd, int flags)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return fd_open(AT_FDCWD, path, flags);
-}
-
 /* With a writer of our own a client may go and come back. */
 static int open_stdin(struct opening *o, const char *path, struct err *err)
 {
@@ -89,7 +80,7 @@ static int open_stdin(struct opening *o, const char *path, struct err *err)
 		return err_errno(err, "open stdin %s", path);
 	if (!S_ISFIFO(st.st_mode))
 		return err_set(err, EINVAL, "open stdin %s: not a FIFO", path);
-	o->fds.in_keep = open_again(o->fds.in_from, O_WRONLY | O_NONBLOCK);
+	o->fds.in_keep = fd_open_again(o->fds.in_from, O_WRONLY | O_NONBLOCK);
 	return o->fds.in_keep < 0 ? err_errno(err, "open stdin %s for writing", path) : 0;
 }
 
@@ -105,7 +96,7 @@ static int open_sink(const char *path, int *ret_to, int *ret_keep)
 	if (to < 0 || fstat(to, &st) < 0)
 		return -errno;
 	if (S_ISFIFO(st.st_mode)) {
-		keep = open_again(to, O_RDONLY | O_NONBLOCK);
+		keep = fd_open_again(to, O_RDONLY | O_NONBLOCK);
 		if (keep < 0)
 			return -errno;
 	} else if (S_ISREG(st.st_mode)) {

@@ -14,6 +14,9 @@
 
 /* containerd's own shim waits 2 s (1.x) or 10 s, but CRI gives up a Delete after 10 s itself. */
 #define DRAIN_MS 5000
+/* For a reader to take what is in a FIFO: a second. */
+#define TAKEN_PAUSE_MS 2
+#define TAKEN_LOOKS 500
 /* Clients ask one after the other. */
 #define WAITING_MAX 64
 
@@ -142,11 +145,25 @@ int op_work(struct op *op, void (*job)(void *arg, struct worker_result *result),
 	return r;
 }
 
+static bool awaits_output(const struct op *op)
+{
+	return op->kind->rule == RULE_DELETE && op->stage == OP_STAGE_WAIT;
+}
+
 static void look(struct loop_timer *timer)
 {
+	struct op *op = container_of(timer, struct op, timer);
 	struct worker_result nothing = { .io = IO_FDS_NONE };
 
-	finish(container_of(timer, struct op, timer), &nothing);
+	if (awaits_output(op)) {
+		if (op->process->io_open && !io_taken(&op->process->io) &&
+		    ++op->looks < TAKEN_LOOKS) {
+			op_look_in(op, TAKEN_PAUSE_MS);
+			return;
+		}
+		op->looks = 0;
+	}
+	finish(op, &nothing);
 }
 
 void op_look_in(struct op *op, int ms)
@@ -181,7 +198,7 @@ int op_await_output(struct op *op, void *request)
 	bool drained = p->status == TASK_CREATED || !p->io_open || io_drained(&p->io);
 
 	(void)request;
-	if (!drained)
+	if (p->io_open && p->status != TASK_CREATED)
 		io_last_call(&p->io);
 	op_look_in(op, drained ? 0 : DRAIN_MS);
 	return 0;
@@ -192,7 +209,7 @@ static void drained(struct io *io)
 	struct process *p = container_of(io, struct process, io);
 	struct op *op = p->op;
 
-	if (op && op->kind->rule == RULE_DELETE && op->stage == OP_STAGE_WAIT)
+	if (op && awaits_output(op))
 		op_look_in(op, 0);
 }
 

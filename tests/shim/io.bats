@@ -12,6 +12,7 @@ load scenarios
 @test "removed fifos" { scenario removed_fifos; }
 @test "nobody reads" { scenario nobody_reads; }
 @test "exec that nobody reads" { scenario exec_that_nobody_reads; }
+@test "a slow reader at the end" { scenario slow_reader_at_the_end; }
 @test "some streams" { scenario some_streams; }
 @test "to a file" { scenario to_a_file; }
 @test "to a logger" { scenario to_a_logger; }

@@ -153,6 +153,48 @@ def exec_that_nobody_reads(w):
 
 
 @scenario
+def slow_reader_at_the_end(w):
+    """Clients give up, when Delete is answered, a FIFO that they have not begun to read: so it is not before they have."""
+    c = w.container("a").run()
+    e = c.exec("x", "sh", "-c", "echo out; echo err >&2")
+    e.io.out.hold()
+    e.io.err.hold()
+    e.start()
+    assert e.wait().exit_status == 0
+    call = c.client.begin("Delete", pb.DeleteRequest(id="a", exec_id="x"))
+    time.sleep(0.2)
+    e.io.out.hold(False)
+    time.sleep(0.1)
+    assert not call.done(), "answered, with output that nobody has read"
+    assert c.run_exec("y", "true").wait().exit_status == 0
+    e.io.err.hold(False)
+    assert call.result(0.5).exit_status == 0
+    assert e.io.out.all() + e.io.err.all() == b"out\nerr\n"
+    # Whoever does not read at all, or has gone, does not stop it.
+    for name, leave, limit in (("holds", lambda io: io.out.hold(), 1.5), ("gone", lambda io: io.detach(), 0.5)):
+        e = c.exec(name, "sh", "-c", "read x; echo out")
+        e.start()
+        leave(e.io)
+        e.io.write("\n")
+        e.wait()
+        e.delete(limit=limit)
+        e.io.out.hold(False)
+    # The same of a container.
+    d = w.container("d", "echo", "out")
+    d.create()
+    d.io.out.hold()
+    d.start()
+    d.wait()
+    call = d.client.begin("Delete", pb.DeleteRequest(id="d"))
+    time.sleep(0.2)
+    assert not call.done()
+    d.io.out.hold(False)
+    call.result(2)
+    d.gone = True
+    assert d.io.out.all() == b"out\n"
+
+
+@scenario
 def some_streams(w):
     for i, want in enumerate(("o", "e", "i", "io", "oe")):
         c = w.container(f"c{i}", "sh", "-c", "echo out; echo err >&2; exit 2", io=want).run()
