@@ -547,8 +547,9 @@ static int await_successor(struct launch *l, struct err *err)
 	int failed = 0;
 
 	while (!(l->seen & 1u << SYNC_CHILD)) {
-		struct pollfd p[] = { { .fd = l->sync, .events = POLLIN },
-				      { .fd = l->pidfd, .events = POLLIN } };
+		/* Looked at in this order: what it said before its end is there then. */
+		struct pollfd p[] = { { .fd = l->pidfd, .events = POLLIN },
+				      { .fd = l->sync, .events = POLLIN } };
 		int r;
 
 		if (poll(p, 2, -1) < 0) {
@@ -556,7 +557,7 @@ static int await_successor(struct launch *l, struct err *err)
 				continue;
 			return err_errno(err, "wait for tote-init");
 		}
-		r = p[0].revents ? hear(l, err) : 0;
+		r = p[1].revents ? hear(l, err) : 0;
 		if (r <= 0 && failed)
 			return failed;
 		if (r == 0)

@@ -87,7 +87,8 @@ static int pass_on(int host, const char *message, int fd, pid_t pid)
 int notify_relay(int sock, int pidfd, pid_t pid, const char *host, struct err *err)
 {
 	autofd to = connect_host(host, err);
-	struct pollfd p[] = { { .fd = sock, .events = POLLIN }, { .fd = pidfd, .events = POLLIN } };
+	/* Looked at in this order: what it sent before its end is there then. */
+	struct pollfd p[] = { { .fd = pidfd, .events = POLLIN }, { .fd = sock, .events = POLLIN } };
 
 	if (to < 0)
 		return to;
@@ -99,8 +100,8 @@ int notify_relay(int sock, int pidfd, pid_t pid, const char *host, struct err *e
 
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			return err_errno(err, "wait for the notify socket");
-		if (!(p[0].revents & POLLIN)) {
-			if (p[1].revents)
+		if (!(p[1].revents & POLLIN)) {
+			if (p[0].revents)
 				return 0;
 			continue;
 		}
