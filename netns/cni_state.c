@@ -120,7 +120,7 @@ static int gc_one(struct attach *at, const char *type, const struct cni_valid *v
 static int gc_list(struct attach *at, const struct cni_network *network,
 		   const struct records *records, const struct cni_valid *valid, size_t count)
 {
-	struct err first = { 0 };
+	struct err first = { 0 }, ignored;
 
 	for_each (record, records)
 		if (strcmp(record->network.name, network->name) == 0 &&
@@ -130,7 +130,7 @@ static int gc_list(struct attach *at, const struct cni_network *network,
 		if (gc_one(at, cni_take_turn(at, p, NULL), valid, count) < 0 && !first.code)
 			first = *at->err;
 	/* What stays harms nobody. */
-	port_prune(at->err);
+	port_prune(&ignored);
 	if (first.code)
 		*at->err = first;
 	return first.code;
