@@ -285,6 +285,18 @@ static const struct nft_elem *find_twice(const struct nft_elems *l)
 	return NULL;
 }
 
+/* Somebody put something else in the place of a part of it: adding is not what removes that. */
+static int say_unlike(const struct nft_table *t, int rc, struct err *err)
+{
+	struct err cause = *err;
+
+	if (rc != -EEXIST && rc != -EINVAL)
+		return rc;
+	return err_set(err, -rc,
+		       "%.300s; table inet %s is not as tote makes it, see `tote network repair`",
+		       cause.msg, t->name);
+}
+
 static int make_what_lacks(struct nft *n, const struct nft_table *t, const struct nft_elems *l,
 			   struct err *err)
 {
@@ -293,7 +305,7 @@ static int make_what_lacks(struct nft *n, const struct nft_table *t, const struc
 	for (size_t i = 0; i < nft_elems_count(l); i++)
 		if (nft_elems_at(l, i)->set->data[0] == NFT_TYPE_CHAIN)
 			nft_networks_add(&networks, (const char *)nft_elems_at(l, i)->data);
-	return nft_table_make(n, t, &networks, err);
+	return say_unlike(t, nft_table_make(n, t, &networks, err), err);
 }
 
 int nft_elems_claim(struct nft *n, const struct nft_table *t, const struct nft_elems *l,

@@ -39,9 +39,9 @@ uint8_t *nft_key_port(uint8_t *at, uint16_t port);
 
 /*
  * Adds all in one transaction, in place of what their owner has of them already (all are one owner's;
- * those of one set should stand together); makes the table and its networks' chains when they are not there. -EADDRINUSE: one is
- * another owner's, ret_taken has it with that owner, or the list has one twice; nothing is added. The
- * list is sorted then.
+ * those of one set should stand together); makes the table and its networks' chains when they are not
+ * there. -EADDRINUSE: one is another owner's, ret_taken has it with that owner, or the list has one twice;
+ * nothing is added. The list is sorted then.
  */
 int nft_elems_claim(struct nft *n, const struct nft_table *t, const struct nft_elems *l,
 		    struct nft_elem *ret_taken, struct err *err);

@@ -31,15 +31,14 @@ static bool has(const struct nft_networks *l, const char *name)
 	return false;
 }
 
-bool nft_networks_add(struct nft_networks *l, const char *name)
+void nft_networks_add(struct nft_networks *l, const char *name)
 {
 	char item[NFT_CHAIN_SIZE] = "";
 
 	if (has(l, name))
-		return false;
+		return;
 	snprintf(item, sizeof(item), "%s", name);
 	buf_add(&l->names, item, sizeof(item));
-	return true;
 }
 
 static void replace(char *text, char old, char new)
@@ -86,10 +85,16 @@ static const struct nft_network *parse_name(const struct nft_table *t, const cha
 	return NULL;
 }
 
-int nft_networks_list(struct nft *n, const struct nft_table *t, struct nft_networks *ret_list,
-		      struct err *err)
+/* A chain's users are its rules, of which ours have one, and what leads there. */
+static bool is_idle(const struct nlattr *const *chain)
 {
-	const struct nlattr *attrs[NFTA_CHAIN_NAME + 1];
+	return nft_u32(chain[NFTA_CHAIN_USE]) <= 1;
+}
+
+static int list(struct nft *n, const struct nft_table *t, bool idle_only,
+		struct nft_networks *ret_list, struct err *err)
+{
+	const struct nlattr *attrs[NFTA_CHAIN_USE + 1];
 	autobuf replies = BUF_INIT;
 	const struct nlmsghdr *reply = NULL;
 	struct nlmsghdr *nlh;
@@ -101,14 +106,21 @@ int nft_networks_list(struct nft *n, const struct nft_table *t, struct nft_netwo
 	rc = nft_ask(n, &replies, err);
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
-	/* Linux before 6.4 tells of all tables. */
+	/* The kernel tells of all tables. */
 	while ((reply = rtnl_next(&replies, reply))) {
 		nft_attrs(reply, attrs, ARRAY_SIZE(attrs));
 		if (strcmp(nft_text(attrs[NFTA_CHAIN_TABLE]), t->name) == 0 &&
+		    (!idle_only || is_idle(attrs)) &&
 		    parse_name(t, nft_text(attrs[NFTA_CHAIN_NAME]), &net))
 			nft_networks_add(ret_list, nft_text(attrs[NFTA_CHAIN_NAME]));
 	}
 	return 0;
+}
+
+int nft_networks_list(struct nft *n, const struct nft_table *t, struct nft_networks *ret_list,
+		      struct err *err)
+{
+	return list(n, t, false, ret_list, err);
 }
 
 /* Where the headers of IPv4 and IPv6 have the source; the destination is behind it. */
@@ -117,7 +129,8 @@ static size_t source_offset(const struct ip *ip)
 	return ip->family == AF_INET6 ? 8 : 12;
 }
 
-static void put_exprs(struct nlmsghdr *nlh, const struct nft_network *test, const struct ip_net *net)
+static void put_exprs(struct nlmsghdr *nlh, const struct nft_network *test,
+		      const struct ip_net *net)
 {
 	static const uint8_t zero[sizeof(struct in6_addr)];
 	struct ip first = ip_net_base(net).ip, last = ip_net_last(net), mask;
@@ -126,28 +139,27 @@ static void put_exprs(struct nlmsghdr *nlh, const struct nft_network *test, cons
 	uint8_t family = first.family == AF_INET6 ? NFPROTO_IPV6 : NFPROTO_IPV4;
 
 	for (size_t i = 0; i < size; i++)
-		mask.bytes[i] = (uint8_t)~(first.bytes[i] ^ last.bytes[i]);
-	nft_put_exprs(nlh,
-		      (const struct nft_expr[]){
-			      NFT_META(NFT_META_NFPROTO, NFT_REG_1),
-			      NFT_CMP(NFT_CMP_EQ, NFT_REG_1,
-				      NFT_BYTES_OF(NFTA_CMP_DATA, &family, sizeof(family))),
-			      NFT_PAYLOAD(NFT_PAYLOAD_NETWORK_HEADER, offset, size, NFT_REG_1),
-			      NFT_BITS(NFT_REG_1, size,
-				       NFT_BYTES_OF(NFTA_BITWISE_MASK, mask.bytes, size),
-				       NFT_BYTES_OF(NFTA_BITWISE_XOR, zero, size)),
-			      NFT_CMP(test->within ? NFT_CMP_EQ : NFT_CMP_NEQ, NFT_REG_1,
-				      NFT_BYTES_OF(NFTA_CMP_DATA, first.bytes, size)),
-			      NFT_VERDICT(NFT_GOTO, test->chain),
-			      { .name = NULL },
-		      });
+		mask.bytes[i] = (uint8_t) ~(first.bytes[i] ^ last.bytes[i]);
+	nft_put_exprs(nlh, (const struct nft_expr[]){
+				   NFT_META(NFT_META_NFPROTO, NFT_REG_1),
+				   NFT_CMP(NFT_CMP_EQ, NFT_REG_1,
+					   NFT_BYTES_OF(NFTA_CMP_DATA, &family, sizeof(family))),
+				   NFT_PAYLOAD(NFT_PAYLOAD_NETWORK_HEADER, offset, size, NFT_REG_1),
+				   NFT_BITS(NFT_REG_1, size,
+					    NFT_BYTES_OF(NFTA_BITWISE_MASK, mask.bytes, size),
+					    NFT_BYTES_OF(NFTA_BITWISE_XOR, zero, size)),
+				   NFT_CMP(test->within ? NFT_CMP_EQ : NFT_CMP_NEQ, NFT_REG_1,
+					   NFT_BYTES_OF(NFTA_CMP_DATA, first.bytes, size)),
+				   NFT_VERDICT(NFT_GOTO, test->chain),
+				   { .name = NULL },
+			   });
 }
 
 static void queue_rule(struct nft *n, const struct nft_table *t, const char *name)
 {
-	struct nlmsghdr *nlh = nft_change(n, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
-					  NFPROTO_INET, "a rule of chain %s of table inet %s", name,
-					  t->name);
+	struct nlmsghdr *nlh =
+		nft_change(n, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, NFPROTO_INET,
+			   "a rule of chain %s of table inet %s", name, t->name);
 	const struct nft_network *test;
 	struct ip_net net;
 
@@ -162,34 +174,21 @@ static void queue_rule(struct nft *n, const struct nft_table *t, const char *nam
 static void queue_chain(struct nft *n, const struct nft_table *t, const char *name, uint16_t type,
 			uint16_t flags)
 {
-	struct nlmsghdr *nlh = nft_change(n, type, flags, NFPROTO_INET,
-					  "chain %s of table inet %s", name, t->name);
+	struct nlmsghdr *nlh = nft_change(n, type, flags, NFPROTO_INET, "chain %s of table inet %s",
+					  name, t->name);
 
 	nl_put_text(nlh, NFTA_CHAIN_TABLE, t->name);
 	nl_put_text(nlh, NFTA_CHAIN_NAME, name);
 }
 
-void nft_networks_queue(struct nft *n, const struct nft_table *t, const struct nft_networks *wanted,
-			const struct nft_networks *there)
-{
-	for (size_t i = 0; i < count_of(wanted); i++) {
-		if (has(there, name_at(wanted, i)))
-			continue;
-		queue_chain(n, t, name_at(wanted, i), NFT_MSG_NEWCHAIN,
-			    NLM_F_CREATE | NLM_F_EXCL);
-		queue_rule(n, t, name_at(wanted, i));
-	}
-}
-
-void nft_networks_queue_mend(struct nft *n, const struct nft_table *t, const struct nft_networks *l)
+void nft_networks_queue(struct nft *n, const struct nft_table *t, const struct nft_networks *l,
+			const struct nft_networks *without)
 {
 	for (size_t i = 0; i < count_of(l); i++) {
-		struct nlmsghdr *nlh =
-			nft_change(n, NFT_MSG_DELRULE, 0, NFPROTO_INET,
-				   "rules of chain %s of table inet %s", name_at(l, i), t->name);
-
-		nl_put_text(nlh, NFTA_RULE_TABLE, t->name);
-		nl_put_text(nlh, NFTA_RULE_CHAIN, name_at(l, i));
+		if (without && has(without, name_at(l, i)))
+			continue;
+		queue_chain(n, t, name_at(l, i), NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+		nft_table_queue_empty(n, t, name_at(l, i));
 		queue_rule(n, t, name_at(l, i));
 	}
 }
@@ -225,10 +224,11 @@ int nft_networks_are_whole(struct nft *n, const struct nft_table *t, const struc
 	return 1;
 }
 
+/* Only what nobody seems to use is tried: a change that the kernel refuses takes 20 ms of it. */
 int nft_networks_prune(struct nft *n, const struct nft_table *t, struct err *err)
 {
 	autonetworks l = { BUF_INIT };
-	int rc = nft_networks_list(n, t, &l, err);
+	int rc = list(n, t, true, &l, err);
 
 	for (size_t i = 0; rc == 0 && i < count_of(&l); i++) {
 		nft_begin(n, 0);

@@ -21,8 +21,8 @@ struct nft_networks {
 
 #define autonetworks __attribute__((cleanup(nft_networks_done))) struct nft_networks
 void nft_networks_done(struct nft_networks *l);
-/* Appends a name that the list does not have yet. True when it was so. */
-bool nft_networks_add(struct nft_networks *l, const char *name);
+/* Appends a name that the list does not have yet. */
+void nft_networks_add(struct nft_networks *l, const char *name);
 
 /* The name of the chain for the network that an address with its prefix is of. */
 void nft_network_name(const struct nft_network *test, const struct ip_net *net,
@@ -30,12 +30,10 @@ void nft_network_name(const struct nft_network *test, const struct ip_net *net,
 /* Appends the chains that a table has. 0, also when there is no table; -errno. */
 int nft_networks_list(struct nft *n, const struct nft_table *t, struct nft_networks *ret_list,
 		      struct err *err);
-/* Queues the making of those that `there` has not; commit says -EEXIST when somebody else did. */
-void nft_networks_queue(struct nft *n, const struct nft_table *t, const struct nft_networks *wanted,
-			const struct nft_networks *there);
-/* Queues their rule, in place of what they have. */
-void nft_networks_queue_mend(struct nft *n, const struct nft_table *t,
-			     const struct nft_networks *l);
+/* Queues the chains of a list, without (unless NULL) those of another, whether they are there or not, and
+ * their rule, in place of what they have. */
+void nft_networks_queue(struct nft *n, const struct nft_table *t, const struct nft_networks *l,
+			const struct nft_networks *without);
 /* Whether each one has its rule, of all that the table has (an answer to NFT_MSG_GETRULE): 1, 0, -errno. */
 int nft_networks_are_whole(struct nft *n, const struct nft_table *t, const struct buf *rules,
 			   struct err *err);

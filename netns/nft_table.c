@@ -128,9 +128,9 @@ void nft_put_exprs(struct nlmsghdr *nlh, const struct nft_expr *exprs)
 	nl_nest_end(nlh, list);
 }
 
-static void make_table(struct nft *n, const struct nft_table *t, uint16_t flags)
+static void make_table(struct nft *n, const struct nft_table *t)
 {
-	struct nlmsghdr *nlh = nft_change(n, NFT_MSG_NEWTABLE, NLM_F_CREATE | flags, NFPROTO_INET,
+	struct nlmsghdr *nlh = nft_change(n, NFT_MSG_NEWTABLE, NLM_F_CREATE, NFPROTO_INET,
 					  "table inet %s", t->name);
 
 	nl_put_text(nlh, NFTA_TABLE_NAME, t->name);
@@ -195,24 +195,25 @@ static void make_contents(struct nft *n, const struct nft_table *t)
 		make_chain(n, t, &t->chains[i]);
 }
 
-static void remove_rules(struct nft *n, const struct nft_table *t)
+void nft_table_queue_empty(struct nft *n, const struct nft_table *t, const char *chain)
 {
-	for (size_t i = 0; i < t->chain_count; i++) {
-		struct nlmsghdr *nlh = nft_change(n, NFT_MSG_DELRULE, 0, NFPROTO_INET,
-						  "rules of table inet %s", t->name);
+	struct nlmsghdr *nlh = nft_change(n, NFT_MSG_DELRULE, 0, NFPROTO_INET,
+					  "rules of chain %s of table inet %s", chain, t->name);
 
-		nl_put_text(nlh, NFTA_RULE_TABLE, t->name);
-		nl_put_text(nlh, NFTA_RULE_CHAIN, t->chains[i].name);
-	}
+	nl_put_text(nlh, NFTA_RULE_TABLE, t->name);
+	nl_put_text(nlh, NFTA_RULE_CHAIN, chain);
 }
 
+/* In place of those that its chains have. */
 static void make_rules(struct nft *n, const struct nft_table *t)
 {
+	for (size_t i = 0; i < t->chain_count; i++)
+		nft_table_queue_empty(n, t, t->chains[i].name);
 	for (size_t i = 0; i < t->rule_count; i++)
 		make_rule(n, t, &t->rules[i]);
 }
 
-/* In a table that was just made, only the kernel's own parts can be missing. */
+/* What a change that makes everything refers to is in it: only the kernel's own parts can be missing. */
 static int explain(int rc, struct err *err)
 {
 	struct err cause;
@@ -253,51 +254,54 @@ static void remove_table(struct nft *n, const struct nft_table *t)
 	nl_put_text(nlh, NFTA_TABLE_NAME, t->name);
 }
 
+static void make_all(struct nft *n, const struct nft_table *t, const struct nft_networks *there)
+{
+	make_contents(n, t);
+	make_rules(n, t);
+	nft_networks_queue(n, t, there, NULL);
+}
+
 int nft_table_mend(struct nft *n, const struct nft_table *t, bool keep, struct err *err)
 {
-	autonetworks networks = { BUF_INIT };
-	int rc = keep ? nft_networks_list(n, t, &networks, err) : 0;
+	autonetworks there = { BUF_INIT };
+	int rc = keep ? nft_networks_list(n, t, &there, err) : 0;
 
 	if (rc < 0)
 		return rc;
 	nft_begin(n, 0);
-	make_table(n, t, 0);
+	make_table(n, t);
 	if (!keep) {
 		/* Removed at a time when it is there for sure. */
 		remove_table(n, t);
-		make_table(n, t, 0);
+		make_table(n, t);
 	}
-	make_contents(n, t);
-	if (keep)
-		remove_rules(n, t);
-	make_rules(n, t);
-	nft_networks_queue_mend(n, t, &networks);
+	make_all(n, t, &there);
 	return explain(nft_commit(n, err), err);
 }
 
-int nft_table_make(struct nft *n, const struct nft_table *t, const struct nft_networks *networks,
+/* Others may do the same at the same time: what is made twice is no error. */
+int nft_table_make(struct nft *n, const struct nft_table *t, const struct nft_networks *wanted,
 		   struct err *err)
 {
 	autonetworks there = { BUF_INIT };
-	uint32_t flags;
-	int rc = ask_table(n, t, &flags, err);
-	bool made = rc == 0;
+	int whole = nft_table_is_whole(n, t, err);
+	int rc = whole < 0 ? whole : nft_networks_list(n, t, &there, err);
 
-	if (rc > 0)
-		rc = nft_networks_list(n, t, &there, err);
 	if (rc < 0)
 		return rc;
 	nft_begin(n, 0);
-	if (made) {
-		make_table(n, t, NLM_F_EXCL);
-		make_contents(n, t);
-		make_rules(n, t);
+	if (!whole) {
+		make_table(n, t);
+		make_all(n, t, &there);
 	}
-	nft_networks_queue(n, t, networks, &there);
+	nft_networks_queue(n, t, wanted, &there);
 	if (!nft_pending(n))
-		return nft_table_mend(n, t, true, err);
+		return 0;
 	rc = nft_commit(n, err);
-	return rc == -EEXIST ? 0 : made ? explain(rc, err) : rc;
+	if (!whole)
+		return explain(rc, err);
+	/* Somebody removed the table. */
+	return rc == -ENOENT ? 0 : rc;
 }
 
 /* How many rules there are in the chains that the table always has. */
@@ -350,7 +354,7 @@ static bool has_rule(const struct buf *replies, const struct nft_table *t, size_
 	return false;
 }
 
-int nft_table_is_whole(struct nft *n, const struct nft_table *t, struct err *err)
+static int look(struct nft *n, const struct nft_table *t, struct err *err)
 {
 	autobuf replies = BUF_INIT;
 	struct nlmsghdr *nlh;
@@ -373,4 +377,12 @@ int nft_table_is_whole(struct nft *n, const struct nft_table *t, struct err *err
 		if (!has_rule(&replies, t, i))
 			return 0;
 	return nft_networks_are_whole(n, t, &replies, err);
+}
+
+/* A change by others may come between the answers, or into the middle of one: that happens once. */
+int nft_table_is_whole(struct nft *n, const struct nft_table *t, struct err *err)
+{
+	int rc = look(n, t, err);
+
+	return rc == 0 ? look(n, t, err) : rc;
 }

@@ -98,7 +98,7 @@ struct nft_table {
 #define NFT_BYTES(type_, s) NFT_BYTES_OF(type_, s, sizeof(s) - 1)
 #define NFT_BYTES_OF(type_, s, len_)                                                               \
 	{                                                                                          \
-		.type = type_, .kind = NFT_KIND_BYTES, .text = (const char *)(s),                 \
+		.type = type_, .kind = NFT_KIND_BYTES, .text = (const char *)(s),                  \
 		.len = (uint8_t)(len_)                                                             \
 	}
 #define NFT_HOST32(type_, n)                                                                       \
@@ -219,17 +219,18 @@ struct nft_table {
 size_t nft_parts_size(const enum nft_type *parts);
 size_t nft_part_size(enum nft_type part);
 
-struct nft_networks;
-/* Makes what is not there, the table or chains of networks, in one change. When all of that is there, somebody
- * else has just made it, or the table is another version's: then it is mended. 0 or -errno. */
-int nft_table_make(struct nft *n, const struct nft_table *t, const struct nft_networks *networks,
-		   struct err *err);
 /* Makes what is missing of it and its rules anew, and keeps the elements and their networks' chains; without
  * keep they are lost, and so is anything else that was in it. */
 int nft_table_mend(struct nft *n, const struct nft_table *t, bool keep, struct err *err);
+struct nft_networks;
+/* The same when it is not whole, and makes those chains of networks that it has not yet. 0 or -errno. */
+int nft_table_make(struct nft *n, const struct nft_table *t, const struct nft_networks *wanted,
+		   struct err *err);
 /* 1; 0 when there is none, when it is switched off (dormant) or its rules are others; -errno. */
 int nft_table_is_whole(struct nft *n, const struct nft_table *t, struct err *err);
 
+/* Queues the removal of all rules that a chain has. */
+void nft_table_queue_empty(struct nft *n, const struct nft_table *t, const char *chain);
 /* Adds the expressions of a rule, and its comment, to a message that makes one. */
 void nft_put_exprs(struct nlmsghdr *nlh, const struct nft_expr *exprs);
 void nft_put_comment(struct nlmsghdr *nlh, uint16_t type, const char *comment);

@@ -19,8 +19,8 @@ const struct nft_set port_sets[PORT_SETS] = {
 	{ "ports6", { PROTOCOL, PORT }, { IP6, PORT } },
 	{ "ports4_at", { IP4, PROTOCOL, PORT }, { IP4, PORT } },
 	{ "ports6_at", { IP6, PROTOCOL, PORT }, { IP6, PORT } },
-	{ "hairpin4", { IP4 }, { NFT_TYPE_CHAIN } },
-	{ "hairpin6", { IP6 }, { NFT_TYPE_CHAIN } },
+	{ "published4", { IP4 }, { NFT_TYPE_CHAIN } },
+	{ "published6", { IP6 }, { NFT_TYPE_CHAIN } },
 	{ "localhost4", { IP4 } },
 };
 
@@ -65,7 +65,7 @@ static const struct nft_chain chains[] = {
 	NFT_CT(NFT_CT_STATUS, R(0)), NFT_HOST_BITS(R(0), IPS_DST_NAT, 0), NFT_IS_NOT_HOST32(R(0), 0)
 #define FROM_OUTSIDE NFT_META(NFT_META_IIF, R(0)), NFT_IS_NOT_HOST32(R(0), LO)
 #define HIGH_NIBBLE                                                                                \
-	NFT_BITS(R(0), 4, NFT_BYTES(NFTA_BITWISE_MASK, "\xf0\0\0\0"),                                 \
+	NFT_BITS(R(0), 4, NFT_BYTES(NFTA_BITWISE_MASK, "\xf0\0\0\0"),                              \
 		 NFT_BYTES(NFTA_BITWISE_XOR, "\0\0\0\0"))
 
 /*
@@ -106,14 +106,13 @@ static const struct nft_rule rules[] = {
 	{ "output", "what the host itself sends", { NFT_VERDICT(NFT_JUMP, "ports") } },
 	{ "postrouting",
 	  "answers have to come back",
-	  { IS_IP4, IS_PUBLISHED, IP4_DESTINATION(R(0)), NFT_LOOKUP_JUMP("hairpin4", R(0)) } },
+	  { IS_IP4, IS_PUBLISHED, IP4_DESTINATION(R(0)), NFT_LOOKUP_JUMP("published4", R(0)) } },
 	{ "postrouting",
 	  "answers have to come back, IPv6",
-	  { IS_IP6, IS_PUBLISHED, IP6_DESTINATION(R(0)), NFT_LOOKUP_JUMP("hairpin6", R(0)) } },
+	  { IS_IP6, IS_PUBLISHED, IP6_DESTINATION(R(0)), NFT_LOOKUP_JUMP("published6", R(0)) } },
 	{ "postrouting",
 	  "answers have to come back to 127.0.0.1",
-	  { NFT_META(NFT_META_NFPROTO, R(0)), NFT_IS(R(0), "\x02"), IS_PUBLISHED,
-	    NETWORK(12, 1, R(0)), NFT_IS(R(0), "\x7f"), IP4_DESTINATION(R(0)),
+	  { IS_IP4, IS_PUBLISHED, NETWORK(12, 1, R(0)), NFT_IS(R(0), "\x7f"), IP4_DESTINATION(R(0)),
 	    NFT_LOOKUP("localhost4", R(0), 0), NFT_MASQUERADE } },
 	{ "hairpin", "as the host's", { NFT_MASQUERADE } },
 	{ "postrouting",

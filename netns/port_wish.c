@@ -70,7 +70,7 @@ static void want_hairpin(struct nft_elems *l, const struct port_wish *w, const s
 
 	if (w->source == PORT_SOURCE_KEPT)
 		return;
-	want_network(l, w, PORT_SET_HAIRPIN, &to->ip, PORT_HAIRPIN,
+	want_network(l, w, PORT_SET_PUBLISHED, &to->ip, PORT_HAIRPIN,
 		     w->source == PORT_SOURCE_HOST ? &all[v6] : to);
 	if (w->source == PORT_SOURCE_NEEDED && !v6)
 		want_address(l, w, PORT_SET_LOCALHOST, &to->ip);

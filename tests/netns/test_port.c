@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 /* cmocka wants the headers above before its own. */
 #include <cmocka.h>
 
@@ -299,7 +301,7 @@ static void repairs_what_is_something_else(void **state)
 		false);
 }
 
-/* A version that keeps such addresses in another set; its ports are kept. */
+/* A version that keeps addresses in other sets, pairs of them, and has no chain for a network. Its ports are kept. */
 static void adds_to_a_table_of_another_version(void **state)
 {
 	struct want one, two;
@@ -308,10 +310,14 @@ static void adds_to_a_table_of_another_version(void **state)
 
 	(void)state;
 	own_network_with_nft();
-	assert_int_equal(port_add(wish, &err), 0);
-	run("nft flush chain inet tote postrouting && nft delete map inet tote masqueraded4 && "
-	    "nft add set inet tote masquerade4 '{ type ipv4_addr; elements = { 10.88.0.5 }; }' && "
-	    "nft add rule inet tote postrouting ip saddr @masquerade4 masquerade");
+	run("nft 'table inet tote { "
+	    "map ports4 { type inet_proto . inet_service : ipv4_addr . inet_service; "
+	    "elements = { tcp . 8080 comment \"one\" : 10.88.0.5 . 80 }; }; "
+	    "set hairpin4 { type ipv4_addr . ipv4_addr; flags interval; "
+	    "elements = { 10.88.0.5 . 10.88.0.0/16 comment \"one\" }; }; "
+	    "set masquerade4 { type ipv4_addr; elements = { 10.88.0.5 comment \"one\" }; }; "
+	    "chain postrouting { type nat hook postrouting priority srcnat; "
+	    "ip saddr @masquerade4 masquerade; }; }'");
 	assert_int_equal(port_check(wish, &err), -ENOENT);
 	assert_int_equal(port_add(next, &err), 0);
 	assert_int_equal(port_check(next, &err), 0);
@@ -319,6 +325,78 @@ static void adds_to_a_table_of_another_version(void **state)
 	run("nft list map inet tote ports4 | grep -q 'tcp . 8080'");
 	assert_int_equal(port_add(wish, &err), 0);
 	assert_int_equal(port_check(wish, &err), 0);
+}
+
+/* Who adds does not remove what others have made, and says what does. */
+static void adds_to_no_table_of_others(void **state)
+{
+	struct want w;
+	const struct port_wish *wish = want(&w, "one", "10.88.0.5/16", "8080:80");
+
+	(void)state;
+	own_network_with_nft();
+	run("nft 'table inet tote { set ports4 { type mark; }; }'");
+	assert_true(port_add(wish, &err) < 0);
+	assert_non_null(strstr(err.msg, "see `tote network repair`"));
+	assert_int_equal(port_repair(&err), 1);
+	assert_int_equal(port_add(wish, &err), 0);
+	assert_int_equal(port_check(wish, &err), 0);
+}
+
+#define ROUNDS 25 /* of changes to the same chains, some of which the kernel refuses after 20 ms */
+
+static void come_and_go(int number)
+{
+	char owner[16], address[32];
+	struct want w;
+
+	snprintf(owner, sizeof(owner), "c%d", number);
+	snprintf(address, sizeof(address), "10.88.0.%d/24", number + 1);
+	for (int i = 0; i < ROUNDS; i++)
+		if (port_add(want(&w, owner, address, NULL), &err) < 0 ||
+		    port_check(&w.wish, &err) < 0 || port_forget(owner, &err) < 0)
+			fail_msg("%s", err.msg);
+}
+
+static void prune_all_the_time(int number)
+{
+	(void)number;
+	for (int i = 0; i < ROUNDS * 10; i++)
+		if (port_prune(&err) < 0)
+			fail_msg("%s", err.msg);
+}
+
+/* The table is never found to be broken, which it is not. */
+static void repair_all_the_time(int number)
+{
+	(void)number;
+	for (int i = 0; i < ROUNDS * 10; i++)
+		if (port_repair(&err) != 0)
+			fail_msg("repaired: %s", err.msg);
+}
+
+static void comes_between_prune_and_repair(void **state)
+{
+	static void (*const parts[])(int) = { come_and_go, come_and_go, prune_all_the_time,
+					      repair_all_the_time };
+	pid_t pids[ARRAY_SIZE(parts)];
+	int status;
+
+	(void)state;
+	own_network();
+	assert_int_equal(port_repair(&err), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			parts[i]((int)i);
+			_exit(0);
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(port_is_whole(&err), 1);
 }
 
 static void prunes_networks_that_nobody_is_on(void **state)
@@ -363,8 +441,8 @@ static void has_a_chain_for_each_network(void **state)
 	own_network_with_nft();
 	for (size_t i = 0; i < ARRAY_SIZE(networks); i++) {
 		assert_int_equal(port_add(want(&w, "one", networks[i].address, NULL), &err), 0);
-		snprintf(command, sizeof(command),
-			 "nft list ruleset | grep -qF '%s goto outside'", networks[i].rule);
+		snprintf(command, sizeof(command), "nft list ruleset | grep -qF '%s goto outside'",
+			 networks[i].rule);
 		run(command);
 		assert_int_equal(port_forget("one", &err), 0);
 	}
@@ -374,15 +452,16 @@ static void has_a_chain_for_each_network(void **state)
 	assert_int_equal(port_is_whole(&err), 1);
 }
 
-/* As a program that was killed right after the table was made, or one that came first, leaves it. */
 static void adds_to_an_empty_table(void **state)
 {
 	struct want w;
 
 	(void)state;
-	own_network();
-	assert_int_equal(port_repair(&err), 1);
+	own_network_with_nft();
+	run("nft add table inet tote");
 	assert_int_equal(port_add(want(&w, "one", "10.88.0.5/16", "8080:80"), &err), 0);
+	assert_int_equal(port_check(&w.wish, &err), 0);
+	assert_int_equal(port_is_whole(&err), 1);
 }
 
 static void repairs_the_way_through_a_firewall(void **state)
@@ -457,6 +536,8 @@ int main(void)
 		cmocka_unit_test(repairs_rules_and_keeps_elements),
 		cmocka_unit_test(repairs_what_is_something_else),
 		cmocka_unit_test(adds_to_a_table_of_another_version),
+		cmocka_unit_test(adds_to_no_table_of_others),
+		cmocka_unit_test(comes_between_prune_and_repair),
 		cmocka_unit_test(prunes_networks_that_nobody_is_on),
 		cmocka_unit_test(has_a_chain_for_each_network),
 		cmocka_unit_test(adds_to_an_empty_table),
