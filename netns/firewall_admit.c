@@ -68,8 +68,8 @@ static int open_foreign(struct nft *n, struct err *err)
 static int is_used(struct nft *n, struct err *err)
 {
 	autoelems list = { BUF_INIT };
-	int rc =
-		nft_elems_dump_all(n, &firewall_table, sets, FIREWALL_SET_NEIGHBOURS, NULL, &list, err);
+	int rc = nft_elems_dump_all(n, &firewall_table, sets, FIREWALL_SET_NEIGHBOURS, NULL, &list,
+				    err);
 
 	return rc < 0 ? rc : nft_elems_count(&list) > 0;
 }
