@@ -177,11 +177,7 @@ static int prune_records(const struct repair *rp, struct err *err)
 int repair_gc(const struct repair *rp, struct err *err)
 {
 	int (*const parts[])(const struct repair *rp, struct err *err) = {
-		delete_all_dead,
-		free_all_leases,
-		forget_ports,
-		prune_rules,
-		prune_records,
+		delete_all_dead, free_all_leases, forget_ports, prune_rules, prune_records,
 	};
 	int failed = 0;
 

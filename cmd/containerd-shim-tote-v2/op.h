@@ -17,7 +17,7 @@ struct op {
 	struct process *process;
 	struct ttrpc_call *call;		     /* NULL: answered already */
 	enum { OP_STAGE_WAIT, OP_STAGE_WORK } stage; /* of Delete and Pause */
-	unsigned int looks;	 /* of Delete: how often it looked whether output is read, whether all have ended */
+	unsigned int looks;	 /* of Delete: how often it has looked for what it waits for */
 	struct loop_timer timer; /* of op_look_in() */
 	size_t len;
 	uint8_t payload[]; /* the packed request */
