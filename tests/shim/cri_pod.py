@@ -243,23 +243,28 @@ def exec_terminal(w):
 @scenario
 def attach(w):
     pod = w.pod()
-    c = pod.run("c", ["sh", "-c", "while read x; do echo got $x; echo err >&2; done; echo end; sleep 1000"], stdin=True)
+    # containerd begins with the input: what is answered before the output is attached goes to the log alone.
+    tick = "(while sleep 0.1; do echo up; done) & "
+    c = pod.run("c", ["sh", "-c", tick + "while read x; do echo got $x; echo err >&2; done; echo end; sleep 1000"], stdin=True)
     with c.attach(stdin=True) as s:
+        s.stdout.until(b"up\n")
         s.stdin.send(b"one\n")
         s.stdout.until(b"got one\n")
         s.stderr.until(b"err\n")
     # Who detaches does not close the container's stdin.
     with c.attach(stdin=True) as s:
+        s.stdout.until(b"up\n")
         s.stdin.send(b"two\n")
         s.stdout.until(b"got two\n")
-    once = pod.run("once", ["sh", "-c", "cat; echo end; exit 8"], stdin=True, stdin_once=True)
+    once = pod.run("once", ["sh", "-c", tick + "cat; kill $!; echo end; exit 8"], stdin=True, stdin_once=True)
     with once.attach(stdin=True) as s:
+        s.stdout.until(b"up\n")
         s.stdin.send(b"three\n")
         s.stdout.until(b"three\n")
         s.stdin.close()
         s.stdout.until(b"end\n")
     assert once.wait().exit_code == 8
-    assert [text for _, _, text in once.log()] == [b"three", b"end"]
+    assert [text for _, _, text in once.log() if text != b"up"] == [b"three", b"end"]
 
 
 @scenario
