@@ -288,18 +288,23 @@ except OSError as e:
 	run -126 "$FAULT" kill -n 1 -- /etc/passwd
 }
 
-# A runtime of directories. $1 are the files that delete must find to remove the container.
+# A runtime of directories, in one process: what it starts would go on behind its end. $1 is the file that delete must find to remove
+# the container.
 write_runtime() {
 	cat >"$BATS_TEST_TMPDIR/runtime" <<-END
-	#!/bin/sh
-	root=\$2 verb=\$3
-	shift 3
-	for id; do :; done
-	case \$verb in
-	create) mkdir "\$root/\$id" && /bin/echo \$\$ >"\$root/\$id/state" ;;
-	run) mkdir "\$root/\$id" && rm -r "\$root/\$id" ;;
-	delete) [ ! -s "\$root/\$id/$1" ] || rm -r "\$root/\$id" ;;
-	esac
+	#!/usr/bin/perl
+	my (\$verb, \$dir) = (\$ARGV[2], "\$ARGV[1]/\$ARGV[-1]");
+	if (\$verb eq "create") {
+		mkdir \$dir or exit 1;
+		open(my \$state, ">", "\$dir/state") or exit 1;
+		print \$state "\$\$\n";
+		close \$state or exit 1;
+	} elsif (\$verb eq "run") {
+		mkdir \$dir and rmdir \$dir or exit 1;
+	} elsif (\$verb eq "delete" and -s "\$dir/$1") {
+		unlink "\$dir/state";
+		rmdir \$dir or exit 1;
+	}
 	END
 	chmod +x "$BATS_TEST_TMPDIR/runtime"
 }
@@ -313,6 +318,7 @@ sweep() {
 	[ -x /bin/busybox ] || skip "needs busybox-static"
 	write_runtime .
 	sweep
+	echo "$output"
 	[ "$status" = 0 ]
 	[ "${lines[0]}" = "1..1" ]
 	[[ $output == *"ok 1 - create kill"* ]]
@@ -323,6 +329,7 @@ sweep() {
 	[ -x /bin/busybox ] || skip "needs busybox-static"
 	write_runtime state
 	sweep
+	echo "$output"
 	[ "$status" = 1 ]
 	[[ $output == *"not ok 1 - create kill"* ]]
 	[[ $output =~ create\ kill\ n=[0-9]+\ .*left:\ file\ .*/state/ ]]

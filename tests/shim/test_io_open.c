@@ -537,9 +537,11 @@ static void a_logger(void **state)
 		&(struct io_paths){
 			.out = make_logger(
 				"binary",
+				/* Alone: of a pipeline the shell may still have ends open. */
+				"ls /proc/$$/fd >seen\n"
+				"fds=$(grep -v '^1[01]$' seen | tr '\\n' ' ')\n"
 				"{ tr '\\0' '\\n' </proc/$$/environ | grep -v ^PWD= | sort;\n"
-				"for a; do echo \"<$a>\"; done; ls /proc/$$/fd | grep -v '^1[01]$' "
-				"| tr '\\n' ' '; } >seen\n"
+				"for a; do echo \"<$a>\"; done; printf %s \"$fds\"; } >seen\n"
 				"printf x >&5; exec 5>&-\n"
 				"cat <&3 >>seen; cat <&4 >>seen"),
 			.err = "x" },
