@@ -2,7 +2,7 @@
 /*
  * Published ports and masquerading: the nf_tables table "inet tote", which is all ours. Each port is
  * an element of a map and each masqueraded address one of another, so that adding or removing is one
- * atomic transaction that touches no rule. Elements carry their owner (attach_key()) as user data:
+ * atomic transaction that touches no rule, but for the first address of a network (nft_network.h). Elements carry their owner (attach_key()) as user data:
  * the kernel is the only list of who has what. Needs Linux 5.2 (nat in inet tables).
  *
  * The table's rules are made with the first element and made again by port_repair().

@@ -374,7 +374,10 @@ make_nic() { # NAME: with another machine behind it
 	[ "$(net rm shop)" = shop ]
 	run ! has_link tote-shop
 	[ ! -e "$TOTE_NET_DIR/leases/shop" ]
-	! command -v nft >/dev/null || run ! grep -F 10.88.7. <<<"$(host nft list ruleset)"
+	if command -v nft >/dev/null; then
+		rules=$(host nft list ruleset)
+		[[ $rules == *"map masqueraded4"* && $rules != *10.88.7.* ]]
+	fi
 	[ -z "$(ls -A "$NETCONFPATH")" ]
 	fails 'no network "shop"' net rm shop
 	[ "$(net rm --force shop bridge)" = "" ]
